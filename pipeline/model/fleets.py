@@ -1,0 +1,150 @@
+"""Fleets as observed: Auto Scaling groups, their instances, launch templates and instance refreshes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, SnapshotId, TemplateId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateRef:
+    """A launch template and the version as it is written on the group: a number, ``$Latest`` or ``$Default``."""
+
+    id: TemplateId
+    version: str
+
+    @property
+    def number(self) -> int | None:
+        """The pinned version; None when the group follows an alias and cannot be rolled back by AWS."""
+        return int(self.version) if self.version.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateVersion:
+    """One launch template version. ``image`` may be an ``ami-…`` or a ``resolve:ssm:`` alias.
+
+    ``mapped_snapshots`` are the snapshots in its block device mappings (device -> snapshot): a new version
+    drops them unless they are stated again. ``user_data`` is base64 as AWS keeps it.
+    """
+
+    id: TemplateId
+    number: int
+    image: str
+    description: str = ""
+    default: bool = False
+    created: datetime | None = None
+    instance_type: str = ""
+    instance_profile: str = ""
+    user_data: str = ""
+    mapped_snapshots: Mapping[str, SnapshotId] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """An instance of a group. ``lifecycle`` is AWS's word (InService, Pending, Standby, Terminating …)."""
+
+    id: InstanceId
+    lifecycle: str
+    healthy: bool
+    zone: str = ""
+    protected: bool = False
+    template: TemplateRef | None = None
+    image: ImageId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """An Auto Scaling group as DescribeAutoScalingGroups shows it.
+
+    ``template`` is None for a group on a launch configuration (``launch_configuration`` names it).
+    ``mixed`` says that it has a mixed-instances policy; ``override_templates`` that an override of it names a
+    launch template of its own; ``attribute_based`` that instance types are chosen by attributes.
+    """
+
+    name: GroupName
+    desired: int
+    minimum: int
+    maximum: int
+    template: TemplateRef | None
+    launch_configuration: str = ""
+    mixed: bool = False
+    override_templates: bool = False
+    attribute_based: bool = False
+    members: tuple[Member, ...] = ()
+    target_groups: tuple[str, ...] = ()
+    suspended: tuple[str, ...] = ()
+    health_check: str = "EC2"
+    subnets: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class RefreshStatus(StrEnum):
+    """Exactly the ten statuses of an instance refresh."""
+
+    PENDING = "Pending"
+    IN_PROGRESS = "InProgress"
+    BAKING = "Baking"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    CANCELLING = "Cancelling"
+    CANCELLED = "Cancelled"
+    ROLLBACK_IN_PROGRESS = "RollbackInProgress"
+    ROLLBACK_FAILED = "RollbackFailed"
+    ROLLBACK_SUCCESSFUL = "RollbackSuccessful"
+
+    @property
+    def ended(self) -> bool:
+        """Whether AWS will do nothing more under this refresh."""
+        return self in _ENDED
+
+
+_ENDED = frozenset(
+    {
+        RefreshStatus.SUCCESSFUL,
+        RefreshStatus.FAILED,
+        RefreshStatus.CANCELLED,
+        RefreshStatus.ROLLBACK_FAILED,
+        RefreshStatus.ROLLBACK_SUCCESSFUL,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """An instance refresh. ``desired`` is None when it was started without a desired configuration."""
+
+    id: RefreshId
+    group: GroupName
+    status: RefreshStatus
+    percentage: int
+    remaining: int
+    reason: str = ""
+    desired: TemplateRef | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    rollback_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """A scaling activity: what the group tried, and AWS's own words on how it went."""
+
+    at: datetime
+    description: str
+    status: str
+    cause: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelEntry:
+    """One version of a channel's SSM parameter."""
+
+    version: int
+    image: ImageId
+    at: datetime
+    by: str = ""

@@ -1,0 +1,72 @@
+"""Images: what is baked, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from pipeline.model.ids import BakeKey, ImageId, RunId, SnapshotId
+from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_RUN, TAG_SOURCE_IMAGE, TAG_STAGE
+
+
+class Architecture(StrEnum):
+    """The processor architectures that AWS names."""
+
+    X86_64 = "x86_64"
+    ARM64 = "arm64"
+
+
+class Stage(StrEnum):
+    """How far an image of ours has come; the tag ``rebake:stage``."""
+
+    CANDIDATE = "candidate"
+    TESTED = "tested"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An AMI as DescribeImages shows it. ``state`` is AWS's word: pending, available, failed, disabled and so on."""
+
+    id: ImageId
+    name: str
+    owner: str
+    architecture: str
+    state: str
+    created: datetime
+    root_device: str = "/dev/xvda"
+    snapshots: tuple[SnapshotId, ...] = ()
+    state_reason: str = ""
+    platform: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def family(self) -> str | None:
+        """The image family that this project baked it for; None for an image that is not ours."""
+        return self.tags.get(TAG_FAMILY)
+
+    @property
+    def bake_key(self) -> BakeKey | None:
+        """The hash of what went into it."""
+        key = self.tags.get(TAG_BAKE_KEY)
+        return BakeKey(key) if key else None
+
+    @property
+    def run(self) -> RunId | None:
+        """The run that baked it."""
+        run = self.tags.get(TAG_RUN)
+        return RunId(run) if run else None
+
+    @property
+    def source_image(self) -> ImageId | None:
+        """The image it was baked from."""
+        source = self.tags.get(TAG_SOURCE_IMAGE)
+        return ImageId(source) if source else None
+
+    @property
+    def stage(self) -> Stage | None:
+        """How far it has come; None for an image without a stage we know."""
+        value = self.tags.get(TAG_STAGE)
+        return Stage(value) if value in set(Stage) else None

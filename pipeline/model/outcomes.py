@@ -1,0 +1,129 @@
+"""How a step, a smoke test or a run ended: unhappy results are values too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from pipeline.model.ids import ImageId, InstanceId
+from pipeline.model.images import Image
+from pipeline.model.steps import PlannedStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The step did what it says. ``facts`` are for the reader and the record (ids, counts)."""
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Nothing had to be done: it already stood as asked."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The step failed; ``reason`` is one sentence, ``hint`` the next step for the reader."""
+
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A test, gate or guard said no."""
+
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBack:
+    """The fleet is back on the image it had before."""
+
+    reason: str
+
+
+Outcome = Done | Skipped | Failed | Refused | RolledBack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """A planned step, how it ended, and how long it took."""
+
+    planned: PlannedStep
+    outcome: Outcome
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """Everything a run did, in order, up to and including the step that stopped it."""
+
+    results: tuple[StepResult, ...] = ()
+
+    @property
+    def last(self) -> Outcome | None:
+        """The outcome that decides the exit code."""
+        return self.results[-1].outcome if self.results else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """An installed package."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A finished build. Package lists are sorted by name; empty where the template records none."""
+
+    image: Image
+    before: tuple[Package, ...] = ()
+    after: tuple[Package, ...] = ()
+    took: timedelta = timedelta()
+
+
+class Verdict(StrEnum):
+    """What one test says."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestResult:
+    """One smoke test or probe; ``message`` is the failure in the test's own words."""
+
+    __test__ = False  # pytest would otherwise try to collect it
+
+    name: str
+    verdict: Verdict
+    took: timedelta = timedelta()
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeReport:
+    """All tests on one booted instance. No test at all is not a pass. ``junit`` is the JUnit XML."""
+
+    image: ImageId
+    instance: InstanceId
+    instance_type: str
+    tests: tuple[TestResult, ...]
+    junit: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether at least one test ran and none failed or broke."""
+        verdicts = {test.verdict for test in self.tests}
+        return Verdict.PASSED in verdicts and not verdicts & {Verdict.FAILED, Verdict.ERROR}

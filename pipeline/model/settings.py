@@ -1,0 +1,233 @@
+"""What ``rebake.yaml`` asks for, checked and complete: no defaults are filled in after this point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import PurePath
+
+from pipeline.model.ids import GroupName, ImageId
+from pipeline.model.images import Architecture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOwned:
+    """The newest image of one owner whose name matches; the owner is never optional (whoAMI)."""
+
+    owner: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceParameter:
+    """The image that a (public) SSM parameter names."""
+
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePinned:
+    """Exactly this image."""
+
+    image: ImageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChannel:
+    """The image that a channel of another family points to."""
+
+    family: str
+    channel: str
+
+
+SourceRule = SourceOwned | SourceParameter | SourcePinned | SourceChannel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A reference to a secret; its value is fetched where it is needed and never kept, logged or hashed.
+
+    ``service`` is ``ssm`` (a SecureString parameter) or ``secret`` (Secrets Manager).
+    """
+
+    service: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellStep:
+    """Run a script on the build instance, as root."""
+
+    script: PurePath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileStep:
+    """Copy a file, or a folder's content, to the build instance."""
+
+    source: PurePath
+    destination: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsibleStep:
+    """Run a playbook against the build instance."""
+
+    playbook: PurePath
+
+
+Provision = ShellStep | FileStep | AnsibleStep
+
+
+class Connect(StrEnum):
+    """How Packer reaches the build instance."""
+
+    SESSION_MANAGER = "session-manager"
+    PRIVATE_IP = "private-ip"
+    PUBLIC_IP = "public-ip"
+
+
+class Baseline(StrEnum):
+    """Which published updates a bake installs."""
+
+    SECURITY = "security"
+    ALL = "all"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSettings:
+    """Where and how an image is built. ``source_cidr`` opens the build instance's port to that range only."""
+
+    instance_types: tuple[str, ...]
+    connect: Connect
+    timeout: timedelta
+    source_cidr: str | None = None
+    subnet: str | None = None
+    instance_profile: str | None = None
+    kms_key: str | None = None
+    root_volume_gib: int | None = None
+    ssh_username: str | None = None
+    ssh_port: int = 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpProbe:
+    """A request from outside that a candidate must answer. Port, path, expected status, time budget."""
+
+    port: int
+    path: str
+    status: int
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpProbe:
+    """A port that a candidate must open within the time budget."""
+
+    port: int
+    within: timedelta
+
+
+Probe = HttpProbe | TcpProbe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeSettings:
+    """How a candidate is proven. ``instance_types`` empty means: on the build's first type."""
+
+    suites: tuple[PurePath, ...] = ()
+    hygiene: bool = True
+    services: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    instance_types: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """An image family: the recipe of one kind of image.
+
+    ``template`` is the name of a built-in template (``debian-12``) or a path to the user's own; paths are absolute.
+    """
+
+    name: str
+    template: str
+    architecture: Architecture
+    source: SourceRule
+    baseline: Baseline
+    build: BuildSettings
+    variables: Mapping[str, str | Secret] = field(default_factory=dict)
+    provision: tuple[Provision, ...] = ()
+    smoke: SmokeSettings = field(default_factory=SmokeSettings)
+    channel: str = "stable"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupByName:
+    """One Auto Scaling group."""
+
+    name: GroupName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupByTags:
+    """The one Auto Scaling group that carries all of these tags; two or none is an error."""
+
+    tags: Mapping[str, str]
+
+
+GroupSelector = GroupByName | GroupByTags
+
+
+class OnBusy(StrEnum):
+    """What a refresh does with instances that are protected from scale-in, or in standby (AWS's words)."""
+
+    WAIT = "Wait"
+    IGNORE = "Ignore"
+    REPLACE = "Replace"
+    """Refresh for protected, Terminate for standby instances."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshStrategy:
+    """An instance refresh; percentages are of desired capacity. Min and max are always both sent."""
+
+    min_healthy: int = 90
+    max_healthy: int = 110
+    warmup: timedelta | None = None
+    checkpoints: tuple[int, ...] = ()
+    checkpoint_delay: timedelta = timedelta(hours=1)
+    skip_matching: bool = True
+    auto_rollback: bool = True
+    soak: timedelta = timedelta()
+    alarms: tuple[str, ...] = ()
+    protected: OnBusy = OnBusy.WAIT
+    standby: OnBusy = OnBusy.WAIT
+    timeout: timedelta = timedelta(hours=4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSettings:
+    """A fleet as configured; the group behind it is observed later."""
+
+    name: str
+    family: str
+    group: GroupSelector
+    strategy: RefreshStrategy
+    patch_group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole of ``rebake.yaml``. ``root`` is the absolute folder it stands in."""
+
+    root: PurePath
+    region: str | None
+    channel_prefix: str
+    tags: Mapping[str, str]
+    families: Mapping[str, Family]
+    fleets: Mapping[str, FleetSettings]

@@ -1,0 +1,147 @@
+"""A plan is data: frozen steps of one closed union, printable, comparable, storable.
+
+Steps that need what an earlier step of the same plan makes name it symbolically: `Baked` is the image that the
+plan's BuildImage will make, `Created` the version its CreateTemplateVersion will make. The executor looks
+them up; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.model.ids import BakeKey, GroupName, ImageId, RefreshId, TemplateId
+from pipeline.model.settings import RefreshStrategy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baked:
+    """The image that this plan bakes for the family."""
+
+    family: str
+
+    def __str__(self) -> str:
+        return f"the new {self.family} image"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """The launch template version that this plan creates for the fleet."""
+
+    fleet: str
+
+    def __str__(self) -> str:
+        return "a new version"
+
+
+ImageRef = ImageId | Baked
+VersionRef = int | Created
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildImage:
+    """Bake a candidate."""
+
+    family: str
+    bake_key: BakeKey
+    source_image: ImageId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmokeTestImage:
+    """Boot the image on each instance type and test it; the result becomes its stage (tested, rejected).
+
+    ``template`` and ``version`` are the fleet's own, so that it boots as it will in production; None boots it bare.
+    """
+
+    family: str
+    image: ImageRef
+    instance_types: tuple[str, ...]
+    template: TemplateId | None = None
+    version: str | None = None
+    subnet: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveChannel:
+    """Point a channel at the image."""
+
+    family: str
+    channel: str
+    parameter: str
+    image: ImageRef
+    previous: ImageId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTemplateVersion:
+    """Make a launch template version from a pinned source version, with another image."""
+
+    fleet: str
+    family: str
+    template: TemplateId
+    source_version: int
+    image: ImageRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRefresh:
+    """Start an instance refresh towards a numbered version, or adopt one that already goes there."""
+
+    fleet: str
+    group: GroupName
+    template: TemplateId
+    version: VersionRef
+    strategy: RefreshStrategy
+    auto_rollback: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitRefresh:
+    """Wait for the group's refresh to end. ``refresh`` names one that runs already; None: the one just started."""
+
+    fleet: str
+    group: GroupName
+    strategy: RefreshStrategy
+    refresh: RefreshId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackRefresh:
+    """Ask AWS to roll the running refresh back."""
+
+    fleet: str
+    group: GroupName
+    refresh: RefreshId
+
+
+Step = BuildImage | SmokeTestImage | MoveChannel | CreateTemplateVersion | StartRefresh | AwaitRefresh | RollBackRefresh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """A step, the target it is listed under, and why it is there, in words for the reader."""
+
+    target: str
+    step: Step
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something the reader should know of a target for which nothing is planned."""
+
+    target: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Steps in the order they will be executed. An empty plan means: nothing to do."""
+
+    steps: tuple[PlannedStep, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.steps

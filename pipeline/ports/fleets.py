@@ -1,0 +1,84 @@
+"""Fleets and the launch templates they boot from."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipeline.model.fleets import Activity, Group, Refresh, TemplateVersion
+from pipeline.model.ids import GroupName, ImageId, RefreshId, TemplateId
+from pipeline.model.settings import GroupSelector, RefreshStrategy
+
+
+class Fleets(Protocol):
+    """Auto Scaling groups and their instance refreshes."""
+
+    def find(self, selector: GroupSelector) -> Group:
+        """Fetch the one group that the selector means, with its members and their images.
+
+        Raises:
+            NotFound: no group matches.
+            NotPossible: more than one group carries the tags.
+        """
+        ...
+
+    def refreshes(self, group: GroupName) -> tuple[Refresh, ...]:
+        """List the refreshes of the last six weeks, newest first."""
+        ...
+
+    def start_refresh(
+        self,
+        group: Group,
+        *,
+        template: TemplateId,
+        version: int,
+        strategy: RefreshStrategy,
+        auto_rollback: bool,
+    ) -> RefreshId:
+        """Start a refresh with a desired configuration, explicit minimum and maximum health.
+
+        Raises:
+            HeldError: another refresh runs already.
+            NotPossible: AWS refuses the combination; its words are in the message.
+        """
+        ...
+
+    def cancel_refresh(self, group: GroupName) -> None:
+        """Cancel the running refresh (or roll-back); what was replaced stays. No refresh: nothing happens."""
+        ...
+
+    def roll_back_refresh(self, group: GroupName) -> RefreshId:
+        """Roll the running refresh back to what is saved on the group.
+
+        Raises:
+            NotPossible: no refresh runs, or AWS calls it irreversible.
+        """
+        ...
+
+    def activities(self, group: GroupName) -> tuple[Activity, ...]:
+        """List the last hundred scaling activities, newest first."""
+        ...
+
+
+class Templates(Protocol):
+    """Launch templates; versions are immutable."""
+
+    def version(self, template: TemplateId, version: str) -> TemplateVersion:
+        """Fetch a version by number, ``$Latest`` or ``$Default``.
+
+        Raises:
+            NotFound: the template or the version does not exist.
+        """
+        ...
+
+    def versions(self, template: TemplateId) -> tuple[TemplateVersion, ...]:
+        """List all versions, newest first."""
+        ...
+
+    def create_version(
+        self, source: TemplateVersion, *, image: ImageId, description: str, token: str
+    ) -> TemplateVersion:
+        """Create a version from ``source`` with another image, stating its mapped snapshots again.
+
+        The same token answers the same version.
+        """
+        ...

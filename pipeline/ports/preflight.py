@@ -1,0 +1,51 @@
+"""What would fail, told before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.model.settings import Family, FleetSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, by sts:GetCallerIdentity."""
+
+    account: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The result of one check: ``ok`` None means that it could not be known, which is never a pass."""
+
+    check: str
+    ok: bool | None
+    text: str
+    hint: str = ""
+
+
+class Preflight(Protocol):
+    """Live checks that change nothing."""
+
+    def caller(self) -> Caller:
+        """Tell who we are.
+
+        Raises:
+            CredentialsError: there are no credentials, or they are refused.
+        """
+        ...
+
+    def permissions(self, actions: Sequence[str]) -> tuple[Finding, ...]:
+        """Check IAM actions by name (``ec2:CreateImage``); one finding per missing action, or one pass."""
+        ...
+
+    def family(self, family: Family) -> tuple[Finding, ...]:
+        """Check what a bake needs: KMS key state, instance profile with the SSM agent's rights, quotas."""
+        ...
+
+    def fleet(self, fleet: FleetSettings) -> tuple[Finding, ...]:
+        """Check what a roll needs: the service-linked role, quota for the extra instances."""
+        ...
