@@ -16,7 +16,6 @@ TAG_SMOKE = "rebake:smoke"
 TAG_PURPOSE = "rebake:purpose"
 
 _TOKENS = uuid.UUID("0b6f1d1e-6a5c-5c0e-9a52-7a4be1f3c9d2")
-_TEMPLATE_DESCRIPTION_MAX = 255
 
 
 def image_name(family: str, at: datetime, key: BakeKey) -> str:
@@ -29,9 +28,18 @@ def channel_parameter(prefix: str, family: str, channel: str) -> str:
     return f"{prefix.rstrip('/')}/{family}/{channel}"
 
 
-def template_description(family: str, image: ImageId, run: RunId) -> str:
-    """Describe a launch template version (AWS allows 255 characters)."""
-    return f"rebake {family} {image} {run}"[:_TEMPLATE_DESCRIPTION_MAX]
+def template_description(family: str, image: ImageId, run: RunId, source_version: int) -> str:
+    """Describe a launch template version; its end tells which version it was made from, and so the way back."""
+    return f"rebake {family} {image} {run} from {source_version}"
+
+
+def template_origin(description: str) -> tuple[str, ImageId, int] | None:
+    """Read family, image and source version back from a description; None for one that is not ours."""
+    match description.split(" "):
+        case ["rebake", family, image, _run, "from", source] if source.isdecimal():
+            return family, ImageId(image), int(source)
+        case _:
+            return None
 
 
 def build_name(run: RunId, family: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.errors import ExitCode
 from pipeline.model.ids import BakeKey, GroupName, ImageId, RefreshId, TemplateId
 from pipeline.model.settings import RefreshStrategy
 
@@ -128,10 +129,15 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something the reader should know of a target for which nothing is planned."""
+    """Something the reader should know of a target.
+
+    ``blocked``: it needs a change that cannot be made,
+    and asking for just that change would have ended with this exit code.
+    """
 
     target: str
     text: str
+    blocked: ExitCode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,3 +151,8 @@ class Plan:
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         return not self.steps
+
+    @property
+    def blocked(self) -> tuple[Note, ...]:
+        """The targets that would need a change which cannot be made."""
+        return tuple(note for note in self.notes if note.blocked is not None)

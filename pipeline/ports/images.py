@@ -31,3 +31,7 @@ class Images(Protocol):
     def tag(self, image: Image, tags: Mapping[str, str]) -> None:
         """Write tags on an image and on all of its snapshots."""
         ...
+
+    def require_imds_v2(self, image: Image) -> None:
+        """Set IMDSv2 as the default of every instance launched from the image; the attribute cannot be taken back."""
+        ...

@@ -1,0 +1,1 @@
+"""Carries plans out, step by step; decides nothing."""

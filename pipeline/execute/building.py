@@ -1,0 +1,118 @@
+"""The BuildImage step."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pipeline.errors import Interrupted, RebakeError, StepFailed
+from pipeline.execute.tools import Workbench
+from pipeline.execute.waiting import poll
+from pipeline.model import names
+from pipeline.model.ids import ImageId
+from pipeline.model.images import Image, Stage
+from pipeline.model.outcomes import Done, Failed, Outcome
+from pipeline.model.settings import Family, Secret
+from pipeline.model.steps import BuildImage
+from pipeline.observe.families import key_of
+from pipeline.ports.builder import BuildProduct, BuildRequest
+from pipeline.ports.progress import EventKind
+
+_IMAGE_PACE = timedelta(seconds=15)
+_IMAGE_BUDGET = timedelta(hours=2)
+"""AMIs of 53 minutes have been seen; botocore's own waiter gives up after 10."""
+
+
+def build_image(bench: Workbench, step: BuildImage) -> Outcome:
+    """Bake the image, or adopt one of the same key that stands already."""
+    family = bench.settings.families[step.family]
+    request = _request(bench, family, step)
+    if key_of(family, request.rendered, step.source_image) != step.bake_key:
+        return Failed(reason="The recipe changed after the plan was made.", hint="Plan again.")
+    try:
+        product = bench.tools.builder.build(request, lambda line: bench.say(step.family, line, kind=EventKind.LINE))
+    except RebakeError as error:
+        return _after_failure(bench, request, error)
+    image = await_image(bench, step.family, product.image)
+    return _finish(bench, request, image, product)
+
+
+def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest:
+    tools = bench.tools
+    source = tools.images.get([step.source_image]).get(step.source_image)
+    if source is None:
+        raise StepFailed(f"The source image {step.source_image} is gone.", hint="Plan again.")
+    secrets = {k: tools.secrets.reveal(v) for k, v in family.variables.items() if isinstance(v, Secret)}
+    return BuildRequest(
+        family=family,
+        rendered=tools.builder.render(family),
+        source=source,
+        key=step.bake_key,
+        run=bench.run,
+        image_name=names.image_name(family.name, tools.clock.now(), step.bake_key),
+        tags=_tags(bench, family, step),
+        secrets=secrets,
+    )
+
+
+def _tags(bench: Workbench, family: Family, step: BuildImage) -> dict[str, str]:
+    return {
+        **bench.settings.tags,
+        **family.tags,
+        names.TAG_FAMILY: family.name,
+        names.TAG_BAKE_KEY: step.bake_key,
+        names.TAG_RUN: bench.run,
+        names.TAG_SOURCE_IMAGE: step.source_image,
+        names.TAG_STAGE: Stage.CANDIDATE,
+    }
+
+
+def _finish(bench: Workbench, request: BuildRequest, image: Image, product: BuildProduct) -> Outcome:
+    tools = bench.tools
+    # Templates of the user's own know nothing of our tags, and a lost answer can leave an image without any.
+    tools.images.tag(image, {k: v for k, v in request.tags.items() if image.tags.get(k) != v})
+    tools.images.require_imds_v2(image)
+    if product.after:
+        tools.evidence.keep_packages(image.id, before=product.before, after=product.after)
+    bench.made.images[request.family.name] = image.id
+    changed = len(set(product.after) - set(product.before))
+    return Done(facts={"image": image.id, "name": image.name, "packages_changed": str(changed)})
+
+
+def _after_failure(bench: Workbench, request: BuildRequest, error: RebakeError) -> Outcome:
+    """Adopt an image whose creation succeeded although its build did not hear of it.
+
+    CreateImage takes no token: where its answer is lost, Packer's retry finds the name taken and the build fails,
+    while the image, made from a disk that was fully provisioned, becomes available without tags.
+    """
+    orphan = bench.tools.images.named(request.image_name)
+    if orphan is None or orphan.state not in {"pending", "available"}:
+        raise error
+    # Tagged at once, so that a run that is stopped now leaves an image that the next one finds by its key.
+    bench.tools.images.tag(orphan, request.tags)
+    if isinstance(error, Interrupted):
+        raise error
+    text = f"Packer failed after it had created {orphan.id}; the image is complete and is used"
+    bench.say(request.family.name, text, kind=EventKind.WARNING)
+    image = await_image(bench, request.family.name, orphan.id)
+    return _finish(bench, request, image, BuildProduct(image=image.id))
+
+
+def await_image(bench: Workbench, target: str, image: ImageId) -> Image:
+    """Wait until an image can be launched.
+
+    Raises:
+        StepFailed: it turned out failed; AWS's reason is in the message.
+        TimedOut: it is pending after two hours.
+    """
+
+    def look() -> Image | None:
+        found = bench.tools.images.get([image]).get(image)
+        if found is not None and found.state in {"failed", "error", "invalid", "deregistered", "disabled"}:
+            raise StepFailed(
+                f"Image {image} is {found.state}: {found.state_reason or 'AWS gives no reason'}.",
+                hint="A KMS key that may not be used is the usual cause; see: rebake check --live",
+            )
+        return found if found is not None and found.state == "available" else None
+
+    bench.say(target, f"waiting for {image} to become available")
+    return poll(bench.tools.clock, look, every=_IMAGE_PACE, within=_IMAGE_BUDGET, what=f"Availability of {image}")

@@ -1,0 +1,143 @@
+"""The SmokeTestImage step: boot the candidate on every type asked for, test it, write the result on the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipeline.errors import NotFound, StepFailed, TimedOut
+from pipeline.execute.building import await_image
+from pipeline.execute.tools import Workbench
+from pipeline.execute.waiting import poll
+from pipeline.model import names
+from pipeline.model.images import Image, Stage
+from pipeline.model.outcomes import Done, Outcome, Refused, SmokeReport, Verdict
+from pipeline.model.settings import SmokeSettings
+from pipeline.model.steps import SmokeTestImage
+from pipeline.ports.instances import Instance, LaunchRequest
+
+_PACE = timedelta(seconds=5)
+_TAG_MAX = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    """How the candidate did on one instance type; ``fault`` is empty where it passed."""
+
+    instance_type: str
+    fault: str
+    tests: int = 0
+
+
+def smoke_test_image(bench: Workbench, step: SmokeTestImage) -> Outcome:
+    """Test the image and move its stage to tested or rejected.
+
+    Only what the image did wrong rejects it: an instance that AWS could not launch says nothing of the image, so
+    that ends the step as failed and leaves the candidate a candidate. The instances are always terminated.
+    """
+    image = await_image(bench, step.family, bench.made.image(step.image))
+    instances: list[Instance] = []
+    try:
+        for instance_type in step.instance_types:
+            # One by one: a launch that fails must leave those before it in the list, to be terminated.
+            instances.append(_launch(bench, step, image, instance_type))  # noqa: PERF401 - see above
+        trials = [_try_out(bench, step.family, image, instance) for instance in instances]
+    finally:
+        if instances:
+            bench.tools.instances.terminate(tuple(instance.id for instance in instances))
+    return _judge(bench, step.family, image, trials)
+
+
+def _launch(bench: Workbench, step: SmokeTestImage, image: Image, instance_type: str) -> Instance:
+    family = bench.settings.families[step.family]
+    request = LaunchRequest(
+        image=image.id,
+        instance_type=instance_type,
+        tags=_instance_tags(bench, step.family, image),
+        token=names.client_token("smoke", bench.run, image.id, instance_type),
+        template=step.template,
+        version=step.version,
+        subnet=step.subnet,
+        instance_profile=family.build.instance_profile,
+    )
+    bench.say(step.family, f"booting {image.id} on {instance_type}")
+    return bench.tools.instances.launch(request)
+
+
+def _instance_tags(bench: Workbench, family: str, image: Image) -> Mapping[str, str]:
+    return {
+        **bench.settings.tags,
+        "Name": names.build_name(bench.run, family),
+        names.TAG_RUN: bench.run,
+        names.TAG_FAMILY: family,
+        names.TAG_PURPOSE: "smoke",
+        names.TAG_SOURCE_IMAGE: image.id,
+    }
+
+
+def _try_out(bench: Workbench, family: str, image: Image, instance: Instance) -> _Trial:
+    settings = bench.settings.families[family].smoke
+    running = _await_running(bench, instance, settings)
+    try:
+        poll(
+            bench.tools.clock,
+            lambda: bench.tools.commands.online(running.id) or None,
+            every=_PACE,
+            within=settings.timeout,
+            what="the agent's answer",
+        )
+    except TimedOut as error:
+        return _Trial(instance_type=instance.instance_type, fault=f"its SSM agent never answered ({error.message})")
+    bench.say(family, f"testing {image.id} on {running.instance_type} ({running.id})")
+    report = bench.tools.smoke.run(settings, running)
+    where = bench.tools.evidence.keep_smoke(report)
+    bench.say(family, f"{_summary(report)}; {where}", data={"tests": len(report.tests)})
+    return _Trial(
+        instance_type=instance.instance_type,
+        fault="" if report.passed else _first_fault(report),
+        tests=len(report.tests),
+    )
+
+
+def _await_running(bench: Workbench, instance: Instance, settings: SmokeSettings) -> Instance:
+    def look() -> Instance | None:
+        try:
+            found = bench.tools.instances.get(instance.id)
+        except NotFound:
+            return None  # a new id may not be visible for some seconds
+        if found.state in {"shutting-down", "terminated", "stopping", "stopped"}:
+            raise StepFailed(
+                f"Test instance {instance.id} went to {found.state}: {found.reason or 'AWS gives no reason'}.",
+                hint="Client.InternalError usually means a KMS key that may not be used: rebake check --live",
+            )
+        return found if found.state == "running" else None
+
+    return poll(bench.tools.clock, look, every=_PACE, within=settings.timeout, what=f"The boot of {instance.id}")
+
+
+def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) -> Outcome:
+    passed = all(not trial.fault for trial in trials)
+    matrix = " ".join(f"{trial.instance_type}={'failed' if trial.fault else 'passed'}" for trial in trials)
+    stage = Stage.TESTED if passed else Stage.REJECTED
+    bench.tools.images.tag(image, {names.TAG_STAGE: stage, names.TAG_SMOKE: matrix[:_TAG_MAX]})
+    if passed:
+        return Done(facts={"image": image.id, "stage": stage, "tests": str(sum(trial.tests for trial in trials))})
+    faults = "; ".join(f"{trial.instance_type}: {trial.fault}" for trial in trials if trial.fault)
+    return Refused(
+        reason=f"{image.id} failed its smoke tests and is rejected: {faults}",
+        hint=f"The reports are kept; mend the recipe and bake again: rebake release {family}",
+    )
+
+
+def _summary(report: SmokeReport) -> str:
+    passed = sum(test.verdict is Verdict.PASSED for test in report.tests)
+    return f"{passed} of {len(report.tests)} smoke tests passed on {report.instance_type}"
+
+
+def _first_fault(report: SmokeReport) -> str:
+    for test in report.tests:
+        if test.verdict in {Verdict.FAILED, Verdict.ERROR}:
+            first = test.message.strip().splitlines()
+            return f"{test.name}: {first[0] if first else test.verdict}"
+    return "no test ran"

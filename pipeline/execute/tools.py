@@ -1,0 +1,99 @@
+"""What an execution works with: every port it may use, and what it has made so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pipeline.errors import StepFailed
+from pipeline.model.ids import ImageId, RefreshId, RunId
+from pipeline.model.settings import Settings
+from pipeline.model.steps import Baked, Created, ImageRef, VersionRef
+from pipeline.ports.builder import Builder
+from pipeline.ports.channels import Channels
+from pipeline.ports.clock import Clock
+from pipeline.ports.fleets import Fleets, Templates
+from pipeline.ports.images import Images
+from pipeline.ports.instances import Instances, RunCommand
+from pipeline.ports.progress import Event, EventKind, Evidence, Progress
+from pipeline.ports.secrets import Secrets
+from pipeline.ports.smoke import SmokeRunner
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The ports."""
+
+    clock: Clock
+    images: Images
+    channels: Channels
+    fleets: Fleets
+    templates: Templates
+    instances: Instances
+    commands: RunCommand
+    builder: Builder
+    smoke: SmokeRunner
+    secrets: Secrets
+    evidence: Evidence
+    progress: Progress
+
+
+@dataclass(slots=True, kw_only=True)
+class Made:
+    """What the steps before have made; later steps look their symbols up here."""
+
+    images: dict[str, ImageId] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    refreshes: dict[str, RefreshId] = field(default_factory=dict)
+
+    def image(self, ref: ImageRef) -> ImageId:
+        """Look up an image.
+
+        Raises:
+            StepFailed: the plan uses an image before it makes it.
+        """
+        if not isinstance(ref, Baked):
+            return ref
+        return _made(self.images, ref.family, str(ref))
+
+    def version(self, ref: VersionRef) -> int:
+        """Look up a launch template version; errors as for `image`."""
+        if not isinstance(ref, Created):
+            return ref
+        return _made(self.versions, ref.fleet, f"{ref} for {ref.fleet}")
+
+    def refresh(self, fleet: str, stated: RefreshId | None) -> RefreshId:
+        """Look up a refresh; errors as for `image`."""
+        return stated or _made(self.refreshes, fleet, f"a refresh of {fleet}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workbench:
+    """One execution: its ports, the configuration, the run, what it has made."""
+
+    tools: Tools
+    settings: Settings
+    run: RunId
+    made: Made = field(default_factory=Made)
+
+    def say(
+        self,
+        target: str,
+        text: str,
+        *,
+        kind: EventKind = EventKind.PROGRESS,
+        data: Mapping[str, str | int | float] | None = None,
+    ) -> None:
+        """Tell the reader something."""
+        at = self.tools.clock.now()
+        self.tools.progress.emit(Event(at=at, kind=kind, target=target, text=text, data=data or {}))
+
+
+def _made(known: Mapping[str, _Value], key: str, what: str) -> _Value:
+    try:
+        return known[key]
+    except KeyError:
+        raise StepFailed(f"The plan uses {what} before any step makes it.", hint="Plan again.") from None

@@ -1,0 +1,1 @@
+"""Reads through ports into snapshots; nothing here changes anything."""

@@ -1,0 +1,118 @@
+"""What stands of an image family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.errors import NotFound, NotPossible
+from pipeline.model.ids import BakeKey, ImageId
+from pipeline.model.images import Architecture, Image
+from pipeline.model.names import channel_parameter
+from pipeline.model.settings import (
+    Family,
+    Settings,
+    SourceChannel,
+    SourceOwned,
+    SourceParameter,
+    SourcePinned,
+    SourceRule,
+)
+from pipeline.model.views import FamilyView
+from pipeline.planning.bake_key import bake_key
+from pipeline.ports.builder import Builder, Rendered
+from pipeline.ports.channels import Channels
+from pipeline.ports.images import Images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyObserver:
+    """Observes families: renders the recipe, resolves the source image, looks for what was baked."""
+
+    settings: Settings
+    images: Images
+    channels: Channels
+    builder: Builder
+
+    def observe(self, name: str) -> FamilyView:
+        """Observe one family in three or four calls.
+
+        Raises:
+            NotFound: its source rule matches no image.
+            ConfigError: its recipe cannot be rendered.
+        """
+        family = self.settings.families[name]
+        rendered = self.builder.render(family)
+        source = self.source(family)
+        parameter = channel_parameter(self.settings.channel_prefix, name, family.channel)
+        return FamilyView(
+            family=family,
+            recipe=rendered.recipe,
+            source=source,
+            key=key_of(family, rendered, source.id),
+            baked=self.images.baked(family=name),
+            parameter=parameter,
+            channel=self.channels.current(parameter),
+        )
+
+    def source(self, family: Family) -> Image:
+        """Resolve the family's source rule to the image it means now.
+
+        Raises:
+            NotFound: nothing matches.
+            NotPossible: the image is of another architecture, or cannot be launched.
+        """
+        image = self._resolve(family.source, family.architecture)
+        if image is None:
+            raise NotFound(
+                f"Family {family.name}: no image matches its source rule ({describe_rule(family.source)}).",
+                hint="Check owner, name, architecture and region of the rule.",
+            )
+        if image.architecture != family.architecture:
+            raise NotPossible(
+                f"Family {family.name} is {family.architecture}, but its source {image.id} is {image.architecture}.",
+                hint="Correct `architecture` or the source rule.",
+            )
+        if image.state != "available":
+            raise NotPossible(
+                f"The source image {image.id} of family {family.name} is {image.state}.", hint="Choose another image."
+            )
+        return image
+
+    def _resolve(self, rule: SourceRule, architecture: Architecture) -> Image | None:
+        match rule:
+            case SourceOwned(owner=owner, name=name):
+                return self.images.newest(owner=owner, name=name, architecture=architecture)
+            case SourcePinned(image=image):
+                return self._get(image)
+            case SourceParameter(parameter=parameter):
+                return self._get(self.channels.current(parameter))
+            case SourceChannel(family=family, channel=channel):
+                parameter = channel_parameter(self.settings.channel_prefix, family, channel)
+                return self._get(self.channels.current(parameter))
+
+    def _get(self, image: ImageId | None) -> Image | None:
+        return None if image is None else self.images.get([image]).get(image)
+
+
+def key_of(family: Family, rendered: Rendered, source: ImageId) -> BakeKey:
+    """Compute the family's bake key for a source image."""
+    return bake_key(
+        rendered.files,
+        source=source,
+        architecture=family.architecture,
+        baseline=family.baseline,
+        variables=family.variables,
+    )
+
+
+def describe_rule(rule: SourceRule) -> str:
+    """Put a source rule into words."""
+    match rule:
+        case SourceOwned(owner=owner, name=name):
+            return f"owner {owner}, name {name}"
+        case SourcePinned(image=image):
+            return str(image)
+        case SourceParameter(parameter=parameter):
+            return f"parameter {parameter}"
+        case SourceChannel(family=family, channel=channel):
+            return f"channel {channel} of family {family}"

@@ -1,0 +1,80 @@
+"""What stands of a fleet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.errors import NotFound
+from pipeline.model.fleets import Group, Refresh, TemplateRef, TemplateVersion
+from pipeline.model.ids import ImageId
+from pipeline.model.images import Image
+from pipeline.model.settings import Settings
+from pipeline.model.views import FleetView
+from pipeline.ports.fleets import Fleets, Templates
+from pipeline.ports.images import Images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetObserver:
+    """Observes fleets: the group, its launch template, its refreshes, the images in use."""
+
+    settings: Settings
+    fleets: Fleets
+    templates: Templates
+    images: Images
+
+    def observe(self, name: str) -> FleetView:
+        """Observe one fleet in four or five calls.
+
+        Raises:
+            NotFound: its group or the group's launch template does not exist.
+        """
+        configured = self.settings.fleets[name]
+        group = self.fleets.find(configured.group)
+        refreshes = self.fleets.refreshes(group.name)
+        saved, versions = self._templates(group)
+        in_use = {member.image for member in group.members if member.image}
+        in_use |= {ImageId(version.image) for version in versions if version.image.startswith("ami-")}
+        return FleetView(
+            settings=configured,
+            group=group,
+            version=saved,
+            versions=versions,
+            refreshes=refreshes,
+            desired_image=_desired_image(refreshes, versions),
+            images=self._images(in_use),
+        )
+
+    def _templates(self, group: Group) -> tuple[TemplateVersion | None, tuple[TemplateVersion, ...]]:
+        ref = group.template
+        if ref is None:
+            return None, ()
+        versions = self.templates.versions(ref.id)
+        saved = _find(versions, ref)
+        if saved is None:
+            raise NotFound(
+                f"Group {group.name} is set to version {ref.version} of {ref.id}, which does not exist.",
+                hint="Set the group to a version that exists; until then it cannot launch anything.",
+            )
+        return saved, versions
+
+    def _images(self, ids: set[ImageId]) -> dict[ImageId, Image]:
+        return dict(self.images.get(sorted(ids))) if ids else {}
+
+
+def _find(versions: tuple[TemplateVersion, ...], ref: TemplateRef) -> TemplateVersion | None:
+    match ref.version:
+        case "$Latest":
+            return versions[0] if versions else None
+        case "$Default" | "":
+            return next((version for version in versions if version.default), None)
+        case number:
+            return next((version for version in versions if str(version.number) == number), None)
+
+
+def _desired_image(refreshes: tuple[Refresh, ...], versions: tuple[TemplateVersion, ...]) -> ImageId | None:
+    active = next((refresh for refresh in refreshes if not refresh.status.ended), None)
+    if active is None or active.desired is None:
+        return None
+    version = _find(versions, active.desired)
+    return ImageId(version.image) if version else None

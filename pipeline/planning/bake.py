@@ -1,0 +1,157 @@
+"""Whether to bake, to test and to promote."""
+
+from __future__ import annotations
+
+from pipeline.errors import ExitCode, NotFound, NotOurs, NotPossible, RefusedError
+from pipeline.model.ids import ImageId
+from pipeline.model.images import Image, Stage
+from pipeline.model.steps import (
+    BuildImage,
+    ImageRef,
+    MoveChannel,
+    Note,
+    Plan,
+    PlannedStep,
+    SmokeTestImage,
+)
+from pipeline.model.views import FamilyView, FleetView
+
+
+def plan_bake(view: FamilyView, *, force: bool = False) -> Plan:
+    """Plan a bake unless an image of exactly this recipe and source image stands already.
+
+    An image that was rejected is not baked again from the same input: it would be rejected again.
+    ``force`` bakes all the same.
+    """
+    name = view.family.name
+    step = BuildImage(family=name, bake_key=view.key, source_image=view.source.id)
+    if force:
+        return Plan(steps=(PlannedStep(target=name, step=step, why="asked for by --force"),))
+    if view.current is None:
+        return Plan(steps=(PlannedStep(target=name, step=step, why=_why_bake(view)),))
+    rejected = view.current.stage is Stage.REJECTED
+    note = Note(target=name, text=_already(view.current), blocked=ExitCode.REFUSED if rejected else None)
+    return Plan(notes=(note,))
+
+
+def plan_smoke(view: FamilyView, image: ImageRef, *, like: FleetView | None) -> PlannedStep:
+    """Plan the smoke test of an image, booted like the fleet's own instances where there is a fleet."""
+    family = view.family
+    template = like.group.template if like else None
+    step = SmokeTestImage(
+        family=family.name,
+        image=image,
+        instance_types=family.smoke.instance_types or family.build.instance_types[:1],
+        template=template.id if template else None,
+        version=template.version if template else None,
+        subnet=(like.group.subnets[0] if like and like.group.subnets else family.build.subnet),
+    )
+    booted = f"booted like {like.settings.name}" if like else "booted bare: no fleet uses the family yet"
+    return PlannedStep(target=family.name, step=step, why=f"{image} is not proven yet; {booted}")
+
+
+def plan_promote(view: FamilyView, image: ImageId) -> Plan:
+    """Plan to point the family's channel at the image.
+
+    Raises:
+        RefusedError: the image was rejected or is not tested.
+        NotOurs: the image is not of this family.
+    """
+    name = view.family.name
+    require_proven(find_baked(view, image), family=name)
+    if view.channel == image:
+        return Plan(notes=(Note(target=name, text=f"channel {view.family.channel} points to {image} already"),))
+    return Plan(steps=(promotion_step(view, image),))
+
+
+def promotion_step(view: FamilyView, image: ImageRef) -> PlannedStep:
+    """Plan the move of the family's channel, for an image that is proven or will be by the time it happens."""
+    step = MoveChannel(
+        family=view.family.name,
+        channel=view.family.channel,
+        parameter=view.parameter,
+        image=image,
+        previous=view.channel,
+    )
+    return PlannedStep(target=view.family.name, step=step, why=f"{view.channel or 'nothing'} -> {image}")
+
+
+def find_baked(view: FamilyView, image: ImageId) -> Image:
+    """Find an image among the family's own.
+
+    Raises:
+        NotOurs: it is not there.
+    """
+    found = next((candidate for candidate in view.baked if candidate.id == image), None)
+    if found is None:
+        raise NotOurs(
+            f"{image} is not an image that was baked here for family {view.family.name}.",
+            hint=f"List them with: rebake history {view.family.name}",
+        )
+    return found
+
+
+def newest_proven(view: FamilyView) -> Image:
+    """Find the newest image of the family that passed its smoke tests.
+
+    Raises:
+        NotFound: there is none.
+    """
+    for image in view.baked:
+        if image.stage is Stage.TESTED and image.state == "available":
+            return image
+    raise NotFound(
+        f"Family {view.family.name} has no image that passed its smoke tests.",
+        hint=f"Bake and test one with: rebake bake {view.family.name} && rebake smoke {view.family.name}",
+    )
+
+
+def require_proven(image: Image, *, family: str) -> None:
+    """Let only available, tested images of the family pass.
+
+    Raises:
+        RefusedError: it was rejected, or is not tested.
+        NotOurs: it was not baked by this project.
+        NotPossible: it belongs to another family, or cannot be launched.
+    """
+    if image.family is None or image.stage is None:
+        raise NotOurs(
+            f"{image.id} carries no rebake tags: it was not baked here.",
+            hint=f"Bake one with: rebake bake {family}",
+        )
+    if image.family != family:
+        raise NotPossible(
+            f"{image.id} is an image of family {image.family}, not of {family}.",
+            hint=f"List the right ones with: rebake history {family}",
+        )
+    if image.state != "available":
+        raise NotPossible(f"{image.id} cannot be launched: its state is {image.state}.", hint="Choose another image.")
+    if image.stage is Stage.REJECTED:
+        raise RefusedError(
+            f"{image.id} was rejected and can never be rolled.", hint=f"Bake a new one with: rebake bake {family}"
+        )
+    if image.stage is Stage.CANDIDATE:
+        raise RefusedError(
+            f"{image.id} has not passed its smoke tests.",
+            hint=f"Test it with: rebake smoke {family} --image {image.id}",
+        )
+
+
+def _why_bake(view: FamilyView) -> str:
+    source = f"source image {view.source.id} ({view.source.name})"
+    if not view.baked:
+        return f"never baked; {source}"
+    last = view.baked[0]
+    if last.source_image != view.source.id:
+        return f"newer source image: {last.source_image or 'unknown'} -> {view.source.id} ({view.source.name})"
+    return f"the recipe changed since {last.id}; {source}"
+
+
+def _already(image: Image) -> str:
+    match image.stage:
+        case Stage.REJECTED:
+            return f"{image.id} was baked from exactly this and was rejected; change the recipe, or bake with --force"
+        case Stage.TESTED:
+            return f"nothing changed: {image.id} was baked from exactly this and is tested"
+        case _:
+            return f"nothing changed: {image.id} was baked from exactly this and waits for its smoke test"
