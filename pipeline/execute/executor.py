@@ -6,7 +6,7 @@ from typing import assert_never
 
 from pipeline.errors import StepFailed
 from pipeline.execute.building import build_image
-from pipeline.execute.channels import move_channel
+from pipeline.execute.marking import move_channel, tag_image
 from pipeline.execute.refreshing import await_refresh, create_template_version, roll_back_refresh, start_refresh
 from pipeline.execute.smoking import smoke_test_image
 from pipeline.execute.tools import Workbench
@@ -22,6 +22,7 @@ from pipeline.model.steps import (
     SmokeTestImage,
     StartRefresh,
     Step,
+    TagImage,
 )
 from pipeline.ports.progress import EventKind
 
@@ -67,6 +68,8 @@ def perform(bench: Workbench, step: Step) -> Outcome:  # noqa: PLR0911 - one lin
             return build_image(bench, step)
         case SmokeTestImage():
             return smoke_test_image(bench, step)
+        case TagImage():
+            return tag_image(bench, step)
         case MoveChannel():
             return move_channel(bench, step)
         case CreateTemplateVersion():

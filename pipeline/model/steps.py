@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import ExitCode
 from pipeline.model.ids import BakeKey, GroupName, ImageId, RefreshId, TemplateId
+from pipeline.model.images import Stage
 from pipeline.model.settings import RefreshStrategy
 
 
@@ -60,6 +61,15 @@ class SmokeTestImage:
     template: TemplateId | None = None
     version: str | None = None
     subnet: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagImage:
+    """Write a stage on an image and its snapshots."""
+
+    family: str
+    image: ImageId
+    stage: Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +125,16 @@ class RollBackRefresh:
     refresh: RefreshId
 
 
-Step = BuildImage | SmokeTestImage | MoveChannel | CreateTemplateVersion | StartRefresh | AwaitRefresh | RollBackRefresh
+Step = (
+    BuildImage
+    | SmokeTestImage
+    | TagImage
+    | MoveChannel
+    | CreateTemplateVersion
+    | StartRefresh
+    | AwaitRefresh
+    | RollBackRefresh
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from pipeline.errors import NotPossible
 from pipeline.model.fleets import RefreshStatus, TemplateVersion
+from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.names import template_origin
-from pipeline.model.steps import AwaitRefresh, Note, Plan, PlannedStep, RollBackRefresh
+from pipeline.model.steps import AwaitRefresh, Note, Plan, PlannedStep, RollBackRefresh, TagImage
 from pipeline.model.views import FleetView
 from pipeline.planning.roll import refresh_steps, require_rollable
 
 _FORWARD = {RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS, RefreshStatus.BAKING}
 
 
-def plan_rollback(view: FleetView, *, to: int | None = None) -> Plan:
+def plan_rollback(view: FleetView, *, to: int | None = None, reject: bool = False) -> Plan:
     """Plan the way back: AWS's own roll-back during a refresh, a forward refresh to the earlier version after one.
 
     ``to`` names the launch template version; without it, it is the one that the current version was made from.
+    ``reject`` also rejects the image that is left, so that no later release rolls it again.
 
     Raises:
         NotPossible: there is no way back; the message says why.
     """
     if view.active is not None:
-        return _during(view)
+        return Plan(steps=(*_rejection(view, view.desired_image, reject=reject), *_during(view)))
     saved = require_rollable(view)
     target = _previous(view, saved, to)
     image = next((known for known in view.images.values() if known.id == target.image), None)
@@ -32,13 +34,21 @@ def plan_rollback(view: FleetView, *, to: int | None = None) -> Plan:
         return Plan(notes=(Note(target=name, text=f"the fleet is on version {target.number} already"),))
     why = f"version {saved.number} ({saved.image}) -> version {target.number} ({target.image})"
     # AWS's own roll-back of this refresh would lead to the very version that is being left.
-    return Plan(steps=refresh_steps(view, target.id, target.number, why=why, auto_rollback=False))
+    back = refresh_steps(view, target.id, target.number, why=why, auto_rollback=False)
+    return Plan(steps=(*_rejection(view, ImageId(saved.image), reject=reject), *back))
 
 
-def _during(view: FleetView) -> Plan:
+def _rejection(view: FleetView, image: ImageId | None, *, reject: bool) -> tuple[PlannedStep, ...]:
+    if not reject or image is None:
+        return ()
+    step = TagImage(family=view.settings.family, image=image, stage=Stage.REJECTED)
+    return (PlannedStep(target=view.settings.name, step=step, why=f"{image} must not be rolled again"),)
+
+
+def _during(view: FleetView) -> tuple[PlannedStep, ...]:
     refresh = view.active
     if refresh is None:
-        return Plan()
+        return ()
     name, group, strategy = view.settings.name, view.group.name, view.settings.strategy
     wait = PlannedStep(
         target=name,
@@ -46,7 +56,7 @@ def _during(view: FleetView) -> Plan:
         why="until every replaced instance is back",
     )
     if refresh.status is RefreshStatus.ROLLBACK_IN_PROGRESS:
-        return Plan(steps=(wait,))
+        return (wait,)
     if refresh.status not in _FORWARD:
         raise NotPossible(
             f"Refresh {refresh.id} of group {group} is {refresh.status}; it can be rolled back no more.",
@@ -63,7 +73,7 @@ def _during(view: FleetView) -> Plan:
         step=RollBackRefresh(fleet=name, group=group, refresh=refresh.id),
         why=f"refresh {refresh.id} is {refresh.status} at {refresh.percentage} %",
     )
-    return Plan(steps=(undo, wait))
+    return (undo, wait)
 
 
 def _previous(view: FleetView, saved: TemplateVersion, to: int | None) -> TemplateVersion:

@@ -1,0 +1,68 @@
+"""What would fail, told before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from pipeline.errors import CredentialsError, RebakeError
+from pipeline.planning.roll import require_rollable
+from pipeline.ports.preflight import Finding
+from pipeline.runs.room import Room
+
+
+def recipes(room: Room) -> tuple[Finding, ...]:
+    """Check, without any call to AWS, that Packer is there and that every recipe renders."""
+    findings = [
+        Finding(
+            check="tool", ok=not tool.fault, text=f"{tool.name} {tool.version} {tool.fault}".strip(), hint=tool.hint
+        )
+        for tool in room.tools.builder.tools()
+    ]
+    for name in sorted(room.settings.families):
+        findings.extend(_guarded(f"family {name}", partial(_renders, room, name)))
+    return tuple(findings)
+
+
+def live(room: Room, actions: Sequence[str]) -> tuple[Finding, ...]:
+    """Check credentials, IAM actions, quotas, keys, source images and groups, changing nothing.
+
+    Without credentials nothing else can be known, so that is then the only finding.
+    """
+    try:
+        caller = room.preflight.caller()
+    except CredentialsError as error:
+        return (Finding(check="credentials", ok=False, text=error.message, hint=error.hint),)
+    findings = [Finding(check="credentials", ok=True, text=f"{caller.arn} in account {caller.account}")]
+    findings += _guarded("permissions", partial(room.preflight.permissions, actions))
+    for name, family in sorted(room.settings.families.items()):
+        findings += _guarded(f"family {name}", partial(_source, room, name))
+        findings += _guarded(f"family {name}", partial(room.preflight.family, family))
+    for name, fleet in sorted(room.settings.fleets.items()):
+        findings += _guarded(f"fleet {name}", partial(_rollable, room, name))
+        findings += _guarded(f"fleet {name}", partial(room.preflight.fleet, fleet))
+    return tuple(findings)
+
+
+def _renders(room: Room, name: str) -> Iterable[Finding]:
+    rendered = room.tools.builder.render(room.settings.families[name])
+    return (Finding(check=f"family {name}", ok=True, text=f"{rendered.recipe}, {len(rendered.files)} files"),)
+
+
+def _source(room: Room, name: str) -> Iterable[Finding]:
+    view = room.family(name)
+    return (Finding(check=f"family {name}", ok=True, text=f"source image {view.source.id} ({view.source.name})"),)
+
+
+def _rollable(room: Room, name: str) -> Iterable[Finding]:
+    view = room.fleet(name)
+    version = require_rollable(view)
+    text = f"group {view.group.name}, {view.group.desired} instances, version {version.number} ({version.image})"
+    return (Finding(check=f"fleet {name}", ok=True, text=text),)
+
+
+def _guarded(check: str, findings: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    try:
+        return list(findings())
+    except RebakeError as error:
+        return [Finding(check=check, ok=False, text=error.message, hint=error.hint)]

@@ -1,0 +1,78 @@
+"""Where a run works: the configuration, the ports, the observers."""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pipeline.errors import UsageError
+from pipeline.execute.tools import Tools, Workbench
+from pipeline.model.ids import RunId
+from pipeline.model.settings import Settings
+from pipeline.model.views import FamilyView, FleetView
+from pipeline.observe.families import FamilyObserver
+from pipeline.observe.fleets import FleetObserver
+from pipeline.ports.preflight import Preflight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Everything a verb needs."""
+
+    settings: Settings
+    tools: Tools
+    preflight: Preflight
+    run: RunId
+
+    def family(self, name: str) -> FamilyView:
+        """Observe a family by name.
+
+        Raises:
+            UsageError: the configuration has no such family.
+        """
+        _known("family", name, self.settings.families)
+        tools = self.tools
+        observer = FamilyObserver(
+            settings=self.settings, images=tools.images, channels=tools.channels, builder=tools.builder
+        )
+        return observer.observe(name)
+
+    def fleet(self, name: str) -> FleetView:
+        """Observe a fleet by name.
+
+        Raises:
+            UsageError: the configuration has no such fleet.
+        """
+        _known("fleet", name, self.settings.fleets)
+        tools = self.tools
+        observer = FleetObserver(
+            settings=self.settings, fleets=tools.fleets, templates=tools.templates, images=tools.images
+        )
+        return observer.observe(name)
+
+    def fleets_of(self, family: str) -> tuple[str, ...]:
+        """Name the fleets that run a family, in order of their names."""
+        return tuple(sorted(name for name, fleet in self.settings.fleets.items() if fleet.family == family))
+
+    def bench(self) -> Workbench:
+        """Set up an execution."""
+        return Workbench(tools=self.tools, settings=self.settings, run=self.run)
+
+
+def new_run(at: datetime) -> RunId:
+    """Name a run: UTC time stamp and four random letters, so that two machines never agree by chance."""
+    letters = "".join(secrets.choice(string.ascii_lowercase) for _ in range(4))
+    return RunId(f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{letters}")
+
+
+def _known(kind: str, name: str, names: Iterable[str]) -> None:
+    listed = sorted(names)
+    if name in listed:
+        return
+    close = difflib.get_close_matches(name, listed, n=1)
+    guess = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(listed) or 'none'}."
+    raise UsageError(f"The configuration has no {kind} named {name}.", hint=guess)

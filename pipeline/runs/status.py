@@ -1,0 +1,134 @@
+"""What stands: families, channels, fleets, and what each fleet's instances run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pipeline.errors import NotPossible, RebakeError
+from pipeline.model.fleets import ChannelEntry, Refresh
+from pipeline.model.ids import ImageId
+from pipeline.model.images import Image
+from pipeline.model.names import channel_parameter
+from pipeline.model.views import FleetView
+from pipeline.runs.room import Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetStatus:
+    """A fleet at one moment; ``fault`` says why it could not be observed. Ages are in whole days."""
+
+    name: str
+    group: str = ""
+    desired: int = 0
+    healthy: int = 0
+    version: str = ""
+    image: str = ""
+    age_days: int | None = None
+    on_channel: bool | None = None
+    by_image: Mapping[str, int] = field(default_factory=dict)
+    refresh: Refresh | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyStatus:
+    """A family at one moment: what its channel points to, its newest image, its fleets."""
+
+    name: str
+    channel: ImageId | None
+    newest: Image | None
+    fleets: tuple[FleetStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyHistory:
+    """A family's past: images (newest first), versions of its channel, refreshes by fleet."""
+
+    name: str
+    images: tuple[Image, ...]
+    channel: tuple[ChannelEntry, ...]
+    refreshes: Mapping[str, tuple[Refresh, ...]]
+
+
+def status(room: Room, only: str | None = None) -> tuple[FamilyStatus, ...]:
+    """Report every family, or the one that is named or whose fleet is named.
+
+    Source images are not resolved and nothing is rendered: a status is asked for often and in a hurry.
+    """
+    return tuple(_family(room, name, only) for name in _chosen(room, only))
+
+
+def history(room: Room, only: str | None = None) -> tuple[FamilyHistory, ...]:
+    """Report what was baked, promoted and rolled; AWS keeps refreshes for six weeks."""
+    return tuple(
+        FamilyHistory(
+            name=name,
+            images=room.tools.images.baked(family=name),
+            channel=room.tools.channels.history(_parameter(room, name)),
+            refreshes={fleet: _refreshes(room, fleet) for fleet in room.fleets_of(name)},
+        )
+        for name in _chosen(room, only)
+    )
+
+
+def _chosen(room: Room, only: str | None) -> tuple[str, ...]:
+    if only is None:
+        return tuple(sorted(room.settings.families))
+    if only in room.settings.fleets:
+        return (room.settings.fleets[only].family,)
+    if only not in room.settings.families:
+        room.fleet(only)  # raises with the nearest name
+    return (only,)
+
+
+def _refreshes(room: Room, fleet: str) -> tuple[Refresh, ...]:
+    try:
+        return room.fleet(fleet).refreshes
+    except NotPossible:
+        return ()  # a group that is gone has no history, and must not hide the others'
+
+
+def _parameter(room: Room, family: str) -> str:
+    return channel_parameter(room.settings.channel_prefix, family, room.settings.families[family].channel)
+
+
+def _family(room: Room, name: str, only: str | None) -> FamilyStatus:
+    channel = room.tools.channels.current(_parameter(room, name))
+    baked = room.tools.images.baked(family=name)
+    fleets = [fleet for fleet in room.fleets_of(name) if only in {None, name, fleet}]
+    return FamilyStatus(
+        name=name,
+        channel=channel,
+        newest=baked[0] if baked else None,
+        fleets=tuple(_fleet(room, fleet, channel) for fleet in fleets),
+    )
+
+
+def _fleet(room: Room, name: str, channel: ImageId | None) -> FleetStatus:
+    try:
+        view = room.fleet(name)
+    except RebakeError as error:
+        return FleetStatus(name=name, fault=error.message)
+    return describe_fleet(view, channel=channel, now=room.tools.clock.now())
+
+
+def describe_fleet(view: FleetView, *, channel: ImageId | None, now: datetime) -> FleetStatus:
+    """Condense an observed fleet; pure."""
+    group, version = view.group, view.version
+    image = version.image if version else ""
+    known = view.images.get(ImageId(image))
+    return FleetStatus(
+        name=view.settings.name,
+        group=group.name,
+        desired=group.desired,
+        healthy=sum(member.healthy and member.lifecycle == "InService" for member in group.members),
+        version=f"{version.id}:{version.number}" if version else group.launch_configuration,
+        image=image,
+        age_days=(now - known.created).days if known else None,
+        on_channel=None if channel is None else all(member.image == channel for member in group.members),
+        by_image=dict(Counter(str(member.image or "unknown") for member in group.members)),
+        refresh=view.active or next(iter(view.refreshes), None),
+    )
