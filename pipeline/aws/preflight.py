@@ -1,0 +1,138 @@
+"""Live checks before anything is built; what cannot be known is said to be unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+from pipeline.aws.failures import translated
+from pipeline.aws.fleets import AutoScalingFleets
+from pipeline.aws.permissions import AGENT_ACTIONS
+from pipeline.aws.quota import VcpuQuota
+from pipeline.aws.session import Clients
+from pipeline.aws.simulation import PolicySimulator
+from pipeline.aws.templates import Ec2Templates
+from pipeline.errors import NotFound, RebakeError
+from pipeline.model.settings import Connect, Family, FleetSettings
+from pipeline.ports.preflight import Caller, Finding
+
+_SERVICE_ROLE = "AWSServiceRoleForAutoScaling"
+
+
+class LivePreflight:
+    """The port `Preflight`."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._simulator = PolicySimulator(clients)
+        self._quota = VcpuQuota(clients)
+        self._fleets = AutoScalingFleets(clients)
+        self._templates = Ec2Templates(clients)
+
+    @translated("sts")
+    def caller(self) -> Caller:
+        """Tell who we are.
+
+        Raises:
+            CredentialsError: there are no credentials, or they are refused.
+        """
+        answer = self._clients.sts.get_caller_identity()
+        return Caller(account=answer["Account"], arn=answer["Arn"])
+
+    def permissions(self, actions: Sequence[str]) -> tuple[Finding, ...]:
+        """Check the caller's IAM actions with the policy simulator; one finding per missing action, or one pass."""
+        return self._simulator.caller(self.caller().arn, actions)
+
+    def family(self, family: Family) -> tuple[Finding, ...]:
+        """Check what a bake needs: the KMS key's state, the instance profile's rights, the vCPU quota."""
+        return tuple(self._family(family))
+
+    def fleet(self, fleet: FleetSettings) -> tuple[Finding, ...]:
+        """Check what a roll needs: the service-linked role, and quota for the instances above desired capacity."""
+        return (self._service_role(), self._surge(fleet))
+
+    def _family(self, family: Family) -> Iterator[Finding]:
+        build = family.build
+        if build.kms_key:
+            yield self._key(build.kms_key)
+        if build.instance_profile:
+            yield from self._agent(build.instance_profile)
+        elif build.connect is Connect.SESSION_MANAGER:
+            yield Finding(
+                check="instance profile",
+                ok=None,
+                text=f"{family.name} connects by Session Manager and names no instance profile.",
+                hint="Name one with AmazonSSMManagedInstanceCore, unless the account manages all hosts by default.",
+            )
+        yield self._quota.room_for({build.instance_types[0]: 1})
+
+    def _key(self, key: str) -> Finding:
+        check = "KMS key"
+        try:
+            state = self._key_state(key)
+        except NotFound as failure:
+            return Finding(check=check, ok=False, text=failure.message, hint="Check the key's id, region and account.")
+        except RebakeError as failure:
+            return Finding(check=check, ok=None, text=failure.message, hint=failure.hint)
+        if state != "Enabled":
+            hint = "Enable it, or cancel its deletion; images encrypted with it cannot boot otherwise."
+            return Finding(check=check, ok=False, text=f"The KMS key {key} is {state}.", hint=hint)
+        return Finding(check=check, ok=True, text=f"The KMS key {key} is enabled.")
+
+    @translated("kms")
+    def _key_state(self, key: str) -> str:
+        return self._clients.kms.describe_key(KeyId=key)["KeyMetadata"].get("KeyState", "unknown")
+
+    def _agent(self, profile: str) -> tuple[Finding, ...]:
+        check = "instance profile"
+        name = profile.rpartition("/")[2]
+        try:
+            role = self._profile_role(name)
+        except NotFound as failure:
+            return (Finding(check=check, ok=False, text=failure.message, hint="Create it, or name another."),)
+        except RebakeError as failure:
+            return (Finding(check=check, ok=None, text=failure.message, hint=failure.hint),)
+        if role is None:
+            text = f"The instance profile {name} carries no role."
+            return (Finding(check=check, ok=False, text=text, hint="Add a role with AmazonSSMManagedInstanceCore."),)
+        return self._simulator.role(role, AGENT_ACTIONS, check=f"SSM agent on {name}")
+
+    @translated("iam")
+    def _profile_role(self, name: str) -> str | None:
+        roles = self._clients.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
+        return roles[0]["Arn"] if roles else None
+
+    def _service_role(self) -> Finding:
+        check = "service-linked role"
+        try:
+            self._get_service_role()
+        except NotFound:
+            return Finding(
+                check=check,
+                ok=False,
+                text=f"The role {_SERVICE_ROLE} does not exist.",
+                hint="`aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com` makes it.",
+            )
+        except RebakeError as failure:
+            return Finding(check=check, ok=None, text=failure.message, hint=failure.hint)
+        return Finding(check=check, ok=True, text=f"The role {_SERVICE_ROLE} exists.")
+
+    @translated("iam")
+    def _get_service_role(self) -> None:
+        self._clients.iam.get_role(RoleName=_SERVICE_ROLE)
+
+    def _surge(self, fleet: FleetSettings) -> Finding:
+        try:
+            group = self._fleets.find(fleet.group)
+            if group.template is None or group.mixed:
+                kind = ""
+            else:
+                kind = self._templates.version(group.template.id, group.template.version).instance_type
+        except RebakeError as failure:
+            return Finding(check="vCPU quota", ok=None, text=failure.message, hint=failure.hint)
+        if not kind:
+            text = f"{group.name} boots more than one instance type, so its need of vCPUs is not known."
+            return Finding(check="vCPU quota", ok=None, text=text, hint="Compare the quota with what it may boot.")
+        # AWS launches first, by one instance at least, where the percentages leave no other way.
+        extra = max(1, ceil(group.desired * (fleet.strategy.max_healthy - 100) / 100))
+        return self._quota.room_for({kind: extra})

@@ -1,0 +1,118 @@
+"""The way to AWS: one session, its clients made when they are first used."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+import pipeline
+from pipeline.aws.failures import translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_sts import STSClient
+
+_CONNECT_SECONDS = 5
+# RunInstances and CreateImage answer late under load; a shorter limit would only turn slow answers into lost ones.
+_READ_SECONDS = 60
+_CONNECTIONS = 25
+
+
+class Clients:
+    """One boto3 session and its clients; safe to share between threads."""
+
+    def __init__(self, session: boto3.Session, *, endpoint: str | None, config: Config) -> None:
+        self._session = session
+        self._endpoint = endpoint
+        self._config = config
+        self._made: dict[str, Any] = {}
+        self._lock = Lock()
+
+    @property
+    def region(self) -> str:
+        """The region that all regional clients speak to."""
+        return self.ec2.meta.region_name
+
+    @property
+    def ec2(self) -> EC2Client:
+        """Images, instances and launch templates."""
+        client: EC2Client = self._client("ec2")
+        return client
+
+    @property
+    def autoscaling(self) -> AutoScalingClient:
+        """Auto Scaling groups and instance refreshes."""
+        client: AutoScalingClient = self._client("autoscaling")
+        return client
+
+    @property
+    def ssm(self) -> SSMClient:
+        """Parameters and Run Command."""
+        client: SSMClient = self._client("ssm")
+        return client
+
+    @property
+    def sts(self) -> STSClient:
+        """Who calls."""
+        client: STSClient = self._client("sts")
+        return client
+
+    @property
+    def iam(self) -> IAMClient:
+        """Roles, profiles and the policy simulator."""
+        client: IAMClient = self._client("iam")
+        return client
+
+    @property
+    def kms(self) -> KMSClient:
+        """Keys."""
+        client: KMSClient = self._client("kms")
+        return client
+
+    @property
+    def quotas(self) -> ServiceQuotasClient:
+        """Service Quotas."""
+        client: ServiceQuotasClient = self._client("service-quotas")
+        return client
+
+    @property
+    def secretsmanager(self) -> Any:
+        """Secrets Manager; one call of it is used, so its stubs are not a dependency."""
+        return self._client("secretsmanager")
+
+    @translated("sts")
+    def _client(self, service: str) -> Any:
+        # Clients may be shared by threads, but a session may not make two at once (boto3 guide, "Multithreading").
+        with self._lock:
+            if service not in self._made:
+                make: Any = self._session.client
+                self._made[service] = make(service, endpoint_url=self._endpoint, config=self._config)
+            return self._made[service]
+
+
+@translated("sts")
+def connect(*, region: str | None, profile: str | None, endpoint: str | None, attempts: int = 8) -> Clients:
+    """Open a session; nothing is called yet.
+
+    ``endpoint`` is one URL for all services (a sandbox), None for AWS. ``attempts`` counts the first try too and
+    covers throttling, 5xx and lost connections; the waits between them are botocore's (``adaptive``).
+
+    Raises:
+        UsageError: the profile does not exist.
+    """
+    config = Config(
+        retries={"mode": "adaptive", "total_max_attempts": attempts},
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        max_pool_connections=_CONNECTIONS,
+        user_agent_extra=f"rebake/{pipeline.__version__}",
+    )
+    return Clients(boto3.Session(profile_name=profile, region_name=region), endpoint=endpoint, config=config)
