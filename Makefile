@@ -1,0 +1,88 @@
+# Rebake: every target sets up what it needs and is quick when that stands already.
+.POSIX:
+
+BIN = .venv/bin
+# Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
+WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
+
+VERBS = plan bake smoke roll rollback promote release status history diff init schema
+SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
+
+.PHONY: help setup packer demo test check lint lock preflight clean $(VERBS) $(SANDBOX)
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
+
+## Try it
+##   make demo                   the main job on a sandbox: bake, smoke test, promote, roll
+##
+## Work on it
+##   make setup                  .venv from requirements.lock (hashes checked)
+##   make packer                 Packer into .tools unless one is on PATH
+##   make test                   the whole test suite; ARGS goes to pytest
+##   make check                  lint, then the whole suite with its coverage gate: the project's own check
+##   make lint                   ruff, mypy, import-linter, shellcheck
+##   make lock                   requirements.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
+##   make clean                  remove all that the targets made, .venv and .tools too
+##
+## Use it (with rebake.yaml here; ARGS goes to the command, as in ARGS="--json --dry-run")
+##   make init                   a commented rebake.yaml to start from
+##   make schema                 its JSON Schema for editors
+##   make preflight              rebake check --live: what would fail, told before anything is built
+##   make plan                   what would be done, and why; ends with 2 when changes are pending
+##   make bake FAMILY=web        a new candidate image, unless its bake key stands already
+##   make smoke FAMILY=web       test the candidate
+##   make promote FAMILY=web     move the channel to the tested image
+##   make roll FLEET=web-dev     replace the fleet's instances
+##   make rollback FLEET=web-dev put the fleet back on the image before
+##   make release FAMILY=web     bake, smoke, promote, roll
+##   make status                 images, channels and fleets as they stand
+##   make history FAMILY=web     what the channel pointed to, and since when
+##   make diff FAMILY=web        the packages that differ between two images
+##
+## Sandbox
+##   make sandbox-up | sandbox-down | sandbox-status | sandbox-logs
+
+setup:
+	@scripts/setup-venv
+
+packer:
+	@scripts/get-packer >/dev/null
+
+demo: setup packer
+	@$(WITH_TOOLS) $(BIN)/python scripts/demo.py $(ARGS)
+
+test: setup packer
+	@rm -f .coverage .coverage.*
+	@$(WITH_TOOLS) $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 -n 2 --dist loadgroup $(ARGS)
+
+check: lint test
+	@$(BIN)/coverage report
+
+lint: setup
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --quiet
+	@scripts/lint-shell
+
+lock: setup
+	@$(BIN)/pip-compile --quiet --generate-hashes --all-extras --allow-unsafe --strip-extras --no-header \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+	    --output-file requirements.lock $(ARGS) pyproject.toml
+
+preflight: setup packer
+	@$(WITH_TOOLS) $(BIN)/rebake check --live $(ARGS)
+
+bake release: packer
+
+$(VERBS): setup
+	@$(WITH_TOOLS) $(BIN)/rebake $@ $(FAMILY) $(FLEET) $(ARGS)
+
+$(SANDBOX): setup
+	@verb=$@ && $(WITH_TOOLS) $(BIN)/rebake sandbox "$${verb#sandbox-}" $(ARGS)
+
+clean:
+	@rm -rf .venv .tools .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	    .import_linter_cache dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
