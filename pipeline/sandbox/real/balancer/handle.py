@@ -1,0 +1,127 @@
+"""The sandbox's end of the balancer: start it, tell it what to route, hear what it thinks of the targets."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO
+
+from pipeline.sandbox.machines import Listener, TargetGroup, TargetHealth
+from pipeline.sandbox.real.balancer.health import REGISTERING
+from pipeline.sandbox.real.balancer.wire import HealthKey, read_health, write_routing
+from pipeline.sandbox.real.children import end, python_path
+
+_UNREGISTERED = TargetHealth(
+    state="unused", reason="Target.NotRegistered", description="Target is not registered to the target group"
+)
+_UNROUTED = TargetHealth(
+    state="unused",
+    reason="Target.NotInUse",
+    description="Target group is not configured to receive traffic from the load balancer",
+)
+_DRAINING = TargetHealth(
+    state="draining",
+    reason="Target.DeregistrationInProgress",
+    description="Target deregistration is in progress",
+)
+
+
+class BalancerHandle:
+    """One balancer process, started when there is something to route and started again should it die."""
+
+    def __init__(self, *, speed: float, on_line: Callable[[str], None]) -> None:
+        self._speed = speed
+        self._on_line = on_line
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._told = ""
+        self._health: dict[HealthKey, TargetHealth] = {}
+        self._targets: dict[HealthKey, bool] = {}
+        self._routed: frozenset[str] = frozenset()
+
+    def route(self, listeners: Sequence[Listener], groups: Sequence[TargetGroup], images: Mapping[str, str]) -> None:
+        """Make the routing be exactly this; the same again changes nothing.
+
+        A group in no rule is not checked, as in ELB: its targets are unused.
+        """
+        routed = frozenset(arn for one in listeners for rule in one.rules for arn in rule.weights)
+        used = [group for group in groups if group.arn in routed]
+        members = {t.instance for group in used for t in group.targets}
+        line = write_routing(listeners, used, {i: images[i] for i in sorted(members) if i in images})
+        targets = {(g.arn, t.instance, t.port): t.draining for g in groups for t in g.targets}
+        with self._lock:
+            self._routed = routed
+            self._targets = targets
+            self._forget_absent()
+            alive = self._process is not None and self._process.poll() is None
+            if (alive and line == self._told) or not (alive or listeners):
+                return
+            self._tell(line)
+
+    def _forget_absent(self) -> None:
+        self._health = {
+            key: health
+            for key, health in self._health.items()
+            if key in self._targets and key[0] in self._routed and not self._targets[key]
+        }
+
+    def _tell(self, line: str) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            process = self._process = self._start()
+        self._told = line
+        if process.stdin is not None:
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+
+    def _start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.sandbox.real.balancer", str(self._speed)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=python_path(),
+            start_new_session=True,
+        )
+        for target, stream in ((self._hear, process.stdout), (self._log, process.stderr)):
+            threading.Thread(target=target, args=(stream,), name="balancer", daemon=True).start()
+        return process
+
+    def _hear(self, stream: IO[str]) -> None:
+        for line in stream:
+            data = json.loads(line)
+            if "health" not in data:
+                continue
+            key, health = read_health(data)
+            with self._lock:
+                if key in self._targets:
+                    self._health[key] = health
+            self._on_line(f"target {key[1]}:{key[2]} is {health.state} {health.reason}".rstrip())
+        stream.close()
+
+    def _log(self, stream: IO[str]) -> None:
+        for line in stream:
+            self._on_line(line.rstrip())
+        stream.close()
+
+    def health(self, group: str, instance: str, port: int) -> TargetHealth:
+        """Tell a target's health."""
+        key = (group, instance, port)
+        with self._lock:
+            draining = self._targets.get(key)
+            if draining is None:
+                return _UNREGISTERED
+            if draining:
+                return _DRAINING
+            return self._health.get(key, REGISTERING) if group in self._routed else _UNROUTED
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            end(process)

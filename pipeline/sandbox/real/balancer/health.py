@@ -1,0 +1,106 @@
+"""Health checks: one task per target, on the target group's terms."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.sandbox.machines import HealthCheck, TargetHealth
+from pipeline.sandbox.real.balancer.routing import Backend
+from pipeline.sandbox.real.ports import open_port
+
+REGISTERING = TargetHealth(
+    state="initial", reason="Elb.RegistrationInProgress", description="Target registration is in progress"
+)
+_CHECKING = TargetHealth(
+    state="initial", reason="Elb.InitialHealthChecking", description="Initial health checks in progress"
+)
+_HEALTHY = TargetHealth(state="healthy")
+_SHORTEST_INTERVAL = 0.05  # seconds: faster checks would measure the checker
+_SHORTEST_TIMEOUT = 0.5  # seconds: a process on a busy machine needs real time, whatever the speed
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What a target's last checks said. ``passed`` and ``failed`` count in a row."""
+
+    health: TargetHealth = REGISTERING
+    passed: int = 0
+    failed: int = 0
+
+
+def judge(tally: Tally, check: HealthCheck, fault: TargetHealth | None) -> TargetHealth:
+    """Count one check and tell the health after it.
+
+    One pass makes a new target healthy, as ELB documents; the healthy threshold is for one that was unhealthy.
+    """
+    if fault is None:
+        tally.passed, tally.failed = tally.passed + 1, 0
+        enough = 1 if tally.health.state == "initial" else check.healthy_threshold
+        if tally.passed >= enough:
+            tally.health = _HEALTHY
+    else:
+        tally.passed, tally.failed = 0, tally.failed + 1
+        if tally.failed >= check.unhealthy_threshold:
+            tally.health = fault
+        elif tally.health.state == "initial":
+            tally.health = _CHECKING
+    return tally.health
+
+
+def accepts(matcher: str, status: int) -> bool:
+    """Whether a matcher (``200``, ``200,202``, ``200-299``) accepts a status."""
+    for part in matcher.split(","):
+        low, _, high = part.strip().partition("-")
+        if int(low) <= status <= int(high or low):
+            return True
+    return False
+
+
+async def watch(backend: Backend, check: HealthCheck, speed: float, tell: Callable[[TargetHealth], None]) -> None:
+    """Check a target until cancelled; ``tell`` hears every change."""
+    tally = Tally()
+    interval = max(check.interval.total_seconds() / speed, _SHORTEST_INTERVAL)
+    tell(tally.health)
+    while True:
+        before = tally.health
+        after = judge(tally, check, await probe(backend, check, speed))
+        if after != before:
+            tell(after)
+        await asyncio.sleep(interval)
+
+
+async def probe(backend: Backend, check: HealthCheck, speed: float) -> TargetHealth | None:
+    """Check a target once; None is a pass."""
+    seconds = max(check.timeout.total_seconds() / speed, _SHORTEST_TIMEOUT)
+    try:
+        async with asyncio.timeout(seconds):
+            status = await _status(backend, check)
+    except TimeoutError:
+        return TargetHealth(state="unhealthy", reason="Target.Timeout", description="Request timed out")
+    except (OSError, ValueError, IndexError):
+        return TargetHealth(state="unhealthy", reason="Target.FailedHealthChecks", description="Health checks failed")
+    if accepts(check.matcher, status):
+        return None
+    return TargetHealth(
+        state="unhealthy",
+        reason="Target.ResponseCodeMismatch",
+        description=f"Health checks failed with these codes: [{status}]",
+    )
+
+
+async def _status(backend: Backend, check: HealthCheck) -> int:
+    port = open_port(check.port or backend.port)
+    reader, writer = await asyncio.open_connection(backend.address, port)
+    try:
+        writer.write(
+            f"GET {check.path} HTTP/1.1\r\nHost: {backend.address}\r\n"
+            "User-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n".encode()
+        )
+        return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
