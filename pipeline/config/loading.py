@@ -1,0 +1,100 @@
+"""From the file to `Settings`, or to one `ConfigError` with every fault in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from pipeline.config import references, wording
+from pipeline.config.document import Document, Fault, parse
+from pipeline.config.families import FamilySection
+from pipeline.config.fields import ChannelPrefix, Name, Reading, Region, Section, Tags
+from pipeline.config.fleets import FleetSection
+from pipeline.errors import ConfigError
+from pipeline.model.settings import Settings
+
+_HINT = "correct the lines named above; `rebake schema` writes a JSON Schema that lets an editor check them as you type"
+
+
+class Defaults(Section):
+    """What holds unless a family says otherwise."""
+
+    region: Region | None = Field(default=None, description="The AWS Region; default: that of the AWS profile.")
+    channels: ChannelPrefix = Field(default="/rebake", description="Channels are parameters <this>/<family>/<channel>.")
+    tags: Tags = Field(default_factory=dict, description="Tags on everything that is made.")
+
+
+class Root(Section):
+    """Rebake: bake patched images and replace the fleets that run the old ones."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, title="rebake.yaml")
+
+    version: Literal["1"] = Field(description="The version of this file's format: 1.", json_schema_extra={"const": 1})
+    defaults: Defaults = Field(default_factory=Defaults)
+    families: dict[Name, FamilySection] = Field(description="Image families by name.", min_length=1)
+    fleets: dict[Name, FleetSection] = Field(default_factory=dict, description="Fleets by name.")
+
+
+def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
+    """Read a configuration file.
+
+    Args:
+        path: the file; what it names is looked for below its folder, and comes out absolute.
+        templates: the names of the built-in templates; None leaves unknown names to the template's reader.
+
+    Raises:
+        ConfigError: all faults of the file, in the order of its lines.
+    """
+    document = parse(_text(path))
+    root = path.parent.resolve()
+    if document.value is None and not document.faults:
+        document = Document(faults=(Fault(line=1, text="is empty; `rebake init` writes a starter file"),))
+    if document.value is None:
+        raise _error(path, document.faults)
+    reading = Reading(root=root, templates=None if templates is None else frozenset(templates))
+    faults = [*document.faults, *references.check(document)]
+    try:
+        file = Root.model_validate(document.value, context=reading)
+    except ValidationError as error:
+        faults += [wording.fault(document, reading, details) for details in error.errors(include_url=False)]
+        raise _error(path, faults) from None
+    if faults:
+        raise _error(path, faults)
+    tags = file.defaults.tags
+    return Settings(
+        root=root,
+        region=file.defaults.region,
+        channel_prefix=file.defaults.channels,
+        tags=tags,
+        families={name: family.settings(name, tags) for name, family in file.families.items()},
+        fleets={name: fleet.settings(name) for name, fleet in file.fleets.items()},
+    )
+
+
+def schema() -> dict[str, Any]:
+    """Describe the file as JSON Schema (draft 2020-12), for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Root.model_json_schema()}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        raise ConfigError(
+            (f"{path}: no such file",), hint="`rebake init` writes a starter file; --config names another"
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            (f"{path}: cannot be read: {error.strerror}",), hint="check the path and its permissions"
+        ) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError((f"{path.name}:{line}: is not UTF-8 text",), hint="save the file as UTF-8") from error
+
+
+def _error(path: Path, faults: Collection[Fault]) -> ConfigError:
+    ordered = sorted(faults, key=lambda fault: fault.line)
+    return ConfigError(tuple(dict.fromkeys(f"{path.name}:{fault}" for fault in ordered)), hint=_HINT)
