@@ -5,10 +5,10 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = plan bake smoke roll rollback promote release status history diff init schema
+VERBS = bake smoke roll rollback promote release status history diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
-.PHONY: help setup packer demo test check lint lock preflight clean $(VERBS) $(SANDBOX)
+.PHONY: help setup packer demo test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -29,7 +29,7 @@ help:
 ##   make init                   a commented rebake.yaml to start from
 ##   make schema                 its JSON Schema for editors
 ##   make preflight              rebake check --live: what would fail, told before anything is built
-##   make plan                   what would be done, and why; ends with 2 when changes are pending
+##   make plan                   what would be done, and why
 ##   make bake FAMILY=web        a new candidate image, unless its bake key stands already
 ##   make smoke FAMILY=web       test the candidate
 ##   make promote FAMILY=web     move the channel to the tested image
@@ -38,7 +38,7 @@ help:
 ##   make release FAMILY=web     bake, smoke, promote, roll
 ##   make status                 images, channels and fleets as they stand
 ##   make history FAMILY=web     what the channel pointed to, and since when
-##   make diff FAMILY=web        the packages that differ between two images
+##   make diff OLD=ami-… NEW=ami-… the packages that differ between two images
 ##
 ## Sandbox
 ##   make sandbox-up | sandbox-down | sandbox-status | sandbox-logs
@@ -74,10 +74,14 @@ lock: setup
 preflight: setup packer
 	@$(WITH_TOOLS) $(BIN)/rebake check --live $(ARGS)
 
+# rebake itself ends with 2 when changes are pending, which is no failure here.
+plan: setup
+	@$(WITH_TOOLS) $(BIN)/rebake plan $(FAMILY) $(ARGS) || [ $$? = 2 ]
+
 bake release: packer
 
 $(VERBS): setup
-	@$(WITH_TOOLS) $(BIN)/rebake $@ $(FAMILY) $(FLEET) $(ARGS)
+	@$(WITH_TOOLS) $(BIN)/rebake $@ $(FAMILY) $(FLEET) $(OLD) $(NEW) $(ARGS)
 
 $(SANDBOX): setup
 	@verb=$@ && $(WITH_TOOLS) $(BIN)/rebake sandbox "$${verb#sandbox-}" $(ARGS)
