@@ -1,0 +1,111 @@
+"""The verbs that change something: bake, smoke, promote, roll, rollback, release."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.door import open_room, room
+from pipeline.cli.encode import dump
+from pipeline.cli.options import Common, verb
+from pipeline.cli.output import plan_text, result_text
+from pipeline.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.model.outcomes import RunResult
+    from pipeline.model.steps import Plan
+    from pipeline.runs.room import Room
+
+FamilyName = Annotated[str, typer.Argument(help="The image family.")]
+FleetName = Annotated[str, typer.Argument(help="The fleet.")]
+ImageOption = Annotated[str | None, typer.Option("--image", help="The image (ami-…); default: see the verb's help.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Bake although nothing changed.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for function in (bake, smoke, promote, roll, rollback, release):
+        verb(app, changes=True)(function)
+
+
+def bake(common: Common, family: FamilyName, force: ForceOption = False) -> None:
+    """Bake a candidate image, unless one of exactly this recipe stands."""
+    plans = room("pipeline.runs.plans")
+    _carry_out(common, lambda opened: plans.for_bake(opened, family, force=force))
+
+
+def smoke(common: Common, family: FamilyName, image: ImageOption = None) -> None:
+    """Boot an image and test it (default: the newest candidate); its stage becomes tested or rejected."""
+    plans = room("pipeline.runs.plans")
+    _carry_out(common, lambda opened: plans.for_smoke(opened, family, image=image))
+
+
+def promote(common: Common, family: FamilyName, image: ImageOption = None) -> None:
+    """Point the family's channel at a tested image (default: the newest)."""
+    plans = room("pipeline.runs.plans")
+    _carry_out(common, lambda opened: plans.for_promote(opened, family, image=image))
+
+
+def roll(common: Common, fleet: FleetName, image: ImageOption = None) -> None:
+    """Replace a fleet's instances by an instance refresh (default: the image its channel points to)."""
+    plans = room("pipeline.runs.plans")
+    _carry_out(common, lambda opened: plans.for_roll(opened, fleet, image=image))
+
+
+def rollback(
+    common: Common,
+    fleet: FleetName,
+    to: Annotated[int | None, typer.Option("--to", help="The launch template version to go back to.")] = None,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Reject the image that is left: never roll it again.")
+    ] = False,
+) -> None:
+    """Bring a fleet back to its earlier image, during a refresh or after one."""
+    plans = room("pipeline.runs.plans")
+    _carry_out(common, lambda opened: plans.for_rollback(opened, fleet, to=to, reject=reject), rolling_back=True)
+
+
+def release(
+    common: Common,
+    families: Annotated[list[str] | None, typer.Argument(help="Families to release; default: all.")] = None,
+    force: ForceOption = False,
+) -> None:
+    """Bake, smoke test, promote and roll, each only where it is needed."""
+    plans = room("pipeline.runs.plans")
+    _carry_out(common, lambda opened: plans.for_release(opened, tuple(families or ()), force=force))
+
+
+def _carry_out(common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False) -> None:
+    apply = room("pipeline.runs.apply")
+    outcome = room("pipeline.model.outcomes")
+    with open_room(common) as (opened, recorder):
+        plan = planner(opened)
+        if not common.json:
+            print(plan_text(plan), flush=True)
+        result: RunResult = outcome.RunResult()
+        if not plan.empty and not common.dry_run:
+            _approve(common)
+            result = apply.apply(opened, plan)
+        code: ExitCode = apply.exit_code(plan, result, rolling_back=rolling_back)
+    if common.json:
+        print(dump({"run": opened.run, "plan": plan, "results": result.results, "exit_code": int(code)}))
+    elif result.results:
+        print(result_text(result))
+    if common.report is not None:
+        room("pipeline.cli.report").write(
+            common.report, run=opened.run, plan=plan, result=result, events=recorder.events
+        )
+    raise typer.Exit(code)
+
+
+def _approve(common: Common) -> None:
+    if common.yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "Nobody is there to approve the plan.", hint="Approve it with --yes, or look at it with --dry-run."
+        )
+    typer.confirm("Carry this plan out?", abort=True, err=True)

@@ -1,0 +1,92 @@
+"""Charts as inline SVG: no script, no font, no file beside the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+_WIDTH, _HEIGHT = 920, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 28
+_TICKS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One moment: seconds since the start, and a value by series."""
+
+    second: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Stacked series over time. ``stepped``: a value holds until the next sample (counts of instances)."""
+
+    title: str
+    unit: str
+    series: Sequence[str]
+    samples: Sequence[Sample]
+    stepped: bool = False
+
+
+def stacked(chart: Chart, *, span: float) -> str:
+    """Draw a chart over ``span`` seconds; series take the colours ``--series-1`` … of the page in their order."""
+    top = max((sum(sample.values.values()) for sample in chart.samples), default=0) or 1
+    areas = []
+    for index, name in enumerate(chart.series):
+        below = [(s.second, sum(s.values.get(other, 0) for other in chart.series[:index])) for s in chart.samples]
+        above = [(s.second, base + s.values.get(name, 0)) for s, (_, base) in zip(chart.samples, below, strict=True)]
+        if chart.stepped:
+            above, below = _steps(above, span), _steps(below, span)
+        points = " ".join(_point(at, value, span, top) for at, value in (*above, *reversed(below)))
+        areas.append(f'<polygon class="s{index + 1}" points="{points}"><title>{escape(name)}</title></polygon>')
+    label = escape(f"{chart.title}: {', '.join(chart.series)}")
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
+        f"{_axes(span, top, chart.unit)}{''.join(areas)}</svg>"
+    )
+
+
+def legend(series: Sequence[str], notes: Mapping[str, str]) -> str:
+    """Name the series beside their colours, with a note each (totals)."""
+    items = [
+        f'<li><span class="key s{index + 1}"></span>{escape(name)} <small>{escape(notes.get(name, ""))}</small></li>'
+        for index, name in enumerate(series)
+    ]
+    return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def _steps(points: Sequence[tuple[float, float]], span: float) -> list[tuple[float, float]]:
+    stepped: list[tuple[float, float]] = []
+    for at, value in points:
+        if stepped:
+            stepped.append((at, stepped[-1][1]))
+        stepped.append((at, value))
+    if stepped:
+        stepped.append((max(span, stepped[-1][0]), stepped[-1][1]))
+    return stepped
+
+
+def _point(at: float, value: float, span: float, top: float) -> str:
+    x = _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(at / (span or 1), 1)
+    y = _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * value / top
+    return f"{x:.1f},{y:.1f}"
+
+
+def _axes(span: float, top: float, unit: str) -> str:
+    marks = []
+    for tick in range(_TICKS + 1):
+        share = tick / _TICKS
+        x, _ = _point(span * share, 0, span, top).split(",")
+        _, y = _point(0, top * share, span, top).split(",")
+        marks.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
+        marks.append(f'<text x="{_LEFT - 6}" y="{y}" dy="4" text-anchor="end">{top * share:,.3g}</text>')
+        anchor = "end" if tick == _TICKS else "middle"
+        marks.append(f'<text x="{x}" y="{_HEIGHT - 8}" text-anchor="{anchor}">{_clock(span * share)}</text>')
+    marks.append(f'<text x="{_LEFT + 4}" y="{_TOP + 10}" class="unit">{escape(unit)}</text>')
+    return "".join(marks)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

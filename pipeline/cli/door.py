@@ -1,0 +1,40 @@
+"""The one door to the heavy rooms: nothing behind it is imported before a verb needs it.
+
+`rebake --help` must answer in a quarter of a second; botocore alone takes longer than that to import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pipeline.cli.options import Common
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pipeline.records.events import Recorder
+    from pipeline.runs.room import Room
+
+
+@contextmanager
+def open_room(common: Common) -> Iterator[tuple[Room, Recorder]]:
+    """Read the configuration, connect, and show progress until the block ends."""
+    wiring = import_module("pipeline.wiring")
+    live = import_module("pipeline.cli.live")
+    recorder: Recorder = import_module("pipeline.records.events").Recorder()
+    progress = live.display(verbose=common.verbose, recorder=recorder)
+    try:
+        yield (
+            wiring.open_room(common.config, region=common.region, profile=common.profile, progress=progress),
+            recorder,
+        )
+    finally:
+        progress.close()
+
+
+def room(name: str) -> ModuleType:
+    """Import a room by name (``pipeline.config``)."""
+    return import_module(name)

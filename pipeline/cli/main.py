@@ -1,0 +1,73 @@
+"""The entry point: verbs, signals, errors and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from pipeline import __version__
+from pipeline.cli import changing, files, reading, sandbox
+from pipeline.cli.output import show_error
+from pipeline.errors import ExitCode, Interrupted, RebakeError, UsageError
+
+app = typer.Typer(
+    name="rebake",
+    help="Bake patched AMIs, prove them, and replace every fleet that runs the old one.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich is imported where something is shown, not for --help
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+files.register(app)
+reading.register(app)
+changing.register(app)
+app.add_typer(sandbox.app, name="sandbox")
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    """Bake patched AMIs, prove them, and replace every fleet that runs the old one."""
+    if version:
+        print(__version__)
+        raise typer.Exit(ExitCode.DONE)
+
+
+def main() -> NoReturn:
+    """Run a command; the process's exit code is one of `ExitCode`."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command and answer its exit code; errors become one sentence and a hint on stderr."""
+    as_json = "--json" in arguments
+    try:
+        outcome = app(arguments, standalone_mode=False)
+    except RebakeError as error:
+        show_error(error, as_json=as_json)
+        return error.exit_code
+    except typer.Abort:
+        show_error(Interrupted("Stopped before anything was changed."), as_json=as_json)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our stdout has gone (`rebake plan | head`); nothing is left to be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    except typer.TyperException as error:
+        show_error(UsageError(error.format_message(), hint="See: rebake --help"), as_json=as_json)
+        return ExitCode.USAGE
+    return outcome if isinstance(outcome, int) else ExitCode.DONE
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    # One more signal must not break off what puts things back.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Interrupted(f"Stopped by {signal.Signals(number).name}.", hint="Run the same command again to go on.")

@@ -1,0 +1,77 @@
+"""The verbs that change nothing: check, plan, status, history, diff."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import tell
+from pipeline.cli.door import open_room, room
+from pipeline.cli.encode import dump
+from pipeline.cli.options import Common, verb
+from pipeline.cli.output import plan_text
+from pipeline.errors import ExitCode
+
+Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: all.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    for function in (check, plan, status, history, diff):
+        verb(app)(function)
+
+
+def check(
+    common: Common,
+    live: Annotated[bool, typer.Option("--live", help="Also ask AWS: credentials, permissions, quotas, keys.")] = False,
+) -> None:
+    """Tell what would fail, before anything is built."""
+    runs = room("pipeline.runs.check")
+    with open_room(common) as (opened, _):
+        findings = runs.recipes(opened)
+        if live:
+            findings += runs.live(opened, room("pipeline.wiring").actions())
+    bad = [finding for finding in findings if finding.ok is not True]
+    print(dump({"findings": findings, "ok": not bad}) if common.json else tell.findings(findings))
+    raise typer.Exit(ExitCode.FAILED if bad else ExitCode.DONE)
+
+
+def plan(
+    common: Common,
+    families: Annotated[list[str] | None, typer.Argument(help="Families to plan for; default: all.")] = None,
+) -> None:
+    """Show what a release would do and why; exit 0: nothing to do, 2: changes."""
+    runs = room("pipeline.runs.plans")
+    with open_room(common) as (opened, _):
+        planned = runs.for_release(opened, tuple(families or ()))
+    print(dump({"plan": planned, "changes": not planned.empty}) if common.json else plan_text(planned))
+    raise typer.Exit(ExitCode.DONE if planned.empty else ExitCode.CHANGES)
+
+
+def status(common: Common, name: Name = None) -> None:
+    """Show what stands: images, channels, fleets and what their instances run."""
+    runs = room("pipeline.runs.status")
+    with open_room(common) as (opened, _):
+        families = runs.status(opened, name)
+    print(dump({"families": families}) if common.json else tell.status(families))
+
+
+def history(common: Common, name: Name = None) -> None:
+    """Show what was baked, promoted and rolled."""
+    runs = room("pipeline.runs.status")
+    with open_room(common) as (opened, _):
+        families = runs.history(opened, name)
+    print(dump({"families": families}) if common.json else tell.history(families))
+
+
+def diff(
+    common: Common,
+    old: Annotated[str, typer.Argument(help="The older image (ami-…).")],
+    new: Annotated[str, typer.Argument(help="The newer image (ami-…).")],
+) -> None:
+    """Show the packages that differ between two images."""
+    runs = room("pipeline.runs.diff")
+    with open_room(common) as (opened, _):
+        changes = runs.diff(opened, old, new)
+    print(dump({"old": old, "new": new, "changes": changes}) if common.json else tell.changes(old, new, changes))

@@ -1,0 +1,93 @@
+"""The room of its own: rebake sandbox up, down, status, logs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.door import room
+from pipeline.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pipeline.sandbox.control import SandboxStatus
+
+app = typer.Typer(
+    help="A cloud on this machine: everything but the AWS control plane is real.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+@app.command()
+def up(
+    tier: Annotated[
+        str | None, typer.Option("--tier", help="A (API), B (processes), C (userland); default: probe.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option("--speed", help="How many seconds pass in the sandbox in one of ours.")
+    ] = 20.0,
+    port: Annotated[int, typer.Option("--port", help="The port on loopback; 0: any free one.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Start the sandbox in the background and print what to export."""
+    if tier is not None and tier.upper() not in {"A", "B", "C"}:
+        raise UsageError(f"There is no tier {tier}.", hint="Choose A, B or C, or leave it to the probe.")
+    _show(_control().up(tier=tier.upper() if tier else None, speed=speed, port=port), as_json=as_json)
+
+
+@app.command()
+def down() -> None:
+    """Stop the sandbox and everything in it."""
+    stopped = _control().down()
+    print("The sandbox is down." if stopped else "No sandbox was up.")
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """Show whether a sandbox is up, and what to export; exit 1: none is."""
+    found = _control().status()
+    if found is None:
+        print(json.dumps({"up": False}) if as_json else "No sandbox is up. Start one with: rebake sandbox up")
+        raise typer.Exit(ExitCode.FAILED)
+    _show(found, as_json=as_json)
+
+
+@app.command()
+def logs() -> None:
+    """Print the sandbox's log."""
+    print(_control().logs(), end="")
+
+
+def _control() -> ModuleType:
+    try:
+        return room("pipeline.sandbox.control")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith(("moto", "werkzeug")):
+            raise
+        raise UsageError(
+            "The sandbox is not installed.", hint="Install it with: pip install 'rebake[sandbox]'"
+        ) from error
+
+
+def _show(found: SandboxStatus, *, as_json: bool) -> None:
+    if as_json:
+        body = {
+            "up": True,
+            "endpoint": found.endpoint,
+            "tier": str(found.tier),
+            "speed": found.speed,
+            "pid": found.pid,
+            "environment": dict(found.environment),
+        }
+        print(json.dumps(body, indent=2))
+        return
+    print(f"# tier {found.tier}, {found.speed:g} times as fast as real time, process {found.pid}")
+    for key, value in sorted(found.environment.items()):
+        print(f"export {key}={shlex.quote(value)}")

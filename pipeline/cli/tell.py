@@ -1,0 +1,78 @@
+"""Reports of what stands, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.cli.output import table
+from pipeline.model.fleets import Refresh
+from pipeline.planning.packages import PackageChange
+from pipeline.ports.preflight import Finding
+from pipeline.runs.status import FamilyHistory, FamilyStatus, FleetStatus
+
+_MARKS = {True: "ok", False: "FAIL", None: "unknown"}
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """Write checks, the failed ones with their next step."""
+    rows = []
+    for finding in found:
+        rows.append((_MARKS[finding.ok], finding.check, finding.text))
+        if finding.ok is not True and finding.hint:
+            rows.append(("", "", f"-> {finding.hint}"))
+    return table(rows)
+
+
+def status(families: Sequence[FamilyStatus]) -> str:
+    """Write a line for each family and one for each of its fleets."""
+    rows: list[tuple[str, str, str]] = []
+    for family in families:
+        newest = f"{family.newest.id} ({family.newest.stage or 'no stage'})" if family.newest else "none"
+        rows.append((family.name, family.channel or "not promoted", f"newest image {newest}"))
+        rows += [(f"  {fleet.name}", fleet.image or "-", _fleet(fleet)) for fleet in family.fleets]
+    return table(rows) or "Nothing is configured."
+
+
+def history(families: Sequence[FamilyHistory]) -> str:
+    """Write a family's images, promotions and refreshes, newest first."""
+    rows: list[tuple[str, str, str]] = []
+    for family in families:
+        rows += [
+            (f"{image.created:%Y-%m-%d %H:%M}", "baked", f"{image.id} {image.name} {image.stage or ''}")
+            for image in family.images
+        ]
+        rows += [
+            (f"{entry.at:%Y-%m-%d %H:%M}", "promoted", f"{entry.image} as version {entry.version} of {family.name}")
+            for entry in family.channel
+        ]
+        for fleet, refreshes in family.refreshes.items():
+            rows += [(_day(refresh), "rolled", f"{fleet}: {refresh_text(refresh)}") for refresh in refreshes]
+    return table(sorted(rows, reverse=True)) or "Nothing has happened yet."
+
+
+def changes(old: str, new: str, found: Sequence[PackageChange]) -> str:
+    """Write the package-level difference between two images."""
+    if not found:
+        return f"{old} and {new} hold the same packages."
+    rows = [(change.name, change.before or "-", "->", change.after or "-") for change in found]
+    return f"{table(rows)}\n\n{len(found)} packages differ between {old} and {new}."
+
+
+def refresh_text(refresh: Refresh) -> str:
+    """Write a refresh in a few words."""
+    where = f" to version {refresh.desired.version}" if refresh.desired else ""
+    return f"{refresh.status} {refresh.percentage} %{where}" + (f": {refresh.reason}" if refresh.reason else "")
+
+
+def _fleet(fleet: FleetStatus) -> str:
+    if fleet.fault:
+        return f"cannot be observed: {fleet.fault}"
+    age = f", {fleet.age_days} days old" if fleet.age_days is not None else ""
+    mix = ", ".join(f"{count} on {image}" for image, count in sorted(fleet.by_image.items())) or "no instances"
+    drift = {True: "", False: " DRIFT", None: ""}[fleet.on_channel]
+    last = f"; last refresh {refresh_text(fleet.refresh)}" if fleet.refresh else ""
+    return f"{fleet.healthy}/{fleet.desired} healthy{age}: {mix}{drift}{last}"
+
+
+def _day(refresh: Refresh) -> str:
+    return f"{refresh.started:%Y-%m-%d %H:%M}" if refresh.started else ""

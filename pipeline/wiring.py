@@ -1,0 +1,113 @@
+"""The composition root: configuration and adapters become a room in which runs work."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipeline import config
+from pipeline.aws.channels import SsmChannels
+from pipeline.aws.fleets import AutoScalingFleets
+from pipeline.aws.images import Ec2Images
+from pipeline.aws.instances import Ec2Instances
+from pipeline.aws.permissions import ACTIONS
+from pipeline.aws.preflight import LivePreflight
+from pipeline.aws.run_command import SsmRunCommand
+from pipeline.aws.secrets import AwsSecrets
+from pipeline.aws.session import Clients, connect
+from pipeline.aws.templates import Ec2Templates
+from pipeline.errors import UsageError
+from pipeline.execute.tools import Tools
+from pipeline.model.settings import Settings
+from pipeline.packer.builder import PackerBuilder
+from pipeline.ports.clock import Clock
+from pipeline.ports.progress import Progress
+from pipeline.probing.smoke import SmokeTests
+from pipeline.records.evidence import FileEvidence
+from pipeline.records.places import state_dir
+from pipeline.runs.room import Room, new_run
+
+_ENDPOINT = "AWS_ENDPOINT_URL"
+_TIME_SCALE = "REBAKE_TIME_SCALE"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemClock:
+    """The real clock; with a scale above one (a sandbox's speed) its seconds are that much shorter."""
+
+    scale: float = 1.0
+    origin: float = 0.0
+
+    def now(self) -> datetime:
+        """Tell the time; scaled, it runs ahead from the moment the clock was made."""
+        real = time.time()
+        return datetime.fromtimestamp(self.origin + (real - self.origin) * self.scale, UTC)
+
+    def sleep(self, duration: timedelta) -> None:
+        """Wait."""
+        time.sleep(max(0.0, duration.total_seconds() / self.scale))
+
+
+def open_room(path: Path, *, region: str | None, profile: str | None, progress: Progress) -> Room:
+    """Read the configuration and connect everything to AWS, or to the sandbox that the environment names."""
+    settings = config.load(path)
+    clock = SystemClock(scale=_scale(), origin=time.time())
+    endpoint = os.environ.get(_ENDPOINT)
+    clients = connect(region=region or settings.region, profile=profile, endpoint=endpoint)
+    return assemble(settings, clients, clock=clock, progress=progress, endpoint=endpoint)
+
+
+def assemble(
+    settings: Settings,
+    clients: Clients,
+    *,
+    clock: Clock,
+    progress: Progress,
+    endpoint: str | None = None,
+    packer: str | None = None,
+    state: Path | None = None,
+) -> Room:
+    """Put a room together from its parts; tests bring a manual clock and clients of their own."""
+    folder = state or state_dir()
+    commands = SsmRunCommand(clients, clock)
+    tools = Tools(
+        clock=clock,
+        images=Ec2Images(clients, clock),
+        channels=SsmChannels(clients, clock),
+        fleets=AutoScalingFleets(clients),
+        templates=Ec2Templates(clients),
+        instances=Ec2Instances(clients),
+        commands=commands,
+        builder=PackerBuilder(
+            executable=packer,
+            root=Path(settings.root),
+            logs=folder / "logs",
+            region=clients.region,
+            endpoint=endpoint,
+            environment=os.environ,
+        ),
+        smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
+        secrets=AwsSecrets(clients),
+        evidence=FileEvidence(folder / "evidence"),
+        progress=progress,
+    )
+    return Room(settings=settings, tools=tools, preflight=LivePreflight(clients), run=new_run(clock.now()))
+
+
+def actions() -> tuple[str, ...]:
+    """List the IAM actions of all verbs, for the preflight."""
+    return tuple(sorted({action for needed in ACTIONS.values() for action in needed}))
+
+
+def _scale() -> float:
+    text = os.environ.get(_TIME_SCALE, "1")
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if scale <= 0:
+        raise UsageError(f"{_TIME_SCALE} is {text!r}, not a number above zero.", hint=f"Unset {_TIME_SCALE}.")
+    return scale
