@@ -69,6 +69,11 @@ class Ec2Images:
         self._clients.ec2.create_tags(Resources=[image.id, *image.snapshots], Tags=tag_list(tags))
 
     @translated("ec2")
+    def require_imds_v2(self, image: Image) -> None:
+        """Set IMDSv2 as the default of every instance launched from the image (ModifyImageAttribute, ImdsSupport)."""
+        self._clients.ec2.modify_image_attribute(ImageId=image.id, ImdsSupport={"Value": "v2.0"})
+
+    @translated("ec2")
     def _describe(self, filters: list[FilterTypeDef], *owners: str) -> list[ImageTypeDef]:
         pages = self._clients.ec2.get_paginator("describe_images").paginate(
             Owners=owners, Filters=filters, IncludeDeprecated=True, IncludeDisabled=True

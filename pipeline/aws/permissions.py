@@ -10,6 +10,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Images.baked": ("ec2:DescribeImages",),
     "Images.named": ("ec2:DescribeImages",),
     "Images.tag": ("ec2:CreateTags",),
+    "Images.require_imds_v2": ("ec2:ModifyImageAttribute",),
     "Fleets.find": ("autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"),
     "Fleets.refreshes": ("autoscaling:DescribeInstanceRefreshes",),
     "Fleets.start_refresh": ("autoscaling:DescribeAutoScalingGroups", "autoscaling:StartInstanceRefresh"),
@@ -94,7 +95,7 @@ _PLAN = _of(
     "Templates.versions",
     "Channels.current",
 )
-_BAKE = _of("Images.tag", "Images.named", "Secrets.reveal").union(_PACKER)
+_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named", "Secrets.reveal").union(_PACKER)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
     _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
 )
