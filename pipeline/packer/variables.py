@@ -1,0 +1,77 @@
+"""What a template may ask to be told: the variables ``rebake_…``, and the family's own."""
+
+from __future__ import annotations
+
+from pipeline.errors import ConfigError
+from pipeline.model.images import Stage
+from pipeline.model.names import (
+    TAG_BAKE_KEY,
+    TAG_FAMILY,
+    TAG_PURPOSE,
+    TAG_RUN,
+    TAG_SOURCE_IMAGE,
+    TAG_STAGE,
+    build_name,
+)
+from pipeline.model.settings import Family, Secret
+from pipeline.packer.hcl import Value
+from pipeline.ports.builder import BuildRequest
+
+
+def request_values(request: BuildRequest, *, region: str, endpoint: str | None) -> dict[str, Value]:
+    """Answer every variable that a template may declare, by name; docs/templates.md lists them for the user.
+
+    Raises:
+        ConfigError: a secret variable was not resolved.
+    """
+    family, build = request.family, request.family.build
+    name = build_name(request.run, family.name)
+    common = {
+        **family.tags,
+        **request.tags,
+        TAG_FAMILY: family.name,
+        TAG_RUN: request.run,
+        TAG_BAKE_KEY: request.key,
+        TAG_SOURCE_IMAGE: request.source.id,
+    }
+    return {
+        **_own(family, request),
+        "rebake_architecture": family.architecture.value,
+        "rebake_bake_key": request.key,
+        "rebake_baseline": family.baseline.value,
+        "rebake_build_name": name,
+        "rebake_endpoint": endpoint or "",
+        "rebake_family": family.name,
+        "rebake_image_name": request.image_name,
+        "rebake_instance_profile": build.instance_profile or "",
+        "rebake_instance_type": build.instance_types[0],
+        "rebake_manifest": "rebake-manifest.json",
+        "rebake_port": build.ssh_port,
+        "rebake_region": region,
+        "rebake_root_device": request.source.root_device,
+        "rebake_run": request.run,
+        "rebake_run_tags": _tags({"Name": name, **common, TAG_PURPOSE: "build"}),
+        "rebake_source_cidrs": [build.source_cidr] if build.source_cidr else [],
+        "rebake_source_image": request.source.id,
+        "rebake_subnet": build.subnet or "",
+        "rebake_tags": _tags({"Name": request.image_name, **common, TAG_STAGE: Stage.CANDIDATE.value}),
+    }
+
+
+def _own(family: Family, request: BuildRequest) -> dict[str, str]:
+    unresolved = [
+        name for name, value in family.variables.items() if isinstance(value, Secret) and name not in request.secrets
+    ]
+    if unresolved:
+        raise ConfigError(
+            tuple(f"families.{family.name}.variables.{name}: the secret was not resolved" for name in unresolved),
+            hint="check the secret's name and the right to read it",
+        )
+    return {
+        name: request.secrets[name] if isinstance(value, Secret) else value for name, value in family.variables.items()
+    }
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    """Keep Packer from reading braces in a tag as a template of its own."""
+    return {name: value.replace("{{", "{{`{{`}}") for name, value in tags.items()}
