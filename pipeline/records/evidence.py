@@ -1,0 +1,64 @@
+"""Evidence in files: ``<folder>/<image>/packages.json`` and ``<folder>/<image>/smoke-<instance>.xml``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import NotPossible
+from pipeline.model.ids import ImageId
+from pipeline.model.outcomes import Package, SmokeReport
+from pipeline.records.places import write_whole
+
+
+class FileEvidence:
+    """The port `pipeline.ports.progress.Evidence` on a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep_packages(self, image: ImageId, *, before: tuple[Package, ...], after: tuple[Package, ...]) -> None:
+        """Keep the package lists from before and after patching.
+
+        Raises:
+            StepFailed: the disk is full, or the folder cannot be written.
+        """
+        lists = {"before": _pairs(before), "after": _pairs(after)}
+        write_whole(self._packages(image), json.dumps(lists, indent=1) + "\n")
+
+    def packages(self, image: ImageId) -> tuple[tuple[Package, ...], tuple[Package, ...]] | None:
+        """Fetch the lists (before, after); None when none were kept.
+
+        Raises:
+            NotPossible: the file is there, but it is not one that `keep_packages` wrote.
+        """
+        path = self._packages(image)
+        try:
+            lists = json.loads(path.read_bytes())
+            return _packages(lists["before"]), _packages(lists["after"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NotPossible(f"{path} cannot be read as package lists: {error}.", hint="remove that file") from error
+
+    def keep_smoke(self, report: SmokeReport) -> str:
+        """Keep a smoke report's JUnit XML and answer its path.
+
+        Raises:
+            StepFailed: the disk is full, or the folder cannot be written.
+        """
+        path = self._folder / report.image / f"smoke-{report.instance}.xml"
+        write_whole(path, report.junit)
+        return str(path)
+
+    def _packages(self, image: ImageId) -> Path:
+        return self._folder / image / "packages.json"
+
+
+def _pairs(packages: tuple[Package, ...]) -> list[list[str]]:
+    return [[package.name, package.version] for package in packages]
+
+
+def _packages(pairs: Any) -> tuple[Package, ...]:
+    return tuple(Package(name=str(name), version=str(version)) for name, version in pairs)
