@@ -65,8 +65,6 @@ _DURATION = r"(\d{1,6})([smhd])"
 
 
 def _duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
     match = re.fullmatch(_DURATION, value, re.ASCII) if isinstance(value, str) else None
     if not match:
         raise ValueError(f"{value!r} is not a duration such as 90s, 5m, 2h or 7d")
@@ -94,8 +92,6 @@ def spoken(value: timedelta) -> str:
 
 
 def _percent(value: object) -> int:
-    if isinstance(value, int):
-        return value
     match = re.fullmatch(r"(\d{1,4})\s?%?", value, re.ASCII) if isinstance(value, str) else None
     if not match:
         raise ValueError(f"{value!r} is not a percentage such as 50 or 50%")
@@ -103,8 +99,6 @@ def _percent(value: object) -> int:
 
 
 def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
     if value not in ("true", "false"):
         raise ValueError(f"must be true or false, not {value!r}")
     return value == "true"

@@ -52,9 +52,7 @@ class Refresh(Section):
 
     @field_validator("max_healthy")
     @classmethod
-    def _max(cls, value: int | None, info: ValidationInfo) -> int | None:
-        if value is None:
-            return None
+    def _max(cls, value: int, info: ValidationInfo) -> int:
         if not _ALL <= value <= 2 * _ALL:
             raise ValueError("must be between 100 and 200")
         low = info.data.get("min_healthy", value)
