@@ -76,7 +76,7 @@ class Ec2Images:
     @translated("ec2")
     def _describe(self, filters: list[FilterTypeDef], *owners: str) -> list[ImageTypeDef]:
         pages = self._clients.ec2.get_paginator("describe_images").paginate(
-            Owners=owners, Filters=filters, IncludeDeprecated=True, IncludeDisabled=True
+            Owners=list(owners), Filters=filters, IncludeDeprecated=True, IncludeDisabled=True
         )
         return [entry for page in pages for entry in page["Images"]]
 
