@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import nouns
+import pytest
+
+from pipeline.errors import ExitCode
+from pipeline.model.fleets import TemplateRef
+from pipeline.model.images import Stage
+from pipeline.model.steps import Baked, MoveChannel, SmokeTestImage
+from pipeline.model.views import FamilyView, FleetView
+from pipeline.planning.release import merge, plan_release
+
+FULL = ["BuildImage", "SmokeTestImage", "MoveChannel", "CreateTemplateVersion", "StartRefresh", "AwaitRefresh"]
+
+
+def kinds(view: FamilyView, *fleets: FleetView) -> list[str]:
+    """Name the steps of a release."""
+    return [type(planned.step).__name__ for planned in plan_release(view, fleets).steps]
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (nouns.family_view(), FULL),
+        (nouns.family_view(nouns.image(stage=Stage.CANDIDATE)), FULL[1:]),
+        (nouns.family_view(nouns.image()), FULL[2:]),
+        (nouns.family_view(nouns.image(), channel=nouns.NEW), FULL[3:]),
+        (nouns.family_view(nouns.image(stage=Stage.REJECTED)), []),
+    ],
+)
+def test_a_release_does_only_what_is_missing(view: FamilyView, expected: list[str]) -> None:
+    """From nothing baked to everything but the roll, each stage of the way is skipped where it stands."""
+    assert kinds(view, nouns.fleet_view(nouns.OLD)) == expected
+
+
+def test_nothing_is_left_where_everything_stands() -> None:
+    """Recipe baked, tested, promoted and rolled: the plan is empty."""
+    on_new = nouns.fleet_view(nouns.NEW, saved=nouns.version(2, nouns.NEW))
+    assert kinds(nouns.family_view(nouns.image(), channel=nouns.NEW), on_new) == []
+
+
+def test_later_steps_name_the_image_that_the_plan_bakes() -> None:
+    """Smoke test and promotion of a bake refer to it symbolically."""
+    plan = plan_release(nouns.family_view(), [nouns.fleet_view(nouns.OLD)])
+    references = [p.step.image for p in plan.steps if isinstance(p.step, (SmokeTestImage, MoveChannel))]
+    assert references == [Baked(family="web")] * 2
+
+
+def test_force_bakes_again_and_rolls_the_new_image() -> None:
+    """--force plans the whole way although an image of the key is tested."""
+    view = nouns.family_view(nouns.image(), channel=nouns.NEW)
+    plan = plan_release(view, [nouns.fleet_view(nouns.OLD)], force=True)
+    assert [type(planned.step).__name__ for planned in plan.steps] == FULL
+
+
+def test_a_fleet_that_cannot_be_rolled_is_noted_and_stops_no_other() -> None:
+    """The plan shows every fleet; what blocks one is said with its next step and exit code."""
+    odd = nouns.fleet_view(
+        nouns.OLD,
+        settings=nouns.fleet("web-odd"),
+        group=nouns.group(nouns.OLD, name="web-odd", template=TemplateRef(id=nouns.TEMPLATE, version="$Latest")),
+    )
+    plan = plan_release(nouns.family_view(nouns.image(), channel=nouns.NEW), [odd, nouns.fleet_view(nouns.OLD)])
+    assert {planned.target for planned in plan.steps} == {"web-prod"}
+    assert [(note.target, note.blocked) for note in plan.blocked] == [("web-odd", ExitCode.FAILED)]
+
+
+def test_merged_plans_keep_their_order() -> None:
+    """Plans of several families follow each other."""
+    one = plan_release(nouns.family_view(), [])
+    assert merge([one, one]).steps == (*one.steps, *one.steps)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import nouns
+import pytest
+
+from pipeline.errors import NotPossible
+from pipeline.model.fleets import RefreshStatus
+from pipeline.model.images import Stage
+from pipeline.model.steps import AwaitRefresh, RollBackRefresh, StartRefresh, TagImage
+from pipeline.model.views import FleetView
+from pipeline.planning.rollback import plan_rollback
+
+BEFORE = nouns.version(1, nouns.OLD)
+AFTER = nouns.version(2, nouns.NEW, source=1)
+
+
+def rolled(**changes: Any) -> FleetView:
+    """Make a fleet that was rolled from version 1 to version 2."""
+    view = nouns.fleet_view(nouns.NEW, nouns.NEW, saved=AFTER, versions=(AFTER, BEFORE))
+    images = {nouns.NEW: nouns.image(nouns.NEW), nouns.OLD: nouns.image(nouns.OLD)}
+    return replace(view, **{"images": images} | changes)
+
+
+def test_after_a_refresh_the_way_back_is_a_forward_refresh() -> None:
+    """The version that the current one was made from is rolled to, without AWS's own roll-back to what is left."""
+    steps = [planned.step for planned in plan_rollback(rolled()).steps]
+    assert [type(step) for step in steps] == [StartRefresh, AwaitRefresh]
+    assert isinstance(steps[0], StartRefresh)
+    assert steps[0].version == 1
+    assert steps[0].auto_rollback is False
+
+
+def test_reject_marks_the_image_that_is_left_first() -> None:
+    """--reject comes before the roll, so that no release in between rolls the image again."""
+    first = plan_rollback(rolled(), reject=True).steps[0].step
+    assert first == TagImage(family="web", image=nouns.NEW, stage=Stage.REJECTED)
+
+
+def test_a_named_version_is_gone_back_to() -> None:
+    """--to names any version of the template."""
+    view = replace(rolled(), versions=(AFTER, BEFORE, nouns.version(7, nouns.OLD)))
+    step = plan_rollback(view, to=7).steps[0].step
+    assert isinstance(step, StartRefresh)
+    assert step.version == 7
+
+
+def test_being_there_already_is_nothing_to_do() -> None:
+    """Rolling back to the version that everything runs on plans nothing."""
+    plan = plan_rollback(rolled(), to=2)
+    assert plan.empty
+    assert "already" in plan.notes[0].text
+
+
+@pytest.mark.parametrize("status", [RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS, RefreshStatus.BAKING])
+def test_during_a_refresh_aws_rolls_it_back(status: RefreshStatus) -> None:
+    """A refresh under way is rolled back by AWS, and its end is waited for."""
+    steps = [planned.step for planned in plan_rollback(rolled(refreshes=(nouns.refresh(status),))).steps]
+    assert [type(step) for step in steps] == [RollBackRefresh, AwaitRefresh]
+
+
+def test_during_a_refresh_reject_marks_its_image() -> None:
+    """--reject during a refresh rejects the image it goes to."""
+    view = rolled(refreshes=(nouns.refresh(),), desired_image=nouns.NEW)
+    assert isinstance(plan_rollback(view, reject=True).steps[0].step, TagImage)
+
+
+def test_a_rollback_under_way_is_only_waited_for() -> None:
+    """The same command run again adopts the roll-back."""
+    view = rolled(refreshes=(nouns.refresh(RefreshStatus.ROLLBACK_IN_PROGRESS),))
+    assert [type(planned.step) for planned in plan_rollback(view).steps] == [AwaitRefresh]
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        (rolled(refreshes=(nouns.refresh(RefreshStatus.CANCELLING),)), "rolled back no more"),
+        (rolled(refreshes=(nouns.refresh(to=None),)), "without a desired configuration"),
+        (rolled(version=BEFORE), "was not made here"),
+        (rolled(versions=(AFTER,)), "Version 1 of lt-0web does not exist"),
+        (rolled(images={}), "ami-0old of version 1 does not exist"),
+        (rolled(images={nouns.OLD: nouns.image(nouns.OLD, stage=Stage.REJECTED)}), "was rejected"),
+    ],
+)
+def test_no_way_back_is_said_with_a_next_step(view: FleetView, said: str) -> None:
+    """Each reason why there is no way back has its own sentence."""
+    with pytest.raises(NotPossible, match=said) as caught:
+        plan_rollback(view)
+    assert caught.value.hint
