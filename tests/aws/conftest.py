@@ -6,29 +6,23 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from pipeline.aws.session import Clients, connect
 from pipeline.sandbox.clock import ManualClock
 
-_ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_CONFIG_FILE": "/dev/null",
-    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
-}
+_SERVICES = ("autoscaling", "ec2", "iam", "kms", "quotas", "secretsmanager", "ssm", "sts")
 
 
 @pytest.fixture(scope="session")
-def clients() -> Iterator[Clients]:
+def clients() -> Clients:
     """Clients that try once; making them is slow, so that all tests share them."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in _ENVIRONMENT.items():
-            patch.setenv(name, value)
-        patch.delenv("AWS_PROFILE", raising=False)
-        yield connect(region="eu-west-1", profile=None, endpoint=None, attempts=1)
+    with pytest.MonkeyPatch.context() as patch:  # credentials are read when a client is made: all are made here
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        made = connect(region="eu-west-1", profile=None, endpoint=None, attempts=1)
+        for service in _SERVICES:
+            getattr(made, service)
+    return made
 
 
 @pytest.fixture
@@ -52,10 +46,3 @@ def stub(clients: Clients) -> Iterator[Callable[[str], Stubber]]:
     for stubber in made.values():
         stubber.deactivate()
         stubber.assert_no_pending_responses()
-
-
-@pytest.fixture
-def moto_aws(clients: Clients) -> Iterator[Clients]:
-    """The same clients against an empty account."""
-    with mock_aws():
-        yield clients

@@ -1,0 +1,334 @@
+"""Live checks: what is asked, and that the unknown is never a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from pipeline.aws.permissions import AGENT_ACTIONS
+from pipeline.aws.preflight import LivePreflight
+from pipeline.aws.session import Clients
+from pipeline.errors import CredentialsError
+from pipeline.model.ids import GroupName, ImageId
+from pipeline.model.images import Architecture
+from pipeline.model.settings import (
+    Baseline,
+    BuildSettings,
+    Connect,
+    Family,
+    FleetSettings,
+    GroupByName,
+    RefreshStrategy,
+    SourcePinned,
+)
+from pipeline.ports.preflight import Finding
+
+Stub = Callable[[str], Stubber]
+
+AT = datetime(2026, 10, 1, tzinfo=UTC)
+USER = "arn:aws:iam::123456789012:user/ann"
+ROLE = "arn:aws:iam::123456789012:role/ci/deploy"
+SESSION = "arn:aws:sts::123456789012:assumed-role/deploy/run-7"
+
+
+def family(connect: Connect = Connect.PRIVATE_IP, types: tuple[str, ...] = ("t3.small",), **build: Any) -> Family:
+    """Make a family that builds on these instance types."""
+    from_types: dict[str, Any] = {"instance_types": types, "connect": connect, "timeout": AT - AT, **build}
+    return Family(
+        name="web",
+        template="debian-12",
+        architecture=Architecture.X86_64,
+        source=SourcePinned(image=ImageId("ami-1")),
+        baseline=Baseline.SECURITY,
+        build=BuildSettings(**from_types),
+    )
+
+
+def answer_caller(stub: Stub, arn: str) -> None:
+    """Let the caller be this one."""
+    stub("sts").add_response("get_caller_identity", {"Account": "123456789012", "Arn": arn, "UserId": "AIDA"})
+
+
+def answer_role(stub: Stub, arn: str, name: str) -> None:
+    """Let GetRole answer a role."""
+    role = {"Path": "/", "RoleName": name, "RoleId": "AROA1234567890123456", "Arn": arn, "CreateDate": AT}
+    stub("iam").add_response("get_role", {"Role": role}, {"RoleName": name})
+
+
+def answer_simulation(stub: Stub, arn: str, decisions: dict[str, str], **more: Any) -> None:
+    """Let the policy simulator decide so."""
+    results = [{"EvalActionName": action, "EvalDecision": made, **more} for action, made in decisions.items()]
+    stub("iam").add_response(
+        "simulate_principal_policy",
+        {"EvaluationResults": results},
+        {"PolicySourceArn": arn, "ActionNames": list(decisions)},
+    )
+
+
+def answer_quota(stub: Stub, limit: float, running: list[dict[str, Any]], vcpus: int = 2) -> None:
+    """Let the account have a quota, running instances, and types of so many vCPUs."""
+    stub("quotas").add_response(
+        "get_service_quota", {"Quota": {"Value": limit}}, {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}
+    )
+    ec2 = stub("ec2")
+    ec2.add_response("describe_instances", {"Reservations": [{"Instances": running}]})
+    ec2.add_response(
+        "describe_instance_types",
+        {"InstanceTypes": [{"InstanceType": "t3.small", "VCpuInfo": {"DefaultVCpus": vcpus}}]},
+        {"InstanceTypes": ["t3.small"]},
+    )
+
+
+def instance(kind: str, cores: int, **more: Any) -> dict[str, Any]:
+    """Make a running instance with two threads a core."""
+    return {"InstanceType": kind, "CpuOptions": {"CoreCount": cores, "ThreadsPerCore": 2}, **more}
+
+
+def only(findings: tuple[Finding, ...], check: str) -> Finding:
+    """Pick the one finding of a check."""
+    (found,) = [finding for finding in findings if finding.check == check]
+    return found
+
+
+def test_the_caller_is_told(clients: Clients, stub: Stub) -> None:
+    """Account and ARN, or a clear word on the credentials."""
+    answer_caller(stub, USER)
+    stub("sts").add_client_error("get_caller_identity", "ExpiredToken", http_status_code=403)
+    preflight = LivePreflight(clients)
+    assert preflight.caller().arn == USER
+    with pytest.raises(CredentialsError, match="expired"):
+        preflight.caller()
+
+
+def test_all_actions_allowed_is_one_pass(clients: Clients, stub: Stub) -> None:
+    """A user is simulated as it is."""
+    answer_caller(stub, USER)
+    answer_simulation(stub, USER, {"ec2:CreateTags": "allowed", "ec2:RunInstances": "allowed"})
+    (found,) = LivePreflight(clients).permissions(["ec2:CreateTags", "ec2:RunInstances"])
+    assert found.ok is True
+
+
+def test_each_missing_action_is_named(clients: Clients, stub: Stub) -> None:
+    """A session is simulated as its role, with the role's path; denials say what kind they are."""
+    answer_caller(stub, SESSION)
+    answer_role(stub, ROLE, "deploy")
+    decisions = {"ec2:CreateTags": "allowed", "ec2:RunInstances": "implicitDeny", "ssm:SendCommand": "explicitDeny"}
+    answer_simulation(stub, ROLE, decisions)
+    run, send = LivePreflight(clients).permissions(list(decisions))
+    assert (run.ok, run.text) == (False, "ec2:RunInstances is not allowed.")
+    assert "Allow ec2:RunInstances" in run.hint
+    assert send.ok is False
+    assert "denies it" in send.hint
+
+
+def test_a_role_that_cannot_be_read_is_guessed_without_its_path(clients: Clients, stub: Stub) -> None:
+    """The account's partition and number stand in the session's ARN."""
+    answer_caller(stub, "arn:aws-cn:sts::123456789012:assumed-role/deploy/run-7")
+    stub("iam").add_client_error("get_role", "AccessDenied", http_status_code=403)
+    answer_simulation(stub, "arn:aws-cn:iam::123456789012:role/deploy", {"ec2:CreateTags": "allowed"})
+    (found,) = LivePreflight(clients).permissions(["ec2:CreateTags"])
+    assert found.ok is True
+
+
+def test_a_condition_that_decides_is_unknown(clients: Clients, stub: Stub) -> None:
+    """The simulator does not know the tags of the request to come."""
+    answer_caller(stub, USER)
+    answer_simulation(
+        stub, USER, {"ec2:RunInstances": "implicitDeny"}, MissingContextValues=["aws:RequestTag/rebake:run"]
+    )
+    (found,) = LivePreflight(clients).permissions(["ec2:RunInstances"])
+    assert found.ok is None
+    assert "aws:RequestTag/rebake:run" in found.text
+
+
+def test_a_denied_simulation_is_unknown(clients: Clients, stub: Stub) -> None:
+    """Not being allowed to ask is not a pass."""
+    answer_caller(stub, USER)
+    stub("iam").add_client_error("simulate_principal_policy", "AccessDenied", http_status_code=403)
+    (found,) = LivePreflight(clients).permissions(["ec2:RunInstances"])
+    assert found.ok is None
+    assert "iam:SimulatePrincipalPolicy" in found.hint
+
+
+@pytest.mark.parametrize("arn", ["arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:federated-user/ann"])
+def test_the_root_user_and_federated_users_are_unknown(clients: Clients, stub: Stub, arn: str) -> None:
+    """The simulator takes users and roles only."""
+    answer_caller(stub, arn)
+    (found,) = LivePreflight(clients).permissions(["ec2:RunInstances"])
+    assert found.ok is None
+
+
+def test_many_actions_are_asked_in_batches(clients: Clients, stub: Stub) -> None:
+    """One pass counts them all."""
+    actions = [f"ec2:Action{number}" for number in range(60)]
+    answer_caller(stub, USER)
+    answer_simulation(stub, USER, dict.fromkeys(actions[:50], "allowed"))
+    answer_simulation(stub, USER, dict.fromkeys(actions[50:], "allowed"))
+    (found,) = LivePreflight(clients).permissions(actions)
+    assert "all 60 actions" in found.text
+
+
+@pytest.mark.parametrize(("state", "expected"), [("Enabled", True), ("Disabled", False), ("PendingDeletion", False)])
+def test_a_key_must_be_enabled(clients: Clients, stub: Stub, state: str, *, expected: bool) -> None:
+    """Only one state of a key lets an image boot."""
+    metadata = {"KeyId": "k", "KeyState": state}
+    stub("kms").add_response("describe_key", {"KeyMetadata": metadata}, {"KeyId": "alias/web"})
+    answer_quota(stub, 32, [])
+    found = only(LivePreflight(clients).family(family(kms_key="alias/web")), "KMS key")
+    assert found.ok is expected
+
+
+@pytest.mark.parametrize(("code", "expected"), [("NotFoundException", False), ("AccessDeniedException", None)])
+def test_a_key_that_cannot_be_read(clients: Clients, stub: Stub, code: str, *, expected: bool | None) -> None:
+    """A missing key is a fault; one that may not be looked at is unknown."""
+    stub("kms").add_client_error("describe_key", code)
+    answer_quota(stub, 32, [])
+    found = only(LivePreflight(clients).family(family(kms_key="alias/web")), "KMS key")
+    assert found.ok is expected
+    assert found.hint
+
+
+def answer_profile(stub: Stub, *roles: str) -> None:
+    """Let the instance profile carry these roles."""
+    identity = {"Path": "/", "CreateDate": AT}
+    profile = {
+        **identity,
+        "InstanceProfileName": "web",
+        "InstanceProfileId": "AIPA1234567890123456",
+        "Arn": "arn:aws:iam::123456789012:instance-profile/web",
+        "Roles": [{**identity, "RoleName": "web", "RoleId": "AROA1234567890123456", "Arn": role} for role in roles],
+    }
+    stub("iam").add_response("get_instance_profile", {"InstanceProfile": profile}, {"InstanceProfileName": "web"})
+
+
+@pytest.mark.parametrize("profile", ["web", "arn:aws:iam::123456789012:instance-profile/path/web"])
+def test_the_agent_s_rights_are_simulated_for_the_profile_s_role(clients: Clients, stub: Stub, profile: str) -> None:
+    """A profile is given by name or by ARN."""
+    answer_profile(stub, ROLE)
+    answer_simulation(stub, ROLE, dict.fromkeys(AGENT_ACTIONS, "allowed"))
+    answer_quota(stub, 32, [])
+    assert only(LivePreflight(clients).family(family(instance_profile=profile)), "SSM agent on web").ok is True
+
+
+def test_a_profile_without_role_is_a_fault(clients: Clients, stub: Stub) -> None:
+    """The hint names the managed policy to attach."""
+    answer_profile(stub)
+    answer_quota(stub, 32, [])
+    found = only(LivePreflight(clients).family(family(instance_profile="web")), "instance profile")
+    assert found.ok is False
+    assert "AmazonSSMManagedInstanceCore" in found.hint
+
+
+@pytest.mark.parametrize(("code", "expected"), [("NoSuchEntity", False), ("AccessDenied", None)])
+def test_a_profile_that_cannot_be_read(clients: Clients, stub: Stub, code: str, *, expected: bool | None) -> None:
+    """A missing profile is a fault; one that may not be looked at is unknown."""
+    stub("iam").add_client_error("get_instance_profile", code)
+    answer_quota(stub, 32, [])
+    found = only(LivePreflight(clients).family(family(instance_profile="web")), "instance profile")
+    assert found.ok is expected
+
+
+def test_session_manager_without_a_profile_is_unknown(clients: Clients, stub: Stub) -> None:
+    """The account may manage all hosts by default, which cannot be seen from here."""
+    answer_quota(stub, 32, [])
+    found = only(LivePreflight(clients).family(family(Connect.SESSION_MANAGER)), "instance profile")
+    assert found.ok is None
+
+
+def test_the_quota_counts_running_on_demand_standard_instances(clients: Clients, stub: Stub) -> None:
+    """Spot, other families and instances that do not say their cores do not count."""
+    running = [
+        instance("m5.large", 1),
+        instance("t3.small", 1),
+        instance("t3.small", 1, InstanceLifecycle="spot"),
+        instance("g5.xlarge", 2),
+        instance("inf2.xlarge", 2),
+        {"InstanceType": "t3.small"},
+    ]
+    answer_quota(stub, 5, running)
+    (found,) = LivePreflight(clients).family(family())
+    assert (found.ok, found.text) == (False, "2 vCPUs needed; 4 of 5 are used.")
+    answer_quota(stub, 6, running)
+    (found,) = LivePreflight(clients).family(family())
+    assert found.ok is True
+
+
+def test_a_quota_that_cannot_be_read_is_unknown(clients: Clients, stub: Stub) -> None:
+    """Service Quotas may be out of reach."""
+    stub("quotas").add_client_error("get_service_quota", "AccessDeniedException")
+    (found,) = LivePreflight(clients).family(family())
+    assert found.ok is None
+    assert "servicequotas:GetServiceQuota" in found.text
+
+
+def test_a_type_of_another_quota_is_unknown(clients: Clients) -> None:
+    """Graphics instances have a quota of their own."""
+    (found,) = LivePreflight(clients).family(family(types=("g5.xlarge",)))
+    assert found.ok is None
+
+
+def fleet(max_healthy: int = 150) -> FleetSettings:
+    """Make a fleet that may grow so far while it is rolled."""
+    return FleetSettings(
+        name="web-prod",
+        family="web",
+        group=GroupByName(name=GroupName("web")),
+        strategy=RefreshStrategy(max_healthy=max_healthy),
+    )
+
+
+def answer_group(stub: Stub, **more: Any) -> None:
+    """Let the group exist, with five instances wanted."""
+    group = {
+        "AutoScalingGroupName": "web",
+        "MinSize": 0,
+        "MaxSize": 9,
+        "DesiredCapacity": 5,
+        "DefaultCooldown": 300,
+        "AvailabilityZones": ["eu-west-1a"],
+        "HealthCheckType": "EC2",
+        "CreatedTime": AT,
+        **more,
+    }
+    stub("autoscaling").add_response("describe_auto_scaling_groups", {"AutoScalingGroups": [group]})
+
+
+@pytest.mark.parametrize(("max_healthy", "vcpus"), [(150, 6), (100, 2)])
+def test_a_roll_needs_room_for_its_extra_instances(clients: Clients, stub: Stub, max_healthy: int, vcpus: int) -> None:
+    """Half of five more is three; at 100 % AWS may still launch one first."""
+    answer_role(stub, ROLE, "AWSServiceRoleForAutoScaling")
+    answer_group(stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"})
+    data = {"InstanceType": "t3.small"}
+    stub("ec2").add_response(
+        "describe_launch_template_versions",
+        {"LaunchTemplateVersions": [{"LaunchTemplateId": "lt-0abc", "VersionNumber": 3, "LaunchTemplateData": data}]},
+    )
+    answer_quota(stub, 32, [])
+    role, quota = LivePreflight(clients).fleet(fleet(max_healthy))
+    assert role.ok is True
+    assert (quota.ok, quota.text) == (True, f"{vcpus} vCPUs needed; 0 of 32 are used.")
+
+
+@pytest.mark.parametrize(("code", "expected"), [("NoSuchEntity", False), ("AccessDenied", None)])
+def test_the_service_linked_role_is_missing_or_unknown(
+    clients: Clients, stub: Stub, code: str, *, expected: bool | None
+) -> None:
+    """A group on a launch configuration has no type to count: that is unknown, too."""
+    stub("iam").add_client_error("get_role", code)
+    answer_group(stub, LaunchConfigurationName="old")
+    role, quota = LivePreflight(clients).fleet(fleet())
+    assert role.ok is expected
+    assert quota.ok is None
+
+
+def test_a_group_that_cannot_be_found_is_unknown(clients: Clients, stub: Stub) -> None:
+    """The finding says which group."""
+    answer_role(stub, ROLE, "AWSServiceRoleForAutoScaling")
+    stub("autoscaling").add_response("describe_auto_scaling_groups", {"AutoScalingGroups": []})
+    _, quota = LivePreflight(clients).fleet(fleet())
+    assert quota.ok is None
+    assert "named web" in quota.text
