@@ -70,7 +70,7 @@ class PackerBuilder:
     """Builds with the Packer executable it finds, in a folder of its own for each build.
 
     ``root`` is the project's folder (its ``.tools`` is searched), ``logs`` is where the masked logs are kept,
-    ``endpoint`` an EC2 endpoint that is not AWS's. ``grace`` is how long Packer may clean up when cancelled.
+    ``endpoint`` stands in for all of AWS (a sandbox). ``grace`` is how long Packer may clean up when cancelled.
     """
 
     def __init__(
@@ -139,6 +139,8 @@ class PackerBuilder:
                 kept=[],
             )
             self._watch(run, request, path)
+            if run.diagnosis.cancelled:
+                raise _interrupted()
             if run.child.exit_status():
                 raise StepFailed(run.diagnosis.cause(), hint=f"the whole log is in {path}")
             return BuildProduct(
@@ -159,19 +161,18 @@ class PackerBuilder:
 
     def _watch(self, run: _Run, request: BuildRequest, log: Path) -> None:
         """See a build through, or cancel it; it never outlives this call."""
-        grace = self._grace.total_seconds()
+        grace, budget = self._grace.total_seconds(), request.family.build.timeout.total_seconds()
         run.child.start()
         try:
-            run.follow(request.family.build.timeout.total_seconds())
+            run.follow(budget)
         except TimeoutError:
             run.stop(grace)
-            minutes = request.family.build.timeout.total_seconds() / 60
+            where = run.diagnosis.whereabouts()
             hint = f"raise families.{request.family.name}.build.timeout; the whole log is in {log}"
-            raise TimedOut(f"the build took longer than {minutes:g} min and was cancelled", hint=hint) from None
+            raise TimedOut(f"the build took longer than {budget:g} s and was cancelled{where}", hint=hint) from None
         except KeyboardInterrupt:
             run.stop(grace)
-            hint = "run the same command again to build it"
-            raise Interrupted("the build was interrupted, and Packer has cleaned up", hint=hint) from None
+            raise _interrupted() from None
         except BaseException:
             run.stop(grace, aloud=False)  # on_line itself may be what failed
             raise
@@ -199,7 +200,8 @@ class PackerBuilder:
         # Packer's own patience is ten minutes, and images have taken 53 (hashicorp/packer#8415).
         attempts = _SLOWEST_IMAGE_SECONDS // max(1, int(delay) if delay.isdecimal() else _POLL_SECONDS)
         polling = {"AWS_POLL_DELAY_SECONDS": str(_POLL_SECONDS), "AWS_MAX_ATTEMPTS": str(attempts)}
-        return {**polling, **tools.plugin_path(executable, given), **given}
+        elsewhere = {"AWS_ENDPOINT_URL": self._endpoint} if self._endpoint else {}
+        return {**polling, **elsewhere, **tools.plugin_path(executable, given), **given}
 
     def _check_tunnel(self, request: BuildRequest) -> None:
         tunnels = any(
@@ -210,3 +212,9 @@ class PackerBuilder:
                 "connect: session-manager needs AWS's session-manager-plugin, which is not installed",
                 hint="install it, or set build.connect to private-ip or public-ip with a source_cidr",
             )
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted(
+        "the build was interrupted, and Packer has cleaned up", hint="run the same command again to build the image"
+    )

@@ -8,10 +8,17 @@ from collections import deque
 from pipeline.packer.events import PackerEvent
 
 _PREFIX = re.compile(r"^(?:==>|-->)?\s*(?:[\w.-]+: ?)?")
-_AFTERMATH = re.compile(
-    r"Provisioning step had errors|Cleaning up|Terminating the source|Deleting temporary|Cancelling|Stopping the source"
-    r"|Build '.*' (?:errored|finished)|Wait completed|Some builds didn't|Builds finished|No AMIs to cleanup|No volumes"
+# Packer 1.16 says a script's output in the same way as its own steps, so its steps are told by their words.
+_PHASE = re.compile(
+    r"Prevalidating|Creating (?:AMI|temporary)|Launching a source|Stopping the source|Using \w+ communicator"
+    r"|Waiting for (?:SSH|WinRM|instance|the instance|AMI|auto-generated)|Provisioning with|Running local shell script"
+    r"|Running post-|Executing Ansible|Adding tags|(?:Uploading|Downloading) .* => "
 )
+_AFTERMATH = re.compile(
+    r"Provisioning step had errors|Cleaning up|Terminating the source|Deleting temporary|Cancelling build after"
+    r"|Build '.*' (?:errored|finished) after|Wait completed|Some builds didn't|Builds finished|No AMIs to cleanup"
+)
+_CANCELLED = "Cleanly cancelled builds"
 _SCRIPT = re.compile(
     r"(?:Provisioning with (?:shell|powershell) script|Running local shell script): (?P<path>.*)", re.IGNORECASE
 )
@@ -22,9 +29,13 @@ _LONGEST = 600
 
 
 class Diagnosis:
-    """Listens to a build and remembers what the reader would want to know if it failed."""
+    """Listens to a build and remembers what the reader would want to know if it failed.
+
+    ``cancelled`` says that Packer was asked to end, by us or by anyone else, and has cleaned up.
+    """
 
     def __init__(self) -> None:
+        self.cancelled = False
         self._phase = ""
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._error = ""
@@ -40,13 +51,20 @@ class Diagnosis:
         kind, text = event.data[0], _PREFIX.sub("", event.text.strip(), count=1)
         if kind == "error":
             self._said.append(text)
-        if _AFTERMATH.search(text):
-            self._over = self._over or not text.startswith("Stopping the source")
-        elif not self._over and kind == "say":
+        self.cancelled = self.cancelled or text.startswith(_CANCELLED)
+        if _AFTERMATH.match(text):
+            self._over = True
+        elif not self._over and kind == "say" and _PHASE.match(text):
             self._phase = text
             self._lines.clear()
         elif not self._over and text.strip():
             self._lines.append(text.strip())
+
+    def whereabouts(self) -> str:
+        """Tell what Packer was at, as a clause to put behind a sentence; empty when it had not begun."""
+        script = _SCRIPT.search(self._phase)
+        at = f"running {_named(script['path'])}" if script else (self._phase[:1].lower() + self._phase[1:]).rstrip(".")
+        return f" while {at}" if at else ""
 
     def cause(self) -> str:
         """Say where it failed and with what; at most 600 characters, never a stack trace."""
@@ -55,18 +73,16 @@ class Diagnosis:
         script = _SCRIPT.search(self._phase)
         status = _EXIT.search(error)
         if script:
-            named = "an inline script" if _INLINE.match(script["path"]) else f"the script {script['path']}"
             how = f"ended with exit status {status[1] or status[2]}" if status else f"failed ({error})"
             said = f"; its last lines: {' | '.join(lines)}" if lines else ""
-            return f"{named} {how}{said}"[:_LONGEST]
-        where = f" while {_lower(self._phase)}" if self._phase else ""
+            return f"{_named(script['path'])} {how}{said}"[:_LONGEST]
         known = f"; last lines: {' | '.join(lines)}" if status and lines else ""
-        return f"Packer failed{where}: {error}{known}"[:_LONGEST]
+        return f"Packer failed{self.whereabouts()}: {error}{known}"[:_LONGEST]
 
 
 def _sentence(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.replace("(source code not available)", "").split())
 
 
-def _lower(phase: str) -> str:
-    return (phase[:1].lower() + phase[1:]).rstrip(".")
+def _named(path: str) -> str:
+    return "an inline script" if _INLINE.match(path) else f"the script {path}"
