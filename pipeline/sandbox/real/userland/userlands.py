@@ -4,7 +4,7 @@ Real: the userland, its packages, users, files and permissions; apt and dpkg; ss
 instances are separate in processes, mounts, host names and IPC. Not real: the kernel, disks, security groups, and the
 network, which is this machine's: loopback addresses separate the instances, so a service has to listen on its own
 address (``SANDBOX_ADDRESS``), never on all. There is no systemd; nothing pretends to be it. A boot runs sshd, nginx
-where it is installed, user data (the first time, if it begins with ``#!``), and then ``/opt/app/start`` where it exists.
+where it is installed, user data (the first time, if it begins with ``#!``) and then ``/opt/app/start`` where it exists.
 """
 
 from __future__ import annotations
