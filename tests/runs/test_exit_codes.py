@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import nouns
+import pytest
+
+from pipeline.errors import ExitCode
+from pipeline.model.ids import GroupName
+from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped, StepResult
+from pipeline.model.steps import AwaitRefresh, BuildImage, Note, Plan, PlannedStep
+from pipeline.runs.apply import exit_code
+
+BAKE = BuildImage(family="web", bake_key=nouns.KEY, source_image=nouns.SOURCE)
+
+
+def wait(fleet: str) -> AwaitRefresh:
+    """Make a wait for a fleet's refresh."""
+    return AwaitRefresh(fleet=fleet, group=GroupName(fleet), strategy=nouns.fleet().strategy)
+
+
+def result(*steps: tuple[BuildImage | AwaitRefresh, Outcome]) -> RunResult:
+    """Make the result of a run."""
+    return RunResult(
+        results=tuple(
+            StepResult(
+                planned=PlannedStep(target=getattr(step, "fleet", "web"), step=step, why=""),
+                outcome=outcome,
+                took=timedelta(),
+            )
+            for step, outcome in steps
+        )
+    )
+
+
+FAILED, REFUSED, ROLLED_BACK = Failed(reason="x"), Refused(reason="x"), RolledBack(reason="x")
+
+
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        (result(), ExitCode.DONE),
+        (result((BAKE, Done())), ExitCode.DONE),
+        (result((BAKE, Skipped(reason="x"))), ExitCode.DONE),
+        (result((BAKE, FAILED)), ExitCode.FAILED),
+        (result((BAKE, Done()), (wait("a"), ROLLED_BACK)), ExitCode.ROLLED_BACK),
+        (result((BAKE, REFUSED)), ExitCode.REFUSED),
+        (result((wait("a"), Done()), (wait("b"), ROLLED_BACK)), ExitCode.PARTIAL),
+        (result((wait("a"), Done()), (wait("b"), FAILED)), ExitCode.PARTIAL),
+    ],
+)
+def test_a_run_ends_with_the_documented_code(ended: RunResult, code: ExitCode) -> None:
+    """The last outcome decides, unless another fleet was rolled before it."""
+    assert exit_code(Plan(), ended) is code
+
+
+def test_rolled_back_is_what_a_rollback_wants() -> None:
+    """For `rebake rollback` a fleet on its old image is success."""
+    assert exit_code(Plan(), result((wait("a"), ROLLED_BACK)), rolling_back=True) is ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    ("ended", "code"), [(result(), ExitCode.REFUSED), (result((wait("a"), Done())), ExitCode.PARTIAL)]
+)
+def test_a_blocked_target_is_never_success(ended: RunResult, code: ExitCode) -> None:
+    """A target that needed a change and got none shows in the code."""
+    plan = Plan(notes=(Note(target="b", text="rejected", blocked=ExitCode.REFUSED),))
+    assert exit_code(plan, ended) is code
