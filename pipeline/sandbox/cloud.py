@@ -1,0 +1,195 @@
+"""The cloud: moto behind one door, with a clock, faults, a call log and the machines behind it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from importlib import import_module
+from typing import Generic, TypeVar
+
+from moto import mock_aws
+from moto.server import ThreadedMotoServer
+
+from pipeline.errors import NotFound, UsageError
+from pipeline.sandbox import balancing
+from pipeline.sandbox.bases import BaseImage, base_images
+from pipeline.sandbox.calls import CallLog
+from pipeline.sandbox.clock import SandboxClock, WallClock
+from pipeline.sandbox.commands import follow_commands
+from pipeline.sandbox.ec2.images import follow_freezes
+from pipeline.sandbox.ec2.instances import follow_machines
+from pipeline.sandbox.faults import Faults
+from pipeline.sandbox.fleets import scaling
+from pipeline.sandbox.machines import Machines
+from pipeline.sandbox.regions import add_base, furnished
+from pipeline.sandbox.seam import Seam
+from pipeline.sandbox.state import Access, CloudEvent, State
+from pipeline.sandbox.virtual import VirtualMachines
+
+LOOPBACK = "127.0.0.1"
+_OPERATIONS = (
+    "account",
+    "balancing",
+    "commands",
+    "parameters",
+    "ec2.instances",
+    "ec2.retirement",
+    "ec2.templates",
+    "fleets.refreshes",
+    "fleets.standby",
+    "fleets.traffic",
+)
+_BUSY_STEP = timedelta(seconds=5)
+_IDLE_STEP = timedelta(minutes=1)
+_THREAD_PAUSE = 0.2
+
+ClockT = TypeVar("ClockT", bound=SandboxClock)
+
+for _module in _OPERATIONS:
+    import_module(f"pipeline.sandbox.{_module}")
+
+
+class Cloud(Generic[ClockT]):
+    """An AWS account on this machine. One cloud is up at a time in a process, because moto's state is the process's.
+
+    Without ``machines`` it is tier A: `VirtualMachines`. ``images`` replaces the base images it starts with.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: ClockT,
+        machines: Machines | None = None,
+        seed: int = 0,
+        images: Sequence[BaseImage] | None = None,
+    ) -> None:
+        self.clock = clock
+        self._virtual = VirtualMachines(clock)
+        self._machines: Machines = machines or self._virtual
+        bases = base_images() if images is None else list(images)
+        self._state = State(clock=clock, machines=self._machines, faults=Faults(seed), bases=bases)
+        self._up = False
+
+    @property
+    def machines(self) -> Machines:
+        """What stands behind the instances."""
+        return self._machines
+
+    @property
+    def virtual(self) -> VirtualMachines:
+        """The machines of tier A, whose behaviour tests choose.
+
+        Raises:
+            UsageError: this cloud has real ones.
+        """
+        if self._machines is not self._virtual:
+            raise UsageError("This cloud has real machines.", hint="Behaviours can be chosen on tier A only.")
+        return self._virtual
+
+    @property
+    def faults(self) -> Faults:
+        """The switchable fault rules."""
+        return self._state.faults
+
+    @property
+    def calls(self) -> CallLog:
+        """All API calls so far."""
+        return self._state.calls
+
+    @property
+    def events(self) -> Sequence[CloudEvent]:
+        """What EventBridge would have been told, in order."""
+        return tuple(self._state.events)
+
+    def deny(self, *actions: str) -> None:
+        """Deny actions by IAM name or glob (``ec2:CreateImage``, ``elasticloadbalancing:Modify*``)."""
+        self._state.access = replace(self._state.access, denied=(*self._state.access.denied, *actions))
+
+    def forbid_mutations(self) -> None:
+        """Deny everything that is not a read."""
+        self._state.access = replace(self._state.access, read_only=True)
+
+    def allow_all(self) -> None:
+        """Take back everything that was denied."""
+        self._state.access = Access()
+
+    def set_quota(self, service: str, code: str, value: float) -> None:
+        """Set a service quota."""
+        self._state.quotas[service, code] = value
+
+    def publish_base(self, *, like: str, name: str) -> str:
+        """Publish a newer base image in the manner of the newest whose name begins with ``like``; answer its id.
+
+        The id is that of the first region in use (us-east-1 before any is). Public parameters follow.
+
+        Raises:
+            NotFound: no base image's name begins so.
+        """
+        with self._state.lock:
+            models = [base for base in self._state.bases if base.name.startswith(like)]
+            if not models:
+                raise NotFound(f"No base image's name begins with {like}.", hint="See pipeline/sandbox/bases.py.")
+            base = replace(models[-1], name=name, created=self.clock.now())
+            self._state.bases.append(base)
+            for account, region in self._state.networks:
+                add_base(self._state, self._state.scope(account, region).ec2, base)
+            region = self._state.networks[0][1] if self._state.networks else "us-east-1"
+            return base.image_id(region)
+
+    def tick(self) -> timedelta:
+        """Step everything up to now, and answer how far time may jump at most before the next step."""
+        state = self._state
+        with state.lock:
+            follow_machines(state)
+            follow_freezes(state)
+            follow_commands(state)
+            scaling.step_groups(state)
+            balancing.route(state)
+            return _BUSY_STEP if scaling.busy(state) or state.live else _IDLE_STEP
+
+    @contextmanager
+    def in_process(self) -> Iterator[Cloud[ClockT]]:
+        """Answer every boto3 client of this process."""
+        with ExitStack() as stack:
+            self._rise(stack)
+            stack.enter_context(mock_aws())
+            yield self
+
+    @contextmanager
+    def serve(self, port: int = 0) -> Iterator[str]:
+        """Answer over HTTP on 127.0.0.1 and yield the endpoint: for boto3, Packer and the aws CLI alike."""
+        with ExitStack() as stack:
+            self._rise(stack)
+            # Handed out by mock_aws too: what an earlier cloud of this process left is gone.
+            with mock_aws():
+                pass
+            logging.getLogger("werkzeug").setLevel(logging.WARNING)
+            server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
+            server.start()
+            stack.callback(server.stop)
+            yield "http://{}:{}".format(*server.get_host_and_port())
+
+    def _rise(self, stack: ExitStack) -> None:
+        if self._up:
+            raise UsageError("This cloud is up already.", hint="Make another one: a cloud is used once.")
+        self._up = True
+        stack.callback(self._machines.close)
+        stack.enter_context(furnished(self._state))
+        seam = Seam(self._state, self.tick)
+        seam.install()
+        stack.callback(seam.uninstall)
+        stack.callback(self.clock.watch(self.tick))
+        if isinstance(self.clock, WallClock):
+            ended = threading.Event()
+            thread = threading.Thread(target=self._run, args=(ended,), name="sandbox-clock", daemon=True)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(ended.set)
+
+    def _run(self, ended: threading.Event) -> None:
+        while not ended.wait(_THREAD_PAUSE):
+            self.tick()

@@ -1,0 +1,1 @@
+"""EC2 where moto answers otherwise than AWS: images, launch templates, launches and instance states."""

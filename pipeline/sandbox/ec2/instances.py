@@ -1,0 +1,146 @@
+"""Instances over time: their state in EC2 follows the machine behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.sandbox.ec2.launch import complete, launch, machine_spec
+from pipeline.sandbox.machines import MachineState
+from pipeline.sandbox.registry import Parameters, Request, operation, refusal, refuse_dry_run
+from pipeline.sandbox.state import Scope, State
+
+_STATES = {
+    MachineState.BOOTING: (0, "pending"),
+    MachineState.RUNNING: (16, "running"),
+    MachineState.STOPPED: (80, "stopped"),
+}
+_SHUTTING_DOWN = (32, "shutting-down")
+_TERMINATED = (48, "terminated")
+_STOPPING = (64, "stopping")
+
+
+def follow_machines(state: State) -> None:
+    """Let every instance's state follow its machine; a machine that failed is an instance that never ran."""
+    for instance_id, (account, region) in list(state.live.items()):
+        scope = state.scope(account, region)
+        instance = scope.ec2.get_instance(instance_id)
+        machine = state.machines.state(instance_id)
+        if machine in _STATES:
+            if instance.state == "stopping" and machine is not MachineState.STOPPED:
+                continue
+            if instance.state != "shutting-down":
+                _set(instance, _STATES[machine])
+            continue
+        if machine is MachineState.FAILED and instance.state != "shutting-down":
+            _end(scope, instance, "Server.InternalError", "Server.InternalError: Internal error on launch")
+        _set(instance, _TERMINATED)
+        state.live.pop(instance_id)
+
+
+def find(scope: Scope, instance_id: str) -> Any:
+    """Find an instance.
+
+    Raises:
+        ServiceException: it does not exist.
+    """
+    return scope.ec2.get_instance(instance_id)
+
+
+def running(scope: Scope, instance_id: str) -> bool:
+    """Tell whether an instance runs."""
+    return bool(scope.ec2.get_instance(instance_id).state == "running")
+
+
+def terminate(scope: Scope, instance_id: str) -> None:
+    """Terminate an instance, whoever asks for it."""
+    if instance_id not in scope.state.live:
+        return
+    instance = scope.ec2.get_instance(instance_id)
+    instance.terminate()
+    scope.elbv2.notify_terminate_instances([instance_id])
+    scope.state.machines.terminate(instance_id)
+    _set(instance, _SHUTTING_DOWN)
+
+
+def _end(scope: Scope, instance: Any, code: str, message: str) -> None:
+    terminate(scope, instance.id)
+    instance.state_reason.code, instance.state_reason.message = code, message
+
+
+def _set(instance: Any, state: tuple[int, str]) -> None:
+    instance._state.code, instance._state.name = state  # noqa: SLF001 - moto keeps the state of its own calls only
+
+
+def _change(instance: Any, before: tuple[int, str]) -> dict[str, Any]:
+    return {
+        "InstanceId": instance.id,
+        "CurrentState": {"Code": instance.state_code, "Name": instance.state},
+        "PreviousState": {"Code": before[0], "Name": before[1]},
+    }
+
+
+@operation("ec2", "RunInstances")
+def run_instances(request: Request, parameters: Parameters) -> object:
+    """Launch as many instances as may be asked for at most."""
+    least, most = int(parameters.get("MinCount") or 1), int(parameters.get("MaxCount") or 1)
+    if least > most:
+        raise refusal("InvalidParameterValue", f"Max count ({most}) must be at least min count ({least})")
+    wanted = complete(request, parameters)
+    refuse_dry_run(parameters)
+    return launch(request, wanted, most)
+
+
+@operation("ec2", "TerminateInstances")
+def terminate_instances(request: Request, parameters: Parameters) -> object:
+    """Terminate instances; those of a group are replaced by it."""
+    instances = [find(request, id_) for id_ in parameters.get("InstanceIds") or []]
+    for instance in instances:
+        if instance.disable_api_termination:
+            text = f"The instance '{instance.id}' may not be terminated. Modify its 'disableApiTermination' attribute."
+            raise refusal("OperationNotPermitted", text)
+    refuse_dry_run(parameters)
+    changes = []
+    for instance in instances:
+        before = (instance.state_code, instance.state)
+        terminate(request, instance.id)
+        changes.append(_change(instance, before))
+    return {"TerminatingInstances": changes}
+
+
+@operation("ec2", "StopInstances")
+def stop_instances(request: Request, parameters: Parameters) -> object:
+    """Stop instances; the machine goes down in its own time."""
+    instances = [find(request, id_) for id_ in parameters.get("InstanceIds") or []]
+    _refuse_ended(instances)
+    refuse_dry_run(parameters)
+    changes = []
+    for instance in instances:
+        before = (instance.state_code, instance.state)
+        instance.stop()
+        request.state.machines.stop(instance.id)
+        _set(instance, _STOPPING)
+        changes.append(_change(instance, before))
+    return {"StoppingInstances": changes}
+
+
+@operation("ec2", "StartInstances")
+def start_instances(request: Request, parameters: Parameters) -> object:
+    """Start stopped instances again, from the same disk."""
+    instances = [find(request, id_) for id_ in parameters.get("InstanceIds") or []]
+    _refuse_ended(instances)
+    refuse_dry_run(parameters)
+    changes = []
+    for instance in instances:
+        before = (instance.state_code, instance.state)
+        instance.start()
+        request.state.machines.boot(machine_spec(request, instance))
+        _set(instance, _STATES[MachineState.BOOTING])
+        changes.append(_change(instance, before))
+    return {"StartingInstances": changes}
+
+
+def _refuse_ended(instances: list[Any]) -> None:
+    for instance in instances:
+        if instance.state in {"shutting-down", "terminated"}:
+            text = f"The instance '{instance.id}' is not in a state from which it can be started or stopped."
+            raise refusal("IncorrectInstanceState", text)

@@ -1,0 +1,388 @@
+"""The operations on Auto Scaling groups."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from pipeline.sandbox.ec2 import instances
+from pipeline.sandbox.ec2.images import launchable
+from pipeline.sandbox.ec2.templates import find_template, find_version
+from pipeline.sandbox.fleets.launching import configuration
+from pipeline.sandbox.fleets.model import Activity, Blueprint, Group, Lifecycle, Member
+from pipeline.sandbox.fleets.scaling import terminate
+from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.state import Scope
+
+_ACTIVE_DESIRED = (
+    "An active instance refresh with a desired configuration exists. All configuration options derived from the "
+    "desired configuration are not available for update while the instance refresh is active."
+)
+_FULL = 100
+
+
+def find_group(scope: Scope, name: str) -> Group:
+    """Find a group.
+
+    Raises:
+        ServiceException: there is none of that name.
+    """
+    group = scope.state.groups.get((scope.account, scope.region, name))
+    if group is None:
+        raise refusal("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+    return group
+
+
+def find_member(scope: Scope, instance: str) -> tuple[Group, Member]:
+    """Find the group that an instance belongs to.
+
+    Raises:
+        ServiceException: it belongs to none.
+    """
+    for group in scope.groups():
+        for member in group.members:
+            if member.instance == instance:
+                return group, member
+    raise refusal("ValidationError", f"Instance Id not found - No managed instance found for instance ID: {instance}")
+
+
+def read_blueprint(scope: Scope, parameters: Parameters) -> Blueprint | None:
+    """Read what a call says about what to launch; None when it says nothing.
+
+    Raises:
+        ServiceException: it does not exist, or both a template's id and name are given.
+    """
+    if policy := parameters.get("MixedInstancesPolicy"):
+        specification = (policy.get("LaunchTemplate") or {}).get("LaunchTemplateSpecification") or {}
+        return _template_blueprint(scope, specification, policy)
+    if specification := parameters.get("LaunchTemplate"):
+        return _template_blueprint(scope, specification, None)
+    if name := parameters.get("LaunchConfigurationName"):
+        configuration(scope, name)
+        return Blueprint(configuration=name)
+    if instance_id := parameters.get("InstanceId"):
+        raise refusal("ValidationError", f"The sandbox makes no group from an instance ({instance_id}).")
+    return None
+
+
+def _template_blueprint(scope: Scope, specification: dict[str, Any], policy: dict[str, Any] | None) -> Blueprint:
+    if specification.get("LaunchTemplateId") and specification.get("LaunchTemplateName"):
+        text = "Valid requests must contain either launchTemplateId or LaunchTemplateName"
+        raise refusal("ValidationError", text)
+    template = find_template(scope, specification)
+    version = str(specification.get("Version") or "$Default")
+    data = find_version(scope, {"LaunchTemplateId": template.id}, version).data
+    if not data.get("ImageId"):
+        raise refusal("ValidationError", "You must use a valid fully-formed launch template. An image is missing.")
+    launchable(scope, data["ImageId"])
+    return Blueprint(template=template.id, template_name=template.name, version=version, policy=policy)
+
+
+def _check_sizes(minimum: int, maximum: int, desired: int) -> None:
+    if minimum > maximum:
+        raise refusal("ValidationError", "Max bound, must be greater than or equal to min bound")
+    if desired > maximum:
+        text = f"Desired capacity:{desired} must be between the specified min size:{minimum} and max size:{maximum}"
+        raise refusal("ValidationError", text)
+    if desired < minimum:
+        text = f"Desired capacity:{desired} must be between the specified min size:{minimum} and max size:{maximum}"
+        raise refusal("ValidationError", text)
+
+
+def _subnets(scope: Scope, parameters: Parameters) -> list[str]:
+    named = [name for name in re.split(r"\s*,\s*", parameters.get("VPCZoneIdentifier") or "") if name]
+    if named:
+        for subnet in named:
+            scope.ec2.get_subnet(subnet)
+        return named
+    defaults = scope.ec2.get_default_subnets()
+    zones = parameters.get("AvailabilityZones") or []
+    missing = [zone for zone in zones if zone not in defaults]
+    if missing or not zones:
+        raise refusal("ValidationError", "At least one Availability Zone or VPC Subnet is required.")
+    return [defaults[zone].id for zone in zones]
+
+
+def _maintenance(parameters: Parameters) -> tuple[int, int] | None:
+    policy = parameters.get("InstanceMaintenancePolicy")
+    if not policy:
+        return None
+    return int(policy["MinHealthyPercentage"]), int(policy["MaxHealthyPercentage"])
+
+
+@operation("autoscaling", "CreateAutoScalingGroup")
+def create_auto_scaling_group(request: Request, parameters: Parameters) -> object:
+    """Create a group; its name is its identity."""
+    name = parameters["AutoScalingGroupName"]
+    if (request.account, request.region, name) in request.state.groups:
+        raise refusal("AlreadyExists", f"AutoScalingGroup by this name already exists - A group with the name {name}")
+    blueprint = read_blueprint(request, parameters)
+    if blueprint is None:
+        raise refusal("ValidationError", "Valid requests must contain a launch template or configuration.")
+    minimum, maximum = int(parameters["MinSize"]), int(parameters["MaxSize"])
+    desired = parameters.get("DesiredCapacity")
+    desired = minimum if desired is None else int(desired)
+    _check_sizes(minimum, maximum, desired)
+    warmup = parameters.get("DefaultInstanceWarmup")
+    group = Group(
+        name=name,
+        account=request.account,
+        region=request.region,
+        created=request.now,
+        minimum=minimum,
+        maximum=maximum,
+        desired=desired,
+        blueprint=blueprint,
+        subnets=_subnets(request, parameters),
+        target_groups=_target_groups(request, parameters),
+        health_check="ELB" if "ELB" in (parameters.get("HealthCheckType") or "") else "EC2",
+        grace=timedelta(seconds=int(parameters.get("HealthCheckGracePeriod") or 0)),
+        cooldown=int(parameters.get("DefaultCooldown") or 300),
+        warmup=None if warmup is None or int(warmup) < 0 else timedelta(seconds=int(warmup)),
+        maintenance=_maintenance(parameters),
+        protect_new=bool(parameters.get("NewInstancesProtectedFromScaleIn")),
+    )
+    put_tags(group, parameters.get("Tags") or [])
+    request.state.groups[request.account, request.region, name] = group
+    return {}
+
+
+def _target_groups(request: Request, parameters: Parameters) -> list[str]:
+    arns = list(parameters.get("TargetGroupARNs") or [])
+    arns += [source["Identifier"] for source in parameters.get("TrafficSources") or []]
+    for arn in arns:
+        if arn not in request.elbv2.target_groups:
+            raise refusal("ValidationError", f"Target group {arn} not found")
+    return arns
+
+
+@operation("autoscaling", "UpdateAutoScalingGroup")
+def update_auto_scaling_group(request: Request, parameters: Parameters) -> object:
+    """Update a group; what it launches cannot change under a refresh with a desired configuration."""
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    blueprint = read_blueprint(request, parameters)
+    if blueprint and group.refresh and group.refresh.desired:
+        raise refusal("ValidationError", _ACTIVE_DESIRED)
+    minimum = int(parameters.get("MinSize", group.minimum))
+    maximum = int(parameters.get("MaxSize", group.maximum))
+    asked = parameters.get("DesiredCapacity")
+    desired = min(max(group.desired, minimum), maximum) if asked is None else int(asked)
+    _check_sizes(minimum, maximum, desired)
+    if parameters.get("VPCZoneIdentifier") or parameters.get("AvailabilityZones"):
+        group.subnets = _subnets(request, parameters)
+    group.minimum, group.maximum, group.desired = minimum, maximum, desired
+    group.blueprint = blueprint or group.blueprint
+    if kind := parameters.get("HealthCheckType"):
+        group.health_check = "ELB" if "ELB" in kind else "EC2"
+    if "HealthCheckGracePeriod" in parameters:
+        group.grace = timedelta(seconds=int(parameters["HealthCheckGracePeriod"]))
+    if "DefaultInstanceWarmup" in parameters:
+        seconds = int(parameters["DefaultInstanceWarmup"])
+        group.warmup = None if seconds < 0 else timedelta(seconds=seconds)
+    if "InstanceMaintenancePolicy" in parameters:
+        group.maintenance = _maintenance(parameters)
+    if "NewInstancesProtectedFromScaleIn" in parameters:
+        group.protect_new = bool(parameters["NewInstancesProtectedFromScaleIn"])
+    group.retry_at, group.failures = None, 0
+    return {}
+
+
+@operation("autoscaling", "SetDesiredCapacity")
+def set_desired_capacity(request: Request, parameters: Parameters) -> object:
+    """Set the desired capacity within the group's bounds."""
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    desired = int(parameters["DesiredCapacity"])
+    if desired > group.maximum:
+        text = f"New SetDesiredCapacity value {desired} is above max value {group.maximum} for the AutoScalingGroup."
+        raise refusal("ValidationError", text)
+    if desired < group.minimum:
+        text = f"New SetDesiredCapacity value {desired} is below min value {group.minimum} for the AutoScalingGroup."
+        raise refusal("ValidationError", text)
+    group.desired = desired
+    return {}
+
+
+@operation("autoscaling", "DeleteAutoScalingGroup")
+def delete_auto_scaling_group(request: Request, parameters: Parameters) -> object:
+    """Delete a group; one with instances only with ForceDelete."""
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    if group.members and not parameters.get("ForceDelete"):
+        text = "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s)"
+        raise refusal("ResourceInUse", f"{text} still in the group.")
+    group.minimum = group.desired = 0
+    group.deleting = True
+    group.refreshes.clear()
+    for member in group.members:
+        if member.lifecycle is not Lifecycle.TERMINATING:
+            terminate(request, group, member, "the group was deleted.")
+        member.draining_until = request.now
+    return {}
+
+
+@operation("autoscaling", "DescribeAutoScalingGroups")
+def describe_auto_scaling_groups(request: Request, parameters: Parameters) -> object:
+    """List groups by name, or by tags."""
+    names = parameters.get("AutoScalingGroupNames") or []
+    filters = parameters.get("Filters") or []
+    groups = [
+        group
+        for group in sorted(request.groups(), key=lambda group: group.name)
+        if (not names or group.name in names) and all(_tagged(group, item) for item in filters)
+    ]
+    shown, token = page(groups, parameters, size="MaxRecords", default=50, limit=_FULL)
+    return {"AutoScalingGroups": [_described(request, group) for group in shown], "NextToken": token or None}
+
+
+def _tagged(group: Group, item: dict[str, Any]) -> bool:
+    name, values = item["Name"], item.get("Values") or []
+    if name == "tag-key":
+        return any(key in values for key in group.tags)
+    if name == "tag-value":
+        return any(value in values for value, _ in group.tags.values())
+    key = name.removeprefix("tag:")
+    return key in group.tags and group.tags[key][0] in values
+
+
+def _described(scope: Scope, group: Group) -> dict[str, Any]:
+    zones = [scope.ec2.get_subnet(subnet).availability_zone for subnet in group.subnets]
+    minimum, maximum = group.maintenance or (None, None)
+    blueprint = group.blueprint
+    return {
+        "AutoScalingGroupName": group.name,
+        "AutoScalingGroupARN": scope.arn("autoscaling", f"autoScalingGroup:sandbox:autoScalingGroupName/{group.name}"),
+        "LaunchConfigurationName": blueprint.configuration or None,
+        "LaunchTemplate": specification(blueprint) if blueprint.template and not blueprint.policy else None,
+        "MixedInstancesPolicy": blueprint.policy,
+        "MinSize": group.minimum,
+        "MaxSize": group.maximum,
+        "DesiredCapacity": group.desired,
+        "DefaultCooldown": group.cooldown,
+        "AvailabilityZones": sorted(set(zones)),
+        "LoadBalancerNames": [],
+        "TargetGroupARNs": group.target_groups,
+        "TrafficSources": [{"Identifier": arn, "Type": "elbv2"} for arn in group.target_groups],
+        "HealthCheckType": group.health_check,
+        "HealthCheckGracePeriod": int(group.grace.total_seconds()),
+        "DefaultInstanceWarmup": None if group.warmup is None else int(group.warmup.total_seconds()),
+        "InstanceMaintenancePolicy": {"MinHealthyPercentage": minimum, "MaxHealthyPercentage": maximum}
+        if group.maintenance
+        else None,
+        "Instances": [described_member(member) for member in group.members],
+        "CreatedTime": group.created,
+        "SuspendedProcesses": [
+            {"ProcessName": name, "SuspensionReason": "User suspended"} for name in sorted(group.suspended)
+        ],
+        "VPCZoneIdentifier": ",".join(group.subnets),
+        "EnabledMetrics": [],
+        "Status": "Delete in progress" if group.deleting else None,
+        "Tags": described_tags(group),
+        "TerminationPolicies": ["Default"],
+        "NewInstancesProtectedFromScaleIn": group.protect_new,
+        "ServiceLinkedRoleARN": f"arn:aws:iam::{scope.account}:role/aws-service-role/autoscaling.amazonaws.com/"
+        "AWSServiceRoleForAutoScaling",
+        "CapacityRebalance": False,
+    }
+
+
+def specification(blueprint: Blueprint) -> dict[str, str]:
+    """Say a launch template with both its id and its name, as AWS does."""
+    return {
+        "LaunchTemplateId": blueprint.template,
+        "LaunchTemplateName": blueprint.template_name,
+        "Version": blueprint.version,
+    }
+
+
+def described_member(member: Member) -> dict[str, Any]:
+    """Say what DescribeAutoScalingGroups says of an instance."""
+    blueprint = member.blueprint
+    return {
+        "InstanceId": member.instance,
+        "InstanceType": member.instance_type,
+        "AvailabilityZone": member.zone,
+        "LifecycleState": str(member.lifecycle),
+        "HealthStatus": "Unhealthy" if member.unhealthy else "Healthy",
+        "LaunchConfigurationName": blueprint.configuration or None,
+        "LaunchTemplate": specification(blueprint) if blueprint.template else None,
+        "ProtectedFromScaleIn": member.protected,
+    }
+
+
+def described_tags(group: Group) -> list[dict[str, Any]]:
+    """Say a group's tags."""
+    return [
+        {
+            "ResourceId": group.name,
+            "ResourceType": "auto-scaling-group",
+            "Key": key,
+            "Value": value,
+            "PropagateAtLaunch": propagated,
+        }
+        for key, (value, propagated) in sorted(group.tags.items())
+    ]
+
+
+def put_tags(group: Group, tags: list[dict[str, Any]]) -> None:
+    """Write tags on a group; instances that run keep theirs."""
+    group.tags |= {tag["Key"]: (tag.get("Value") or "", bool(tag.get("PropagateAtLaunch"))) for tag in tags}
+
+
+@operation("autoscaling", "DescribeAutoScalingInstances")
+def describe_auto_scaling_instances(request: Request, parameters: Parameters) -> object:
+    """List instances with the group that each belongs to."""
+    wanted = parameters.get("InstanceIds") or []
+    found = [
+        {**described_member(member), "AutoScalingGroupName": group.name}
+        for group in request.groups()
+        for member in group.members
+        if not wanted or member.instance in wanted
+    ]
+    shown, token = page(found, parameters, size="MaxRecords", default=50, limit=50)
+    return {"AutoScalingInstances": shown, "NextToken": token or None}
+
+
+@operation("autoscaling", "DescribeScalingActivities")
+def describe_scaling_activities(request: Request, parameters: Parameters) -> object:
+    """List a group's activities, newest first."""
+    name = parameters.get("AutoScalingGroupName")
+    groups = [find_group(request, name)] if name else request.groups()
+    wanted = parameters.get("ActivityIds") or []
+    entries = [
+        _described_activity(request, group, activity)
+        for group in groups
+        for activity in group.activities
+        if not wanted or activity.id in wanted
+    ]
+    shown, token = page(entries, parameters, size="MaxRecords", default=_FULL, limit=_FULL)
+    return {"Activities": shown, "NextToken": token or None}
+
+
+def _described_activity(scope: Scope, group: Group, activity: Activity) -> dict[str, Any]:
+    return {
+        "ActivityId": activity.id,
+        "AutoScalingGroupName": group.name,
+        "AutoScalingGroupARN": scope.arn("autoscaling", f"autoScalingGroup:sandbox:autoScalingGroupName/{group.name}"),
+        "Description": activity.description,
+        "Cause": activity.cause,
+        "StartTime": activity.started,
+        "EndTime": activity.ended,
+        "StatusCode": activity.status,
+        "StatusMessage": activity.message or None,
+        "Progress": activity.progress,
+        "Details": "{}",
+    }
+
+
+@operation("autoscaling", "TerminateInstanceInAutoScalingGroup")
+def terminate_instance_in_auto_scaling_group(request: Request, parameters: Parameters) -> object:
+    """Terminate a member, perhaps with its place in the capacity."""
+    group, member = find_member(request, parameters["InstanceId"])
+    instances.find(request, member.instance)
+    if parameters.get("ShouldDecrementDesiredCapacity"):
+        if group.desired - 1 < group.minimum:
+            text = "Currently, desiredSize equals minSize. Terminating instance without replacement will violate it."
+            raise refusal("ValidationError", text)
+        group.desired -= 1
+    terminate(request, group, member, "an instance was taken out of service in response to a user request.")
+    return {"Activity": _described_activity(request, group, member.activity)}

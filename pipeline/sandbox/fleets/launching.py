@@ -1,0 +1,130 @@
+"""What a group launches, where, and what counts as the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+
+from pipeline.sandbox.ec2.launch import complete, launch
+from pipeline.sandbox.ec2.templates import find_version
+from pipeline.sandbox.faults import FaultKind, error_code
+from pipeline.sandbox.fleets.model import Activity, Blueprint, Group, Member, at_version
+from pipeline.sandbox.registry import Parameters, refusal
+from pipeline.sandbox.state import Scope
+
+_RUN = "ec2:RunInstances"
+_NO_CAPACITY = "InsufficientInstanceCapacity"
+
+
+def launch_member(scope: Scope, group: Group, blueprint: Blueprint, activity: Activity) -> Member:
+    """Launch one instance, in the zone with the fewest; a mixed policy tries its types in order.
+
+    Raises:
+        ServiceException: EC2 refused the last attempt.
+    """
+    subnet = _subnet(scope, group)
+    attempts = [item for item in blueprint.overrides if "InstanceType" in item] or [{}]
+    for number, override in enumerate(attempts, start=1):
+        try:
+            return _attempt(scope, group, blueprint, override, subnet, activity)
+        except ServiceException as error:
+            if error.code != _NO_CAPACITY or number == len(attempts):
+                raise
+    raise refusal(_NO_CAPACITY, "There is no Spot or On-Demand capacity in any pool")
+
+
+def _attempt(
+    scope: Scope, group: Group, blueprint: Blueprint, override: dict[str, Any], subnet: Any, activity: Activity
+) -> Member:
+    for fault in scope.state.faults.decide(_RUN):
+        if fault.kind is FaultKind.ERROR:
+            raise refusal(error_code(fault, _RUN), fault.message)
+    asked, used = _asked(scope, blueprint, override)
+    tags = {"aws:autoscaling:groupName": group.name}
+    tags |= {key: value for key, (value, propagated) in group.tags.items() if propagated}
+    asked["TagSpecifications"] = [
+        {"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    ]
+    wanted = complete(scope, asked)
+    if wanted.get("NetworkInterfaces"):
+        wanted["NetworkInterfaces"] = [
+            {**interface, "SubnetId": subnet.id} if interface.get("DeviceIndex", 0) == 0 else interface
+            for interface in wanted["NetworkInterfaces"]
+        ]
+    else:
+        wanted["SubnetId"] = subnet.id
+    instance = launch(scope, wanted, 1).instances[0]
+    return Member(
+        instance=instance.id,
+        zone=subnet.availability_zone,
+        instance_type=instance.instance_type,
+        blueprint=used,
+        launched=scope.now,
+        activity=activity,
+        protected=group.protect_new,
+    )
+
+
+def _asked(scope: Scope, blueprint: Blueprint, override: dict[str, Any]) -> tuple[Parameters, Blueprint]:
+    if blueprint.configuration:
+        return configuration(scope, blueprint.configuration), blueprint
+    specification = override.get("LaunchTemplateSpecification") or {
+        "LaunchTemplateId": blueprint.template,
+        "Version": blueprint.version,
+    }
+    version = find_version(scope, specification, str(specification.get("Version") or "$Default"))
+    asked: Parameters = {
+        "LaunchTemplate": {"LaunchTemplateId": version.template.id, "Version": str(version.number)},
+    }
+    asked |= {key: override[key] for key in ("InstanceType", "ImageId") if key in override}
+    used = at_version(blueprint, str(version.number))
+    return asked, used
+
+
+def configuration(scope: Scope, name: str) -> Parameters:
+    """Say what a launch configuration launches, as RunInstances would be asked.
+
+    Raises:
+        ServiceException: there is none of that name.
+    """
+    found = scope.backend("autoscaling").launch_configurations.get(name)
+    if found is None:
+        raise refusal("ValidationError", f"Launch configuration name not found - {name}")
+    asked = {
+        "ImageId": found.image_id,
+        "InstanceType": found.instance_type,
+        "KeyName": found.key_name,
+        "UserData": found.user_data,
+        "SecurityGroupIds": found.security_groups,
+    }
+    return {key: value for key, value in asked.items() if value}
+
+
+def _subnet(scope: Scope, group: Group) -> Any:
+    subnets = [scope.ec2.get_subnet(subnet) for subnet in group.subnets]
+    crowd = Counter(member.zone for member in group.counted)
+    return min(subnets, key=lambda subnet: crowd[subnet.availability_zone])
+
+
+def number(scope: Scope, blueprint: Blueprint) -> str:
+    """Tell which version a blueprint means now."""
+    specification = {"LaunchTemplateId": blueprint.template}
+    return str(find_version(scope, specification, blueprint.version).number)
+
+
+def matches(scope: Scope, member: Member, blueprint: Blueprint) -> bool:
+    """Tell whether a member is as a blueprint wants it: template id, version and instance type, nothing else."""
+    if member.blueprint.template != blueprint.template or not blueprint.template:
+        return False
+    version = find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)
+    types = {item["InstanceType"] for item in blueprint.overrides if "InstanceType" in item}
+    types = types or {version.data.get("InstanceType") or member.instance_type}
+    return member.blueprint.version == str(version.number) and member.instance_type in types
+
+
+def follows_alias(scope: Scope, blueprint: Blueprint) -> bool:
+    """Tell whether the template names its image by an SSM alias."""
+    version = find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)
+    return str(version.data.get("ImageId") or "").startswith("resolve:ssm:")

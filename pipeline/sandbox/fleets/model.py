@@ -1,0 +1,201 @@
+"""What an Auto Scaling group is made of; mutable, and only touched under the cloud's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What a group launches: a launch template at a version, perhaps under a mixed instances policy.
+
+    ``version`` is written as given (a number, ``$Latest``, ``$Default``). ``policy`` is the whole policy as given.
+    """
+
+    template: str = ""
+    template_name: str = ""
+    version: str = ""
+    configuration: str = ""
+    policy: Mapping[str, Any] | None = None
+
+    @property
+    def overrides(self) -> list[dict[str, Any]]:
+        """The policy's overrides, in order of preference."""
+        template = (self.policy or {}).get("LaunchTemplate") or {}
+        return list(template.get("Overrides") or [])
+
+    @property
+    def attribute_based(self) -> bool:
+        """Whether instance types are chosen by attributes."""
+        return any("InstanceRequirements" in override for override in self.overrides)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the version is a number."""
+        return self.version.isdecimal()
+
+
+class Lifecycle(StrEnum):
+    """An instance's state in its group, in AWS's words."""
+
+    PENDING = "Pending"
+    IN_SERVICE = "InService"
+    STANDBY = "Standby"
+    TERMINATING = "Terminating"
+
+
+@dataclass(slots=True, kw_only=True)
+class Activity:
+    """A scaling activity."""
+
+    id: str
+    description: str
+    cause: str
+    started: datetime
+    status: str = "InProgress"
+    message: str = ""
+    ended: datetime | None = None
+    progress: int = 50
+
+    def end(self, at: datetime, *, status: str = "Successful", message: str = "") -> None:
+        """Close the activity."""
+        self.status, self.message, self.ended, self.progress = status, message, at, 100
+
+
+@dataclass(slots=True, kw_only=True)
+class Member:
+    """An instance of a group; ``blueprint`` carries the template version as a number, as it was at the launch."""
+
+    instance: str
+    zone: str
+    instance_type: str
+    blueprint: Blueprint
+    launched: datetime
+    activity: Activity
+    lifecycle: Lifecycle = Lifecycle.PENDING
+    in_service: datetime | None = None
+    unhealthy: bool = False
+    reported_unhealthy: bool = False
+    protected: bool = False
+    refresh: str = ""
+    draining_until: datetime | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether it counts towards the group's capacity."""
+        return self.lifecycle in {Lifecycle.PENDING, Lifecycle.IN_SERVICE}
+
+
+class Status(StrEnum):
+    """The ten statuses of an instance refresh."""
+
+    PENDING = "Pending"
+    IN_PROGRESS = "InProgress"
+    BAKING = "Baking"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    CANCELLING = "Cancelling"
+    CANCELLED = "Cancelled"
+    ROLLBACK_IN_PROGRESS = "RollbackInProgress"
+    ROLLBACK_FAILED = "RollbackFailed"
+    ROLLBACK_SUCCESSFUL = "RollbackSuccessful"
+
+
+ACTIVE = frozenset({Status.PENDING, Status.IN_PROGRESS, Status.BAKING, Status.CANCELLING, Status.ROLLBACK_IN_PROGRESS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """A refresh's preferences, complete. ``maximum`` None means: not given; ``given`` is what was asked, as it was."""
+
+    minimum: int
+    maximum: int | None
+    warmup: timedelta
+    checkpoints: tuple[int, ...] = ()
+    checkpoint_delay: timedelta = timedelta(hours=1)
+    skip_matching: bool = False
+    auto_rollback: bool = False
+    protected: str = "Wait"
+    standby: str = "Wait"
+    alarms: tuple[str, ...] = ()
+    bake: timedelta = timedelta()
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Refresh:
+    """An instance refresh under way or ended."""
+
+    id: str
+    preferences: Preferences
+    desired: Blueprint | None
+    given_configuration: Mapping[str, Any] | None
+    started: datetime
+    status: Status = Status.PENDING
+    reason: str = ""
+    percentage: int = 0
+    remaining: int = 0
+    ended: datetime | None = None
+    progressed: datetime
+    ready: int = 0
+    goal: int = 0
+    launched_first: int = 0
+    passed: int = 0
+    holding_until: datetime | None = None
+    baking_until: datetime | None = None
+    wait_for_transitions: bool = True
+    rollback: dict[str, Any] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it is under way."""
+        return self.status in ACTIVE
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """An Auto Scaling group."""
+
+    name: str
+    account: str
+    region: str
+    created: datetime
+    minimum: int
+    maximum: int
+    desired: int
+    blueprint: Blueprint
+    subnets: list[str]
+    target_groups: list[str] = field(default_factory=list)
+    health_check: str = "EC2"
+    grace: timedelta = timedelta()
+    cooldown: int = 300
+    warmup: timedelta | None = None
+    maintenance: tuple[int, int] | None = None
+    protect_new: bool = False
+    tags: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    suspended: set[str] = field(default_factory=set)
+    members: list[Member] = field(default_factory=list)
+    activities: list[Activity] = field(default_factory=list)
+    refreshes: list[Refresh] = field(default_factory=list)
+    retry_at: datetime | None = None
+    failures: int = 0
+    deleting: bool = False
+
+    @property
+    def refresh(self) -> Refresh | None:
+        """The refresh under way."""
+        return next((refresh for refresh in self.refreshes if refresh.active), None)
+
+    @property
+    def counted(self) -> list[Member]:
+        """The members that count towards capacity."""
+        return [member for member in self.members if member.counted]
+
+
+def at_version(blueprint: Blueprint, version: str) -> Blueprint:
+    """Pin a blueprint to the version that was resolved."""
+    return replace(blueprint, version=version)

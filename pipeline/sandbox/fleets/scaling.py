@@ -1,0 +1,166 @@
+"""A group over time: launches, health, draining and termination, towards its desired capacity."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from datetime import timedelta
+
+from moto.core.exceptions import ServiceException
+
+from pipeline.sandbox import balancing
+from pipeline.sandbox.ec2 import instances
+from pipeline.sandbox.fleets import engine
+from pipeline.sandbox.fleets.launching import launch_member
+from pipeline.sandbox.fleets.model import Activity, Group, Lifecycle, Member, Status
+from pipeline.sandbox.state import Scope, State
+
+_FIRST_RETRY = timedelta(seconds=30)
+_LAST_RETRY = timedelta(minutes=5)
+
+
+def step_groups(state: State) -> None:
+    """Step every group up to now."""
+    for key, group in list(state.groups.items()):
+        scope = state.scope(group.account, group.region)
+        step_group(scope, group)
+        if group.deleting and not group.members:
+            del state.groups[key]
+
+
+def busy(state: State) -> bool:
+    """Tell whether anything moves, so that time may only pass in small steps."""
+    return any(
+        group.refresh
+        or len(group.counted) != group.desired
+        or any(member.lifecycle in {Lifecycle.PENDING, Lifecycle.TERMINATING} for member in group.members)
+        for group in state.groups.values()
+    )
+
+
+def step_group(scope: Scope, group: Group) -> None:
+    """Step one group up to now."""
+    for member in group.members:
+        _follow(scope, group, member)
+    _replace_unhealthy(scope, group)
+    refresh = group.refresh
+    if refresh:
+        engine.step(scope, group, refresh, terminate)
+    _finish_terminations(scope, group)
+    _reconcile(scope, group)
+
+
+def terminate(scope: Scope, group: Group, member: Member, cause: str) -> None:
+    """Begin to terminate a member: it drains from its target groups first."""
+    activity = Activity(
+        id=str(uuid.uuid4()),
+        description=f"Terminating EC2 instance: {member.instance}",
+        cause=f"At {scope.now:%Y-%m-%dT%H:%M:%SZ} {cause}",
+        started=scope.now,
+    )
+    group.activities.insert(0, activity)
+    member.activity, member.lifecycle = activity, Lifecycle.TERMINATING
+    delays = [balancing.deregister(scope, arn, member.instance) for arn in group.target_groups]
+    runs = instances.running(scope, member.instance)
+    member.draining_until = scope.now + max(delays, default=timedelta()) if runs else scope.now
+
+
+def _follow(scope: Scope, group: Group, member: Member) -> None:
+    state = instances.find(scope, member.instance).state
+    if member.lifecycle is Lifecycle.PENDING and state == "running":
+        member.lifecycle, member.in_service = Lifecycle.IN_SERVICE, scope.now
+        member.activity.end(scope.now)
+        if "AddToLoadBalancer" not in group.suspended:
+            for arn in group.target_groups:
+                balancing.register(scope, arn, member.instance)
+    elif member.lifecycle is Lifecycle.PENDING and state not in {"pending", "running"}:
+        text = "Instance failed to complete user's Lifecycle Action: it became unhealthy while waiting for it to run."
+        member.activity.end(scope.now, status="Failed", message=text)
+        member.unhealthy = True
+    elif member.lifecycle is Lifecycle.IN_SERVICE:
+        graced = member.in_service is not None and scope.now - member.in_service >= group.grace
+        failing = group.health_check == "ELB" and graced and balancing.failing(scope, group, member)
+        member.unhealthy = member.reported_unhealthy or state != "running" or failing
+
+
+def _replace_unhealthy(scope: Scope, group: Group) -> None:
+    if group.suspended & {"HealthCheck", "ReplaceUnhealthy", "Terminate"}:
+        return
+    for member in [member for member in group.counted if member.unhealthy]:
+        what = "an ELB system health check failure."
+        if instances.find(scope, member.instance).state != "running":
+            what = "an EC2 health check indicating it has been terminated or stopped."
+        elif member.reported_unhealthy:
+            what = "a user health-check."
+        terminate(scope, group, member, f"an instance was taken out of service in response to {what}")
+
+
+def _finish_terminations(scope: Scope, group: Group) -> None:
+    for member in [member for member in group.members if member.lifecycle is Lifecycle.TERMINATING]:
+        if member.draining_until and scope.now >= member.draining_until:
+            instances.terminate(scope, member.instance)
+            instances.follow_machines(scope.state)
+            if member.instance not in scope.state.live:
+                member.activity.end(scope.now)
+                group.members.remove(member)
+
+
+def _reconcile(scope: Scope, group: Group) -> None:
+    refresh = group.refresh
+    goal = group.desired + (refresh.launched_first if refresh else 0)
+    missing = goal - len(group.counted)
+    if missing < 0 and "Terminate" not in group.suspended:
+        for member in surplus(group, -missing):
+            cause = (
+                "an instance was taken out of service in response to a difference between desired and actual capacity"
+            )
+            terminate(scope, group, member, f"{cause}, shrinking the capacity to {goal}.")
+    if group.deleting or "Launch" in group.suspended or (group.retry_at and scope.now < group.retry_at):
+        return
+    for _ in range(max(0, missing)):
+        if not _try_launch(scope, group):
+            return
+
+
+def _try_launch(scope: Scope, group: Group) -> bool:
+    refresh = group.refresh
+    active = refresh if refresh and refresh.status in {Status.IN_PROGRESS, Status.ROLLBACK_IN_PROGRESS} else None
+    reason = "an instance was started in response to a difference between desired and actual capacity"
+    if active:
+        reason = "an instance was launched in response to an instance refresh"
+    size = len(group.counted)
+    activity = Activity(
+        id=str(uuid.uuid4()),
+        description="Launching a new EC2 instance",
+        cause=f"At {scope.now:%Y-%m-%dT%H:%M:%SZ} {reason}, increasing the capacity from {size} to {size + 1}.",
+        started=scope.now,
+    )
+    group.activities.insert(0, activity)
+    try:
+        member = launch_member(scope, group, engine.blueprint(group), activity)
+    except ServiceException as error:
+        group.failures += 1
+        group.retry_at = scope.now + min(_FIRST_RETRY * 2 ** (group.failures - 1), _LAST_RETRY)
+        text = f"{error.message}. Launching EC2 instance failed."
+        activity.description = f"Launching a new EC2 instance.  Status Reason: {text}"
+        activity.end(scope.now, status="Failed", message=text)
+        return False
+    group.failures, group.retry_at = 0, None
+    member.refresh = engine.mark(active) if active else ""
+    activity.description = f"Launching a new EC2 instance: {member.instance}"
+    group.members.append(member)
+    return True
+
+
+def surplus(group: Group, count: int) -> list[Member]:
+    """Choose whom to terminate: from the fullest zone, old templates first, oldest first; never a protected one."""
+    left = [member for member in group.counted if not member.protected]
+    chosen: list[Member] = []
+    while left and len(chosen) < count:
+        zones = Counter(member.zone for member in left)
+        fullest = [member for member in left if zones[member.zone] == max(zones.values())]
+        refresh = group.refresh
+        worst = min(fullest, key=lambda m: (bool(refresh and m.refresh == refresh.id), m.launched))
+        chosen.append(worst)
+        left.remove(worst)
+    return chosen

@@ -1,0 +1,132 @@
+"""The operations on a group's target groups and tags, and on the account's limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.sandbox import balancing
+from pipeline.sandbox.fleets.groups import described_tags, find_group, put_tags
+from pipeline.sandbox.fleets.model import Group, Lifecycle
+from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.state import Scope
+
+_MAX_GROUPS = 200
+
+
+def _attach(request: Request, group: Group, arns: list[str]) -> None:
+    for arn in arns:
+        if arn not in request.elbv2.target_groups:
+            raise refusal("ValidationError", f"Target group {arn} not found")
+        if arn not in group.target_groups:
+            group.target_groups.append(arn)
+            for member in group.members:
+                if member.lifecycle is Lifecycle.IN_SERVICE:
+                    balancing.register(request, arn, member.instance)
+
+
+def _detach(request: Request, group: Group, arns: list[str]) -> None:
+    for arn in arns:
+        if arn not in group.target_groups:
+            raise refusal("ValidationError", f"Target group {arn} is not attached to {group.name}")
+        group.target_groups.remove(arn)
+        for member in group.members:
+            balancing.deregister(request, arn, member.instance)
+
+
+@operation("autoscaling", "AttachLoadBalancerTargetGroups")
+def attach_load_balancer_target_groups(request: Request, parameters: Parameters) -> object:
+    """Attach target groups; the instances in service are registered."""
+    _attach(request, find_group(request, parameters["AutoScalingGroupName"]), parameters["TargetGroupARNs"])
+    return {}
+
+
+@operation("autoscaling", "DetachLoadBalancerTargetGroups")
+def detach_load_balancer_target_groups(request: Request, parameters: Parameters) -> object:
+    """Detach target groups; the instances drain and keep running."""
+    _detach(request, find_group(request, parameters["AutoScalingGroupName"]), parameters["TargetGroupARNs"])
+    return {}
+
+
+@operation("autoscaling", "AttachTrafficSources")
+def attach_traffic_sources(request: Request, parameters: Parameters) -> object:
+    """Attach traffic sources; not while an instance refresh runs."""
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    if group.refresh:
+        raise refusal("InstanceRefreshInProgress", f"An instance refresh is in progress: {group.refresh.id}")
+    _attach(request, group, [source["Identifier"] for source in parameters["TrafficSources"]])
+    return {}
+
+
+@operation("autoscaling", "DetachTrafficSources")
+def detach_traffic_sources(request: Request, parameters: Parameters) -> object:
+    """Detach traffic sources; the instances drain and keep running."""
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    _detach(request, group, [source["Identifier"] for source in parameters["TrafficSources"]])
+    return {}
+
+
+def _source_state(scope: Scope, group: Group, arn: str) -> str:
+    """Added, or InService once at least one instance passes: not "all are healthy"."""
+    states = [balancing.target_health(scope, arn, member.instance).state for member in group.members]
+    return "InService" if "healthy" in states else "Added"
+
+
+@operation("autoscaling", "DescribeLoadBalancerTargetGroups")
+def describe_load_balancer_target_groups(request: Request, parameters: Parameters) -> object:
+    """List a group's target groups with their states."""
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    shown, token = page(group.target_groups, parameters, size="MaxRecords", default=100, limit=100)
+    entries = [{"LoadBalancerTargetGroupARN": arn, "State": _source_state(request, group, arn)} for arn in shown]
+    return {"LoadBalancerTargetGroups": entries, "NextToken": token or None}
+
+
+@operation("autoscaling", "DescribeTrafficSources")
+def describe_traffic_sources(request: Request, parameters: Parameters) -> object:
+    """List a group's traffic sources with their states."""
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    shown, token = page(group.target_groups, parameters, size="MaxRecords", default=50, limit=50)
+    entries = [
+        {"TrafficSource": arn, "Identifier": arn, "Type": "elbv2", "State": _source_state(request, group, arn)}
+        for arn in shown
+    ]
+    return {"TrafficSources": entries, "NextToken": token or None}
+
+
+@operation("autoscaling", "CreateOrUpdateTags")
+def create_or_update_tags(request: Request, parameters: Parameters) -> object:
+    """Write tags on groups."""
+    for tag in parameters["Tags"]:
+        put_tags(find_group(request, tag["ResourceId"]), [tag])
+    return {}
+
+
+@operation("autoscaling", "DeleteTags")
+def delete_tags(request: Request, parameters: Parameters) -> object:
+    """Remove tags from groups."""
+    for tag in parameters["Tags"]:
+        find_group(request, tag["ResourceId"]).tags.pop(tag["Key"], None)
+    return {}
+
+
+@operation("autoscaling", "DescribeTags")
+def describe_tags(request: Request, parameters: Parameters) -> object:
+    """List the tags of groups, filtered by group, key or value."""
+    fields = {"auto-scaling-group": "ResourceId", "key": "Key", "value": "Value"}
+    tags: list[dict[str, Any]] = [tag for group in request.groups() for tag in described_tags(group)]
+    for item in parameters.get("Filters") or []:
+        if item["Name"] in fields:
+            tags = [tag for tag in tags if tag[fields[item["Name"]]] in (item.get("Values") or [])]
+    shown, token = page(tags, parameters, size="MaxRecords", default=50, limit=100)
+    return {"Tags": shown, "NextToken": token or None}
+
+
+@operation("autoscaling", "DescribeAccountLimits")
+def describe_account_limits(request: Request, parameters: Parameters) -> object:  # noqa: ARG001 - takes none
+    """Tell how many groups there may be."""
+    used = len(request.groups())
+    return {
+        "MaxNumberOfAutoScalingGroups": _MAX_GROUPS,
+        "MaxNumberOfLaunchConfigurations": _MAX_GROUPS,
+        "NumberOfAutoScalingGroups": used,
+        "NumberOfLaunchConfigurations": len(request.backend("autoscaling").launch_configurations),
+    }
