@@ -65,8 +65,9 @@ class Ec2Images:
 
     @translated("ec2")
     def tag(self, image: Image, tags: Mapping[str, str]) -> None:
-        """Write tags on an image and on all of its snapshots in one call, so that they cannot differ."""
-        self._clients.ec2.create_tags(Resources=[image.id, *image.snapshots], Tags=tag_list(tags))
+        """Write tags on an image and on all of its snapshots in one call, so that they cannot differ; none: no call."""
+        if tags:
+            self._clients.ec2.create_tags(Resources=[image.id, *image.snapshots], Tags=tag_list(tags))
 
     @translated("ec2")
     def require_imds_v2(self, image: Image) -> None:

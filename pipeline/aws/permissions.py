@@ -100,10 +100,10 @@ _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagge
     _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
 )
 _PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE)
-_ROLL = _of("Templates.create_version", "Fleets.start_refresh", "Fleets.activities", "Fleets.cancel_refresh").union(
+# Rolling and rolling back need the same: an interrupted roll rolls back, and after a roll the way back is a roll.
+_ROLL = _of("Templates.create_version", "Fleets.start_refresh", "Fleets.activities", "Fleets.roll_back_refresh").union(
     _ON_REFRESH
 )
-_ROLLBACK = _ROLL | _of("Fleets.roll_back_refresh")
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     verb: tuple(sorted(_PLAN | actions))
@@ -113,7 +113,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "smoke": _SMOKE,
         "promote": _PROMOTE,
         "roll": _ROLL,
-        "rollback": _ROLLBACK,
+        "rollback": _ROLL,
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }

@@ -23,6 +23,16 @@ Stub = Callable[[str], Stubber]
 TEMPLATE = TemplateId("lt-0abc")
 NEW = ImageId("ami-new")
 
+OURS = Image(
+    id=NEW,
+    name="web",
+    owner="1",
+    architecture="x86_64",
+    state="available",
+    created=datetime(2026, 10, 1, tzinfo=UTC),
+    snapshots=(SnapshotId("snap-1"), SnapshotId("snap-2")),
+)
+
 
 def image(name: str, day: int, **more: Any) -> dict[str, Any]:
     """Make an image as DescribeImages answers it."""
@@ -158,16 +168,15 @@ def test_tags_go_on_image_and_snapshots_in_one_call(clients: Clients, clock: Man
         {},
         {"Resources": ["ami-new", "snap-1", "snap-2"], "Tags": [{"Key": "rebake:stage", "Value": "tested"}]},
     )
-    ours = Image(
-        id=NEW,
-        name="web",
-        owner="1",
-        architecture="x86_64",
-        state="available",
-        created=datetime(2026, 10, 1, tzinfo=UTC),
-        snapshots=(SnapshotId("snap-1"), SnapshotId("snap-2")),
-    )
-    Ec2Images(clients, clock).tag(ours, {"rebake:stage": "tested"})
+    images = Ec2Images(clients, clock)
+    images.tag(OURS, {"rebake:stage": "tested"})
+    images.tag(OURS, {})
+
+
+def test_imds_v2_becomes_the_image_s_default(clients: Clients, clock: ManualClock, stub: Stub) -> None:
+    """The attribute belongs to the image, so that every launch from it has it."""
+    stub("ec2").add_response("modify_image_attribute", {}, {"ImageId": "ami-new", "ImdsSupport": {"Value": "v2.0"}})
+    Ec2Images(clients, clock).require_imds_v2(OURS)
 
 
 def test_a_template_version_is_read(clients: Clients, stub: Stub) -> None:
