@@ -63,7 +63,7 @@ lint: setup
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --quiet
+	@report=$$($(BIN)/lint-imports) || { printf '%s\n' "$$report"; exit 1; }
 	@scripts/lint-shell
 
 lock: setup
