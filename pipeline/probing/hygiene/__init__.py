@@ -1,0 +1,1 @@
+"""The built-in suite: what must hold for every image, whatever it serves."""
