@@ -47,7 +47,7 @@ def target_health(scope: Scope, group_arn: str, instance: str) -> TargetHealth:
     if group_arn not in set(_used(scope)):
         text = "Target group is not configured to receive traffic from the load balancer"
         return TargetHealth(state="unused", reason="Target.NotInUse", description=text)
-    machine = scope.ec2.get_instance_by_id(instance)
+    machine = scope.state.instances.get(instance)
     if machine is not None and machine.state in {"stopped", "stopping", "terminated"}:
         text = f"Target is in the {machine.state} state"
         return TargetHealth(state="unused", reason="Target.InvalidState", description=text)
@@ -128,7 +128,7 @@ def _group(scope: Scope, group: Any) -> TargetGroup:
     draining = [(id_, port, True) for (arn, id_), (_, port) in scope.state.draining.items() if arn == group.arn]
     targets = []
     for id_, target_port, drains in [*registered, *draining]:
-        instance = scope.ec2.get_instance_by_id(id_)
+        instance = scope.state.instances.get(id_)
         if instance is not None and instance.state not in {"terminated", "shutting-down"}:
             address = instance.private_ip_address
             targets.append(Target(instance=id_, address=address, port=target_port, draining=drains))

@@ -144,10 +144,14 @@ class Cloud(Generic[ClockT]):
         """Step everything up to now, and answer how far time may jump at most before the next step."""
         state = self._state
         with state.lock:
-            follow_machines(state)
+            launched = -1
+            # What is launched in a step is followed in the same step, however seldom the steps are.
+            while launched != len(state.instances):
+                launched = len(state.instances)
+                follow_machines(state)
+                scaling.step_groups(state)
             follow_freezes(state)
             follow_commands(state)
-            scaling.step_groups(state)
             balancing.route(state)
             return _BUSY_STEP if scaling.busy(state) or state.live else _IDLE_STEP
 

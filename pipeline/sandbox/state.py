@@ -80,6 +80,7 @@ class State:
     lock: threading.RLock = field(default_factory=threading.RLock)
     born: dict[str, datetime] = field(default_factory=dict)
     live: dict[str, tuple[str, str]] = field(default_factory=dict)
+    instances: dict[str, Any] = field(default_factory=dict)
     images: dict[str, ImageFacts] = field(default_factory=dict)
     groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
     invocations: dict[tuple[str, str], Invocation] = field(default_factory=dict)
@@ -129,6 +130,10 @@ class Scope:
     def backend(self, service: str) -> Any:
         """Reach one of moto's backends of this account's region."""
         return get_backend(service)[self.account][self.region]
+
+    def instance(self, instance_id: str) -> Any:
+        """Reach moto's record of an instance that exists; moto itself would search through all of them."""
+        return self.state.instances[instance_id]
 
     def groups(self) -> list[Group]:
         """List the Auto Scaling groups here."""

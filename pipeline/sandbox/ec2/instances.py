@@ -23,7 +23,7 @@ def follow_machines(state: State) -> None:
     """Let every instance's state follow its machine; a machine that failed is an instance that never ran."""
     for instance_id, (account, region) in list(state.live.items()):
         scope = state.scope(account, region)
-        instance = scope.ec2.get_instance(instance_id)
+        instance = scope.instance(instance_id)
         machine = state.machines.state(instance_id)
         if machine in _STATES:
             if instance.state == "stopping" and machine is not MachineState.STOPPED:
@@ -48,14 +48,14 @@ def find(scope: Scope, instance_id: str) -> Any:
 
 def running(scope: Scope, instance_id: str) -> bool:
     """Tell whether an instance runs."""
-    return bool(scope.ec2.get_instance(instance_id).state == "running")
+    return bool(scope.instance(instance_id).state == "running")
 
 
 def terminate(scope: Scope, instance_id: str) -> None:
     """Terminate an instance, whoever asks for it."""
     if instance_id not in scope.state.live:
         return
-    instance = scope.ec2.get_instance(instance_id)
+    instance = scope.instance(instance_id)
     instance.terminate()
     scope.elbv2.notify_terminate_instances([instance_id])
     scope.state.machines.terminate(instance_id)

@@ -116,6 +116,7 @@ def _start(scope: Scope, instance: Any, wanted: Parameters) -> None:
             iam_instance_profile_arn=profile.get("Arn"),
         )
     scope.state.born[instance.id] = scope.now
+    scope.state.instances[instance.id] = instance
     scope.state.live[instance.id] = (scope.account, scope.region)
     scope.state.machines.boot(machine_spec(scope, instance))
 

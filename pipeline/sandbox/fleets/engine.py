@@ -166,6 +166,8 @@ def _measure(scope: Scope, group: Group, refresh: Refresh, ready: int) -> None:
     total = _total(scope, group, refresh)
     refresh.percentage = min(100, 100 * ready // total) if total else 100
     refresh.remaining = max(0, total - ready)
+    # After a scale-out the group may be below a checkpoint that it had reached: it counts again then.
+    refresh.passed = min(refresh.passed, _reached(refresh))
 
 
 def _total(scope: Scope, group: Group, refresh: Refresh) -> int:
@@ -185,8 +187,7 @@ def _holds(scope: Scope, group: Group, refresh: Refresh) -> bool:
     """Wait at a checkpoint. One that falls back below and is reached again counts again; 100 is none."""
     if refresh.status is Status.ROLLBACK_IN_PROGRESS:
         return False
-    points = refresh.preferences.checkpoints
-    reached = max((point for point in points if point <= refresh.percentage), default=0)
+    reached = _reached(refresh)
     if reached > refresh.passed and reached < 100:  # noqa: PLR2004 - per cent
         emit(scope, group, refresh, "Checkpoint Reached", checkpoint=reached)
         refresh.holding_until = scope.now + refresh.preferences.checkpoint_delay
@@ -197,6 +198,10 @@ def _holds(scope: Scope, group: Group, refresh: Refresh) -> bool:
         return True
     refresh.holding_until = None
     return False
+
+
+def _reached(refresh: Refresh) -> int:
+    return max((point for point in refresh.preferences.checkpoints if point <= refresh.percentage), default=0)
 
 
 def _stops_here(refresh: Refresh) -> bool:

@@ -66,7 +66,7 @@ def terminate(scope: Scope, group: Group, member: Member, cause: str) -> None:
 
 
 def _follow(scope: Scope, group: Group, member: Member) -> None:
-    state = instances.find(scope, member.instance).state
+    state = scope.instance(member.instance).state
     if member.lifecycle is Lifecycle.PENDING and state == "running":
         member.lifecycle, member.in_service = Lifecycle.IN_SERVICE, scope.now
         member.activity.end(scope.now)
@@ -88,7 +88,7 @@ def _replace_unhealthy(scope: Scope, group: Group) -> None:
         return
     for member in [member for member in group.counted if member.unhealthy]:
         what = "an ELB system health check failure."
-        if instances.find(scope, member.instance).state != "running":
+        if scope.instance(member.instance).state != "running":
             what = "an EC2 health check indicating it has been terminated or stopped."
         elif member.reported_unhealthy:
             what = "a user health-check."
