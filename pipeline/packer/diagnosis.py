@@ -7,7 +7,7 @@ from collections import deque
 
 from pipeline.packer.events import PackerEvent
 
-_PREFIX = re.compile(r"^(?:==>|-->)?\s*(?:[\w.-]+: ?)?")
+_PREFIX = re.compile(r"^(?:(?:==>|-->) |\s{4})[\w.-]+: ?")
 # Packer 1.16 says a script's output in the same way as its own steps, so its steps are told by their words.
 _PHASE = re.compile(
     r"Prevalidating|Creating (?:AMI|temporary)|Launching a source|Stopping the source|Using \w+ communicator"
@@ -48,7 +48,7 @@ class Diagnosis:
             self._error = self._error or event.data[0]
         if event.type != "ui" or not event.text:
             return
-        kind, text = event.data[0], _PREFIX.sub("", event.text.strip(), count=1)
+        kind, text = event.data[0], _PREFIX.sub("", event.text, count=1)
         if kind == "error":
             self._said.append(text)
         self.cancelled = self.cancelled or text.startswith(_CANCELLED)

@@ -1,0 +1,116 @@
+"""What the tests of this room share: every Packer found, a builder for each, and families to build."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.model.ids import BakeKey, ImageId, RunId
+from pipeline.model.images import Architecture, Image
+from pipeline.model.settings import Baseline, BuildSettings, Connect, Family, SourcePinned
+from pipeline.packer.builder import PackerBuilder
+from pipeline.ports.builder import BuildRequest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FAMILY = Family(
+    name="web",
+    template="debian-12",
+    architecture=Architecture.X86_64,
+    source=SourcePinned(image=ImageId("ami-0123456789abcdef0")),
+    baseline=Baseline.SECURITY,
+    build=BuildSettings(
+        instance_types=("t3.small",),
+        connect=Connect.PRIVATE_IP,
+        timeout=timedelta(minutes=2),
+        source_cidr="10.0.0.0/8",
+    ),
+)
+SOURCE = Image(
+    id=ImageId("ami-0123456789abcdef0"),
+    name="debian-12-amd64-20261120",
+    owner="136693071363",
+    architecture="x86_64",
+    state="available",
+    created=datetime(2026, 11, 20, tzinfo=UTC),
+)
+
+
+def packers() -> list[Path]:
+    """Every Packer on this machine: the project's own two places, and PATH."""
+    places = [ROOT / ".tools/bin/packer", ROOT / ".tools/packer-1.16.0/packer"]
+    on_path = shutil.which("packer")
+    found = [place for place in places if place.exists()] + ([Path(on_path)] if on_path else [])
+    return list({place.resolve(): place for place in found}.values())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for ``packer`` once with each Packer found, and skip it where there is none."""
+    if "packer" in metafunc.fixturenames:
+        none = pytest.param(None, marks=pytest.mark.skip(reason="no Packer is found: run scripts/get-packer"))
+        metafunc.parametrize("packer", packers() or [none], ids=lambda path: path.parent.name if path else "none")
+
+
+@pytest.fixture
+def family() -> Family:
+    """Answer a family on the built-in Debian template."""
+    return FAMILY
+
+
+@pytest.fixture
+def request_for() -> Callable[..., BuildRequest]:
+    """Answer a maker of requests: a family, and what shall differ from the usual."""
+
+    def make(family: Family, builder: PackerBuilder, **changes: object) -> BuildRequest:
+        request = BuildRequest(
+            family=family,
+            rendered=builder.render(family),
+            source=SOURCE,
+            key=BakeKey("4f2a91c0" * 8),
+            run=RunId("20261123T181500-kqzt"),
+            image_name="web-20261123T181500Z-4f2a91c0",
+            tags={"owner": "platform"},
+        )
+        return replace(request, **changes)  # type: ignore[arg-type]  # the tests name fields that exist
+
+    return make
+
+
+@pytest.fixture
+def builder_for(tmp_path: Path) -> Callable[..., PackerBuilder]:
+    """Answer a maker of builders: an executable, and what shall differ from the usual."""
+
+    def make(
+        packer: Path | None = None, *, environment: Mapping[str, str] | None = None, **changes: object
+    ) -> PackerBuilder:
+        given = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_POLL_DELAY_SECONDS": "1"}
+        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+        settings = {
+            "root": tmp_path,
+            "logs": tmp_path / "logs",
+            "region": "eu-west-1",
+            "executable": str(packer) if packer else None,
+            "grace": timedelta(seconds=20),
+            **changes,
+        }
+        return PackerBuilder(environment={**given, **keys, **(environment or {})}, **settings)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def moto_server() -> Iterator[str]:
+    """Run moto's EC2 at an address of its own."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second of import that one test needs
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
