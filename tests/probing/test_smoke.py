@@ -137,6 +137,14 @@ def test_a_broken_conftest_is_an_error(smoke: Smoke, suite: Suite) -> None:
     assert "no_such_module" in report.tests[0].message
 
 
+def test_a_suite_that_calls_nothing_a_success_is_no_pass(smoke: Smoke, suite: Suite) -> None:
+    """A conftest.py that turns "no tests" into success does not get past the report."""
+    folder = suite("x = 1").parent
+    (folder / "conftest.py").write_text("def pytest_sessionfinish(session): session.exitstatus = 0", encoding="utf-8")
+    report = smoke(folder)
+    assert [test.message for test in report.tests] == ["the suite has no test"]
+
+
 def test_a_slow_suite_is_stopped(smoke: Smoke, suite: Suite) -> None:
     """When the budget is spent the suite is stopped, what it had finished is kept, and the report says why it ended."""
     report = smoke(suite("import time\ndef test_quick(host): pass\ndef test_slow(host): time.sleep(60)"), timeout=2)
