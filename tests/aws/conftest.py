@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from aws.account import World
 from botocore.stub import Stubber
 
 from pipeline.aws.session import Clients, connect
 from pipeline.sandbox.clock import ManualClock
+from pipeline.sandbox.cloud import Cloud
 
 _SERVICES = ("autoscaling", "ec2", "iam", "kms", "quotas", "secretsmanager", "ssm", "sts")
 
@@ -46,3 +48,11 @@ def stub(clients: Clients) -> Iterator[Callable[[str], Stubber]]:
     for stubber in made.values():
         stubber.deactivate()
         stubber.assert_no_pending_responses()
+
+
+@pytest.fixture
+def world(clients: Clients) -> Iterator[World]:
+    """An account of its own for each test."""
+    cloud = Cloud(clock=ManualClock())
+    with cloud.in_process():
+        yield World(cloud, clients)

@@ -1,4 +1,4 @@
-"""Live checks: what is asked, and that the unknown is never a pass."""
+"""Live checks of families and fleets: the unknown is never a pass."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aws.answers import ROLE, answer_groups, answer_role, answer_simulation, described
 from botocore.stub import Stubber
 
 from pipeline.aws.permissions import AGENT_ACTIONS
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.session import Clients
-from pipeline.errors import CredentialsError
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
 from pipeline.model.settings import (
@@ -29,10 +29,8 @@ from pipeline.ports.preflight import Finding
 
 Stub = Callable[[str], Stubber]
 
+
 AT = datetime(2026, 10, 1, tzinfo=UTC)
-USER = "arn:aws:iam::123456789012:user/ann"
-ROLE = "arn:aws:iam::123456789012:role/ci/deploy"
-SESSION = "arn:aws:sts::123456789012:assumed-role/deploy/run-7"
 
 
 def family(connect: Connect = Connect.PRIVATE_IP, types: tuple[str, ...] = ("t3.small",), **build: Any) -> Family:
@@ -45,27 +43,6 @@ def family(connect: Connect = Connect.PRIVATE_IP, types: tuple[str, ...] = ("t3.
         source=SourcePinned(image=ImageId("ami-1")),
         baseline=Baseline.SECURITY,
         build=BuildSettings(**from_types),
-    )
-
-
-def answer_caller(stub: Stub, arn: str) -> None:
-    """Let the caller be this one."""
-    stub("sts").add_response("get_caller_identity", {"Account": "123456789012", "Arn": arn, "UserId": "AIDA"})
-
-
-def answer_role(stub: Stub, arn: str, name: str) -> None:
-    """Let GetRole answer a role."""
-    role = {"Path": "/", "RoleName": name, "RoleId": "AROA1234567890123456", "Arn": arn, "CreateDate": AT}
-    stub("iam").add_response("get_role", {"Role": role}, {"RoleName": name})
-
-
-def answer_simulation(stub: Stub, arn: str, decisions: dict[str, str], **more: Any) -> None:
-    """Let the policy simulator decide so."""
-    results = [{"EvalActionName": action, "EvalDecision": made, **more} for action, made in decisions.items()]
-    stub("iam").add_response(
-        "simulate_principal_policy",
-        {"EvaluationResults": results},
-        {"PolicySourceArn": arn, "ActionNames": list(decisions)},
     )
 
 
@@ -92,84 +69,6 @@ def only(findings: tuple[Finding, ...], check: str) -> Finding:
     """Pick the one finding of a check."""
     (found,) = [finding for finding in findings if finding.check == check]
     return found
-
-
-def test_the_caller_is_told(clients: Clients, stub: Stub) -> None:
-    """Account and ARN, or a clear word on the credentials."""
-    answer_caller(stub, USER)
-    stub("sts").add_client_error("get_caller_identity", "ExpiredToken", http_status_code=403)
-    preflight = LivePreflight(clients)
-    assert preflight.caller().arn == USER
-    with pytest.raises(CredentialsError, match="expired"):
-        preflight.caller()
-
-
-def test_all_actions_allowed_is_one_pass(clients: Clients, stub: Stub) -> None:
-    """A user is simulated as it is."""
-    answer_caller(stub, USER)
-    answer_simulation(stub, USER, {"ec2:CreateTags": "allowed", "ec2:RunInstances": "allowed"})
-    (found,) = LivePreflight(clients).permissions(["ec2:CreateTags", "ec2:RunInstances"])
-    assert found.ok is True
-
-
-def test_each_missing_action_is_named(clients: Clients, stub: Stub) -> None:
-    """A session is simulated as its role, with the role's path; denials say what kind they are."""
-    answer_caller(stub, SESSION)
-    answer_role(stub, ROLE, "deploy")
-    decisions = {"ec2:CreateTags": "allowed", "ec2:RunInstances": "implicitDeny", "ssm:SendCommand": "explicitDeny"}
-    answer_simulation(stub, ROLE, decisions)
-    run, send = LivePreflight(clients).permissions(list(decisions))
-    assert (run.ok, run.text) == (False, "ec2:RunInstances is not allowed.")
-    assert "Allow ec2:RunInstances" in run.hint
-    assert send.ok is False
-    assert "denies it" in send.hint
-
-
-def test_a_role_that_cannot_be_read_is_guessed_without_its_path(clients: Clients, stub: Stub) -> None:
-    """The account's partition and number stand in the session's ARN."""
-    answer_caller(stub, "arn:aws-cn:sts::123456789012:assumed-role/deploy/run-7")
-    stub("iam").add_client_error("get_role", "AccessDenied", http_status_code=403)
-    answer_simulation(stub, "arn:aws-cn:iam::123456789012:role/deploy", {"ec2:CreateTags": "allowed"})
-    (found,) = LivePreflight(clients).permissions(["ec2:CreateTags"])
-    assert found.ok is True
-
-
-def test_a_condition_that_decides_is_unknown(clients: Clients, stub: Stub) -> None:
-    """The simulator does not know the tags of the request to come."""
-    answer_caller(stub, USER)
-    answer_simulation(
-        stub, USER, {"ec2:RunInstances": "implicitDeny"}, MissingContextValues=["aws:RequestTag/rebake:run"]
-    )
-    (found,) = LivePreflight(clients).permissions(["ec2:RunInstances"])
-    assert found.ok is None
-    assert "aws:RequestTag/rebake:run" in found.text
-
-
-def test_a_denied_simulation_is_unknown(clients: Clients, stub: Stub) -> None:
-    """Not being allowed to ask is not a pass."""
-    answer_caller(stub, USER)
-    stub("iam").add_client_error("simulate_principal_policy", "AccessDenied", http_status_code=403)
-    (found,) = LivePreflight(clients).permissions(["ec2:RunInstances"])
-    assert found.ok is None
-    assert "iam:SimulatePrincipalPolicy" in found.hint
-
-
-@pytest.mark.parametrize("arn", ["arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:federated-user/ann"])
-def test_the_root_user_and_federated_users_are_unknown(clients: Clients, stub: Stub, arn: str) -> None:
-    """The simulator takes users and roles only."""
-    answer_caller(stub, arn)
-    (found,) = LivePreflight(clients).permissions(["ec2:RunInstances"])
-    assert found.ok is None
-
-
-def test_many_actions_are_asked_in_batches(clients: Clients, stub: Stub) -> None:
-    """One pass counts them all."""
-    actions = [f"ec2:Action{number}" for number in range(60)]
-    answer_caller(stub, USER)
-    answer_simulation(stub, USER, dict.fromkeys(actions[:50], "allowed"))
-    answer_simulation(stub, USER, dict.fromkeys(actions[50:], "allowed"))
-    (found,) = LivePreflight(clients).permissions(actions)
-    assert "all 60 actions" in found.text
 
 
 @pytest.mark.parametrize(("state", "expected"), [("Enabled", True), ("Disabled", False), ("PendingDeletion", False)])
@@ -283,18 +182,7 @@ def fleet(max_healthy: int = 150) -> FleetSettings:
 
 def answer_group(stub: Stub, **more: Any) -> None:
     """Let the group exist, with five instances wanted."""
-    group = {
-        "AutoScalingGroupName": "web",
-        "MinSize": 0,
-        "MaxSize": 9,
-        "DesiredCapacity": 5,
-        "DefaultCooldown": 300,
-        "AvailabilityZones": ["eu-west-1a"],
-        "HealthCheckType": "EC2",
-        "CreatedTime": AT,
-        **more,
-    }
-    stub("autoscaling").add_response("describe_auto_scaling_groups", {"AutoScalingGroups": [group]})
+    answer_groups(stub, described(DesiredCapacity=5, **more))
 
 
 @pytest.mark.parametrize(("max_healthy", "vcpus"), [(150, 6), (100, 2)])

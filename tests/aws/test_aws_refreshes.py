@@ -1,4 +1,4 @@
-"""What Auto Scaling is asked, and how its answers are read."""
+"""What Auto Scaling is asked for instance refreshes, and how its answers are read."""
 
 from __future__ import annotations
 
@@ -7,41 +7,29 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aws.answers import answer_groups, described
 from botocore.stub import Stubber
 
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.session import Clients
-from pipeline.errors import AccessDenied, HeldError, NotFound, NotPossible, Unavailable
+from pipeline.errors import AccessDenied, HeldError, NotPossible, Unavailable
 from pipeline.model.fleets import Group, RefreshStatus, TemplateRef
-from pipeline.model.ids import GroupName, ImageId, TemplateId
-from pipeline.model.settings import GroupByName, GroupByTags, OnBusy, RefreshStrategy
+from pipeline.model.ids import GroupName, TemplateId
+from pipeline.model.settings import OnBusy, RefreshStrategy
 
 Stub = Callable[[str], Stubber]
 
+
 WEB = GroupName("web")
+
+
 TEMPLATE = TemplateId("lt-0abc")
+
+
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
 GROUP = Group(name=WEB, desired=4, minimum=2, maximum=8, template=TemplateRef(id=TEMPLATE, version="3"))
-
-
-def described(**more: Any) -> dict[str, Any]:
-    """Make a group as DescribeAutoScalingGroups answers it."""
-    return {
-        "AutoScalingGroupName": "web",
-        "MinSize": 2,
-        "MaxSize": 8,
-        "DesiredCapacity": 4,
-        "DefaultCooldown": 300,
-        "AvailabilityZones": ["eu-west-1a"],
-        "HealthCheckType": "ELB",
-        "CreatedTime": AT,
-        **more,
-    }
-
-
-def answer_groups(stub: Stub, *groups: dict[str, Any], asked: dict[str, Any] | None = None) -> None:
-    """Let the next DescribeAutoScalingGroups answer these."""
-    stub("autoscaling").add_response("describe_auto_scaling_groups", {"AutoScalingGroups": list(groups)}, asked)
 
 
 def refresh(identity: str, status: str, *, version: str = "4", started: datetime | None = AT) -> dict[str, Any]:
@@ -60,103 +48,6 @@ def start(clients: Clients, group: Group = GROUP, strategy: RefreshStrategy | No
     return AutoScalingFleets(clients).start_refresh(
         group, template=TEMPLATE, version=4, strategy=strategy or RefreshStrategy(), auto_rollback=True
     )
-
-
-def test_a_group_is_read_with_its_members_and_their_images(clients: Clients, stub: Stub) -> None:
-    """An instance that is gone already is kept as a member without an image."""
-    member = {"AvailabilityZone": "eu-west-1a", "HealthStatus": "Healthy", "LifecycleState": "InService"}
-    template = {"LaunchTemplateId": TEMPLATE, "LaunchTemplateName": "web", "Version": "3"}
-    group = described(
-        LaunchTemplate=template,
-        Instances=[
-            {**member, "InstanceId": "i-1", "ProtectedFromScaleIn": True, "LaunchTemplate": template},
-            {**member, "InstanceId": "i-2", "ProtectedFromScaleIn": False, "HealthStatus": "Unhealthy"},
-        ],
-        TargetGroupARNs=["arn:tg/1"],
-        TrafficSources=[
-            {"Identifier": "arn:tg/1", "Type": "elbv2"},
-            {"Identifier": "arn:tg/2", "Type": "elbv2"},
-            {"Identifier": "classic", "Type": "elb"},
-        ],
-        SuspendedProcesses=[{"ProcessName": "Launch", "SuspensionReason": "by hand"}],
-        VPCZoneIdentifier="subnet-1,subnet-2",
-        Tags=[{"Key": "Env", "Value": "prod"}],
-    )
-    answer_groups(stub, group, asked={"AutoScalingGroupNames": ["web"]})
-    stub("ec2").add_response(
-        "describe_instances",
-        {"Reservations": [{"Instances": [{"InstanceId": "i-1", "ImageId": "ami-1"}]}]},
-        {"Filters": [{"Name": "instance-id", "Values": ["i-1", "i-2"]}]},
-    )
-    found = AutoScalingFleets(clients).find(GroupByName(name=WEB))
-    assert [(member.id, member.image, member.healthy) for member in found.members] == [
-        ("i-1", "ami-1", True),
-        ("i-2", None, False),
-    ]
-    assert found.members[0].protected
-    assert found.members[0].template == TemplateRef(id=TEMPLATE, version="3")
-    assert found.members[1].template is None
-    assert found.template == TemplateRef(id=TEMPLATE, version="3")
-    assert found.target_groups == ("arn:tg/1", "arn:tg/2")
-    assert found.suspended == ("Launch",)
-    assert found.subnets == ("subnet-1", "subnet-2")
-    assert found.tags == {"Env": "prod"}
-    assert found.health_check == "ELB"
-
-
-def test_an_empty_group_asks_ec2_nothing(clients: Clients, stub: Stub) -> None:
-    """A group on a launch configuration, without instances, is one call."""
-    answer_groups(stub, described(LaunchConfigurationName="old"))
-    found = AutoScalingFleets(clients).find(GroupByName(name=WEB))
-    assert found.template is None
-    assert found.launch_configuration == "old"
-    assert found.members == ()
-
-
-def test_a_mixed_group_is_recognised(clients: Clients, stub: Stub) -> None:
-    """The template stands inside of the policy; a missing version means the default one."""
-    policy = {
-        "LaunchTemplate": {
-            "LaunchTemplateSpecification": {"LaunchTemplateId": TEMPLATE},
-            "Overrides": [
-                {"InstanceRequirements": {"VCpuCount": {"Min": 1}, "MemoryMiB": {"Min": 1}}},
-                {"LaunchTemplateSpecification": {"LaunchTemplateId": "lt-2"}},
-            ],
-        }
-    }
-    answer_groups(stub, described(MixedInstancesPolicy=policy))
-    found = AutoScalingFleets(clients).find(GroupByName(name=WEB))
-    assert found.mixed
-    assert found.override_templates
-    assert found.attribute_based
-    assert found.template == TemplateRef(id=TEMPLATE, version="$Default")
-
-
-def test_a_group_is_found_by_all_of_its_tags(clients: Clients, stub: Stub) -> None:
-    """Each tag is a filter of its own; a group that is being deleted does not count."""
-    answer_groups(
-        stub,
-        described(Status="Delete in progress"),
-        described(),
-        asked={
-            "Filters": [{"Name": "tag:Env", "Values": ["prod"]}, {"Name": "tag:Service", "Values": ["web"]}],
-        },
-    )
-    assert AutoScalingFleets(clients).find(GroupByTags(tags={"Env": "prod", "Service": "web"})).name == WEB
-
-
-def test_no_group_is_not_found(clients: Clients, stub: Stub) -> None:
-    """The message names what was looked for, and where."""
-    answer_groups(stub)
-    with pytest.raises(NotFound, match="named web in eu-west-1"):
-        AutoScalingFleets(clients).find(GroupByName(name=WEB))
-
-
-def test_two_groups_with_the_tags_are_refused(clients: Clients, stub: Stub) -> None:
-    """A fleet is one group: both are named."""
-    answer_groups(stub, described(), described(AutoScalingGroupName="web-2"))
-    with pytest.raises(NotPossible, match="2 Auto Scaling groups exist with the tags Env=prod: web, web-2"):
-        AutoScalingFleets(clients).find(GroupByTags(tags={"Env": "prod"}))
 
 
 def test_refreshes_are_read_over_all_pages_newest_first(clients: Clients, stub: Stub) -> None:
@@ -371,30 +262,6 @@ def test_rolling_back_answers_the_refresh(clients: Clients, stub: Stub) -> None:
     assert "Roll forward" in raised.value.hint
 
 
-def test_activities_are_one_page_newest_first(clients: Clients, stub: Stub) -> None:
-    """The last hundred are enough to tell why launches fail."""
-    entry = {"ActivityId": "1", "AutoScalingGroupName": "web", "Cause": "a user asked", "StatusCode": "Successful"}
-    stub("autoscaling").add_response(
-        "describe_scaling_activities",
-        {
-            "Activities": [
-                {**entry, "StartTime": AT - timedelta(hours=1)},
-                {
-                    **entry,
-                    "StartTime": AT,
-                    "StatusCode": "Failed",
-                    "StatusMessage": "no capacity",
-                    "Description": "Launching",
-                },
-            ]
-        },
-        {"AutoScalingGroupName": "web", "MaxRecords": 100},
-    )
-    newest, oldest = AutoScalingFleets(clients).activities(WEB)
-    assert (newest.at, newest.status, newest.message, newest.description) == (AT, "Failed", "no capacity", "Launching")
-    assert oldest.cause == "a user asked"
-
-
 def test_the_mixed_template_of_a_refresh_is_read(clients: Clients, stub: Stub) -> None:
     """A refresh of a mixed group carries its template inside of the policy; one without configuration has none."""
     mixed = refresh("m", "InProgress")
@@ -409,27 +276,3 @@ def test_the_mixed_template_of_a_refresh_is_read(clients: Clients, stub: Stub) -
     found = AutoScalingFleets(clients).refreshes(WEB)
     assert found[0].desired == TemplateRef(id=TEMPLATE, version="7")
     assert found[1].desired is None
-
-
-def test_images_are_asked_for_in_batches(clients: Clients, stub: Stub) -> None:
-    """A filter takes 200 values: a group of 201 instances is two calls."""
-    members = [
-        {
-            "InstanceId": f"i-{number:03}",
-            "AvailabilityZone": "a",
-            "HealthStatus": "Healthy",
-            "LifecycleState": "InService",
-            "ProtectedFromScaleIn": False,
-        }
-        for number in range(201)
-    ]
-    answer_groups(stub, described(Instances=members))
-    ids = [str(member["InstanceId"]) for member in members]
-    for batch in (ids[:200], ids[200:]):
-        stub("ec2").add_response(
-            "describe_instances",
-            {"Reservations": [{"Instances": [{"InstanceId": name, "ImageId": "ami-1"} for name in batch]}]},
-            {"Filters": [{"Name": "instance-id", "Values": batch}]},
-        )
-    found = AutoScalingFleets(clients).find(GroupByName(name=WEB))
-    assert {member.image for member in found.members} == {ImageId("ami-1")}

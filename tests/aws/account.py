@@ -1,0 +1,129 @@
+"""An account of the sandbox, and the real adapters on it, behind their ports."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pipeline.aws.channels import SsmChannels
+from pipeline.aws.fleets import AutoScalingFleets
+from pipeline.aws.images import Ec2Images
+from pipeline.aws.instances import Ec2Instances
+from pipeline.aws.preflight import LivePreflight
+from pipeline.aws.run_command import SsmRunCommand
+from pipeline.aws.session import Clients
+from pipeline.aws.templates import Ec2Templates
+from pipeline.model.fleets import Group, RefreshStatus, TemplateVersion
+from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
+from pipeline.model.images import Architecture, Image
+from pipeline.model.settings import GroupByName, RefreshStrategy
+from pipeline.ports.channels import Channels
+from pipeline.ports.fleets import Fleets, Templates
+from pipeline.ports.images import Images
+from pipeline.ports.instances import Instances, LaunchRequest, RunCommand
+from pipeline.ports.preflight import Preflight
+from pipeline.sandbox.bases import DEBIAN
+from pipeline.sandbox.clock import ManualClock
+from pipeline.sandbox.cloud import Cloud
+
+WEB = GroupName("web")
+
+
+STABLE = "/rebake/web/stable"
+
+
+NOBODY = InstanceId("i-00000000000000000")
+
+
+FAST = RefreshStrategy(min_healthy=50, max_healthy=100, warmup=timedelta(0))
+
+
+class World:
+    """An account of the sandbox, and every port of it. Nothing below this class knows boto3."""
+
+    def __init__(self, cloud: Cloud[ManualClock], clients: Clients) -> None:
+        self.cloud = cloud
+        self.clients = clients
+        self.images: Images = Ec2Images(clients, cloud.clock)
+        self.fleets: Fleets = AutoScalingFleets(clients)
+        self.templates: Templates = Ec2Templates(clients)
+        self.channels: Channels = SsmChannels(clients, cloud.clock)
+        self.instances: Instances = Ec2Instances(clients)
+        self.commands: RunCommand = SsmRunCommand(clients, cloud.clock)
+        self.preflight: Preflight = LivePreflight(clients)
+
+    def base(self) -> Image:
+        """Find the sandbox's newest Debian image."""
+        found = self.images.newest(owner=DEBIAN, name="debian-12-*", architecture=Architecture.X86_64)
+        assert found is not None
+        return found
+
+    def launch(self, **more: str) -> InstanceId:
+        """Boot a bare instance of the base image and wait until it answers."""
+        request = LaunchRequest(
+            image=self.base().id, instance_type="t3.small", tags={"rebake:run": "r1"}, token=more.get("token", "t")
+        )
+        launched = self.instances.launch(request)
+        self.cloud.clock.advance(timedelta(minutes=2))
+        return launched.id
+
+    def bake(self, name: str = "web-1") -> Image:
+        """Freeze an instance to an image of ours."""
+        made = self.clients.ec2.create_image(InstanceId=self.launch(token=name), Name=name)
+        self.cloud.clock.advance(timedelta(minutes=5))
+        image = ImageId(made["ImageId"])
+        return self.images.get([image])[image]
+
+    def template(self) -> TemplateVersion:
+        """Make a launch template of the base image, with a data volume."""
+        ec2 = self.clients.ec2
+        volume = ec2.create_volume(AvailabilityZone="eu-west-1a", Size=1)["VolumeId"]
+        snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+        answer = ec2.create_launch_template(
+            LaunchTemplateName="web",
+            LaunchTemplateData={
+                "ImageId": self.base().id,
+                "InstanceType": "t3.small",
+                "BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {"SnapshotId": snapshot}}],
+            },
+        )
+        return self.templates.version(TemplateId(answer["LaunchTemplate"]["LaunchTemplateId"]), "1")
+
+    def group(self, template: TemplateId, name: GroupName = WEB) -> Group:
+        """Make a group of two instances on version 1 of a template, all in service."""
+        subnets = self.clients.ec2.describe_subnets()["Subnets"]
+        self.clients.autoscaling.create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            MinSize=1,
+            MaxSize=4,
+            DesiredCapacity=2,
+            LaunchTemplate={"LaunchTemplateId": template, "Version": "1"},
+            VPCZoneIdentifier=",".join(sorted(subnet["SubnetId"] for subnet in subnets)),
+            Tags=[{"Key": "Service", "Value": "web"}],
+        )
+        self.cloud.clock.advance(timedelta(minutes=10))
+        return self.fleets.find(GroupByName(name=name))
+
+    def saved(self, group: Group) -> TemplateVersion:
+        """Fetch the version that is saved on a group."""
+        assert group.template is not None
+        return self.templates.version(group.template.id, group.template.version)
+
+    def next_version(self, group: Group, image: Image) -> TemplateVersion:
+        """Make the group's next version, with another image."""
+        return self.templates.create_version(self.saved(group), image=image.id, description="d", token="v2")
+
+    def rolling(self) -> tuple[Group, RefreshId, TemplateVersion]:
+        """Start a refresh of the group to version 2, with another image."""
+        group = self.group(self.template().id)
+        version = self.next_version(group, self.bake())
+        return group, self.start(group, version), version
+
+    def start(self, group: Group, version: TemplateVersion) -> RefreshId:
+        """Start a refresh to a version."""
+        return self.fleets.start_refresh(
+            group, template=version.id, version=version.number, strategy=FAST, auto_rollback=False
+        )
+
+    def refresh(self) -> RefreshStatus:
+        """Tell how the newest refresh stands."""
+        return self.fleets.refreshes(WEB)[0].status

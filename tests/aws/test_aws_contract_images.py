@@ -1,0 +1,95 @@
+"""Images, templates and channels as their callers know them, on the sandbox."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from aws.account import STABLE, World
+
+from pipeline.errors import NotFound, RebakeError
+from pipeline.model.ids import ImageId, TemplateId
+from pipeline.model.images import Architecture
+from pipeline.model.names import TAG_FAMILY
+from pipeline.sandbox.bases import DEBIAN
+
+
+def test_public_images_are_found_by_owner(world: World) -> None:
+    """An owner that has no such image has none; another architecture is another image."""
+    base = world.base()
+    assert base.owner == DEBIAN
+    arm = world.images.newest(owner=DEBIAN, name="debian-12-*", architecture=Architecture.ARM64)
+    assert arm is not None
+    assert arm.id != base.id
+    assert world.images.newest(owner="self", name="debian-12-*", architecture=Architecture.X86_64) is None
+
+
+def test_a_newer_base_is_the_newest(world: World) -> None:
+    """Publishing one moves the answer; the old one can still be fetched."""
+    old = world.base()
+    world.cloud.clock.advance(timedelta(days=1))
+    world.cloud.publish_base(like="debian-12-amd64", name="debian-12-amd64-20261201-1")
+    new = world.base()
+    assert new.name == "debian-12-amd64-20261201-1"
+    assert set(world.images.get([old.id, new.id, ImageId("ami-00000000000000000")])) == {old.id, new.id}
+
+
+def test_images_of_ours_are_found_by_family_and_name(world: World) -> None:
+    """Tags written on an image are read back, and stand on its snapshots."""
+    image = world.bake()
+    assert image.state == "available"
+    assert image.snapshots
+    world.images.tag(image, {TAG_FAMILY: "web"})
+    world.images.require_imds_v2(image)
+    assert [found.id for found in world.images.baked(family="web")] == [image.id]
+    assert world.images.baked(family="other") == ()
+    named = world.images.named("web-1")
+    assert named is not None
+    assert named.id == image.id
+    snapshot = world.clients.ec2.describe_snapshots(SnapshotIds=list(image.snapshots))["Snapshots"][0]
+    assert {"Key": TAG_FAMILY, "Value": "web"} in snapshot["Tags"]
+
+
+def test_template_versions_inherit_and_replay(world: World) -> None:
+    """A new version keeps type and data volume, changes the image, and is made once for one token."""
+    source = world.template()
+    image = world.bake()
+    made = world.templates.create_version(source, image=image.id, description="rebake web", token="t1")
+    again = world.templates.create_version(source, image=image.id, description="rebake web", token="t1")
+    assert (made.number, made.image, made.description) == (2, image.id, "rebake web")
+    assert again.number == 2
+    assert made.mapped_snapshots == source.mapped_snapshots
+    assert list(made.mapped_snapshots) == ["/dev/sdf"]
+    assert [version.number for version in world.templates.versions(source.id)] == [2, 1]
+    latest = world.templates.version(source.id, "$Latest")
+    assert (latest.number, latest.instance_type) == (2, "t3.small")
+    default = world.templates.version(source.id, "$Default")
+    assert (default.number, default.default) == (1, True)
+
+
+def test_templates_that_do_not_exist_are_not_found(world: World) -> None:
+    """Neither a template nor a version of one."""
+    with pytest.raises(NotFound):
+        world.templates.version(TemplateId("lt-00000000000000000"), "1")
+    with pytest.raises(NotFound):
+        world.templates.version(world.template().id, "9")
+
+
+def test_a_channel_moves_and_remembers(world: World) -> None:
+    """Every move is a version; an image that does not exist is refused and the channel stays."""
+    first, second = world.base(), world.bake()
+    assert world.channels.current(STABLE) is None
+    assert world.channels.history(STABLE) == ()
+    assert world.channels.move(STABLE, first.id) == 1
+    assert world.channels.move(STABLE, second.id) == 2
+    assert world.channels.current(STABLE) == second.id
+    assert [(entry.version, entry.image) for entry in world.channels.history(STABLE)] == [(2, second.id), (1, first.id)]
+    with pytest.raises(RebakeError):
+        world.channels.move(STABLE, ImageId("ami-00000000000000000"))
+    assert world.channels.current(STABLE) == second.id
+
+
+def test_public_parameters_are_channels_to_read(world: World) -> None:
+    """The one of a distribution names its newest image."""
+    image = world.channels.current("/aws/service/debian/release/12/latest/amd64")
+    assert image == world.base().id
