@@ -22,6 +22,7 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if FOREIGN.match(name)]:
         del os.environ[name]
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # botocore would otherwise wait for an instance's metadata
+    os.environ["CHECKPOINT_DISABLE"] = "1"  # Packer would otherwise ask its maker for news
     # Root file systems take half a minute to make and can be made again at any time: they are kept between runs.
     os.environ["XDG_CACHE_HOME"] = str(ROOT / ".tools" / "cache")
 
@@ -35,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.get_closest_marker("mirror"):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
-        if "sandbox_real" in item.path.parts or any(map(item.get_closest_marker, ("packer", "userland"))):
+        if "sandbox_real" in item.path.parts or item.get_closest_marker("userland"):
             item.add_marker(pytest.mark.xdist_group("machines"))
 
 
