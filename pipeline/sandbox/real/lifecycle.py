@@ -98,6 +98,8 @@ class RealMachines:
             return
         disk = Disk(folder=machine.folder, layers=machine.layers, first_boot=not machine.booted)
         try:
+            if machine.box is not None:
+                machine.box.end()  # it halted by itself: only its remains are left
             machine.box = box = self._house.start(machine.spec, disk)
             machine.booted = True
             up = box.wait(machine.given_up)

@@ -7,6 +7,7 @@ stdin. It imports nothing of this project: a hundred of them start at once.
 from __future__ import annotations
 
 import json
+import os
 import selectors
 import socket
 import sys
@@ -42,22 +43,33 @@ class Serving:
         self._ports.add(port)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
 
-    def run(self) -> None:
-        """Serve until stdin ends."""
-        self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, None)
+    def run(self, orders: int) -> None:
+        """Serve until a descriptor ends; each line that comes there is one more port."""
+        self._selector.register(orders, selectors.EVENT_READ, None)
+        words = b""
         while True:
             pause = max(0.0, self._turn - time.monotonic()) if self._waiting else None
             for key, _ in self._selector.select(pause):
                 if key.data is not None:
                     key.data(key.fileobj)
-                elif not (line := sys.stdin.readline()):
+                    continue
+                data = os.read(orders, 65536)
+                if not data:
+                    self._close()
                     return
-                else:
+                *lines, words = (words + data).split(b"\n")
+                for line in lines:
                     self.open(int(line))
             if self._waiting and time.monotonic() >= self._turn:
-                for port in sorted(self._waiting):
+                ports, self._waiting = self._waiting, set()
+                for port in sorted(ports):
                     self.open(port)
-                self._waiting.clear()
+
+    def _close(self) -> None:
+        for key in tuple(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self._selector.close()
 
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
@@ -109,7 +121,7 @@ def main(arguments: list[str]) -> None:
         serving.open(int(port))
     sys.stdout.write("up\n")
     sys.stdout.flush()
-    serving.run()
+    serving.run(sys.stdin.fileno())
 
 
 if __name__ == "__main__":

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 
 from pipeline.sandbox.real.balancer.serve import run
 
 
 def main() -> None:
-    """Serve until stdin ends, then stop at once: connections under way have nobody left to answer to."""
+    """Serve until stdin ends; connections under way are dropped, for nobody is left to answer to."""
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
         asyncio.run(run(float(sys.argv[1])))
-    os._exit(0)
 
 
 if __name__ == "__main__":

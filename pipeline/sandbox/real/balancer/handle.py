@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -71,11 +72,14 @@ class BalancerHandle:
     def _tell(self, line: str) -> None:
         process = self._process
         if process is None or process.poll() is not None:
+            if process is not None:
+                end(process)
             process = self._process = self._start()
         self._told = line
         if process.stdin is not None:
-            process.stdin.write(line + "\n")
-            process.stdin.flush()
+            with contextlib.suppress(OSError):  # it died just now: the next routing starts another
+                process.stdin.write(line + "\n")
+                process.stdin.flush()
 
     def _start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(

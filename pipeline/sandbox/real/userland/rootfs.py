@@ -6,6 +6,7 @@ the XDG cache folder, by a key over everything that goes into it.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -40,7 +41,8 @@ def obtain(cache: Path, on_line: Callable[[str], None]) -> Path:
         StepFailed: mmdebstrap failed; its output went to ``on_line``.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="apt-", dir=cache) as scratch:
+    with (cache / "lock").open("w") as lock, tempfile.TemporaryDirectory(prefix="apt-", dir=cache) as scratch:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second sandbox waits for the first one's image instead of building it too
         archive = find_archive(Path(scratch))
         target = cache / f"{SUITE}-{_key(archive)}.tar{_suffix()}"
         if target.exists():
@@ -60,7 +62,8 @@ def unpack(tarball: Path, folder: Path) -> Path:
     if tree.exists():
         return tree
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{tree.name}.{os.getpid()}.part"
+    part = folder / f"{tree.name}.part"
+    run(as_owner("rm", "-rf", str(part)))
     part.mkdir(mode=0o755)
     try:
         # Device nodes cannot be made by ordinary users, and a boot mounts its own /dev.
@@ -95,7 +98,7 @@ def _suffix() -> str:
 def _build(target: Path, archive: Archive, cache: Path, on_line: Callable[[str], None]) -> None:
     begun = time.monotonic()
     on_line(f"building a base image from Debian's {SUITE}: {', '.join(PACKAGES)}")
-    part = cache / f"part-{os.getpid()}-{target.name}"
+    part = cache / f"part-{target.name}"
     # Not below the cache: mmdebstrap drops privileges and could not step through a private home folder.
     with tempfile.TemporaryDirectory(prefix="rebake-seed-") as seed:
         Path(seed).chmod(0o755)
