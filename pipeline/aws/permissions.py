@@ -95,7 +95,7 @@ _PLAN = _of(
     "Templates.versions",
     "Channels.current",
 )
-_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named", "Secrets.reveal").union(_PACKER)
+_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
     _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
 )
@@ -117,4 +117,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }
-"""The actions a caller needs for each verb, sorted. Session Manager connections and KMS keys add their own."""
+"""The actions a caller needs for each verb, sorted.
+
+Not listed is what only some families need: Session Manager connections, KMS keys, and secrets of Secrets Manager,
+which are fetched before a build begins, so that a missing right stops it at once.
+"""

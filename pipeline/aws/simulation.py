@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _CHECK = "permissions"
 _BATCH = 50
+# Good policies allow it for named roles only, which a simulation on every resource calls a denial.
+_SCOPED = "iam:PassRole"
 
 
 class PolicySimulator:
@@ -83,6 +85,9 @@ class PolicySimulator:
 def _finding(check: str, result: EvaluationResultTypeDef) -> Finding:
     action = result["EvalActionName"]
     unknown = result.get("MissingContextValues", [])
+    if action == _SCOPED and result["EvalDecision"] == "implicitDeny":
+        text = f"Whether {action} is allowed for the roles in use is not known."
+        return Finding(check=check, ok=None, text=text, hint="It must be, for the roles of instance profiles.")
     if unknown and result["EvalDecision"] == "implicitDeny":
         text = f"Whether {action} is allowed depends on {', '.join(sorted(unknown))}."
         return Finding(check=check, ok=None, text=text, hint="A policy's condition decides; try it on a test family.")

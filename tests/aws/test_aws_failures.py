@@ -207,6 +207,7 @@ def test_one_client_serves_everybody(clients: Clients) -> None:
     assert clients.ec2 is clients.ec2
     assert clients.region == "eu-west-1"
     config: Any = clients.ssm.meta.config
+    assert config.retries == {"mode": "adaptive", "total_max_attempts": 1}
     assert config.user_agent_extra.startswith("rebake/")
 
 

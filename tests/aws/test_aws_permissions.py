@@ -10,6 +10,7 @@ import pytest
 from aws.account import NOBODY, STABLE, WEB, World
 
 from pipeline.aws.permissions import ACTIONS, CALLS
+from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.fleets import Group
 from pipeline.model.images import Image
@@ -100,5 +101,6 @@ def test_the_preflight_sees_what_is_denied(world: World) -> None:
     """One finding for each action that is missing, and the caller's account."""
     world.cloud.deny("ec2:CreateImage")
     assert world.preflight.caller().account
-    findings = world.preflight.permissions(ACTIONS["bake"])
+    user = "arn:aws:iam::123456789012:user/ann"
+    findings = PolicySimulator(world.clients).caller(user, ACTIONS["bake"])
     assert [(finding.ok, finding.text) for finding in findings] == [(False, "ec2:CreateImage is not allowed.")]

@@ -77,6 +77,15 @@ def test_a_condition_that_decides_is_unknown(clients: Clients, stub: Stub) -> No
     assert "aws:RequestTag/rebake:run" in found.text
 
 
+def test_a_right_that_is_given_for_named_roles_is_unknown(clients: Clients, stub: Stub) -> None:
+    """iam:PassRole for every role would be a bad policy, so that its absence says nothing; a denial does."""
+    for decision, expected in (("implicitDeny", None), ("explicitDeny", False)):
+        answer_caller(stub, USER)
+        answer_simulation(stub, USER, {"iam:PassRole": decision})
+        (found,) = LivePreflight(clients).permissions(["iam:PassRole"])
+        assert found.ok is expected
+
+
 def test_a_denied_simulation_is_unknown(clients: Clients, stub: Stub) -> None:
     """Not being allowed to ask is not a pass."""
     answer_caller(stub, USER)
