@@ -14,7 +14,6 @@ from pipeline.model.settings import FleetSettings, GroupByName, GroupByTags, Gro
 _ALL = 100
 _MAX_DEFAULT = 110
 _UpToTwoDays = Annotated[Duration, lasting(timedelta(), timedelta(hours=48))]
-_Busy = Annotated[OnBusy, BeforeValidator(lambda word: word.capitalize() if isinstance(word, str) else word)]
 
 
 class Refresh(Section):
@@ -37,8 +36,8 @@ class Refresh(Section):
     alarms: list[Annotated[str, *shaped(r"[^\n]{1,255}", "an alarm's name")]] = Field(
         default_factory=list, max_length=10, description="CloudWatch alarms that fail the refresh (10 at most)."
     )
-    protected: _Busy = Field(default=OnBusy.WAIT, description="Instances protected from scale-in; default: Wait.")
-    standby: _Busy = Field(default=OnBusy.WAIT, description="Instances in standby; default: Wait.")
+    protected: OnBusy = Field(default=OnBusy.WAIT, description="Instances protected from scale-in; default: Wait.")
+    standby: OnBusy = Field(default=OnBusy.WAIT, description="Instances in standby; default: Wait.")
     timeout: Annotated[Duration, lasting(timedelta(minutes=1), timedelta(days=14))] = Field(
         default=timedelta(hours=4), description="How long to wait for the refresh to end; default: 4h."
     )

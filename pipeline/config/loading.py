@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, WithJsonSchema
 
 from pipeline.config import references, wording
 from pipeline.config.document import Document, Fault, parse
@@ -32,7 +32,7 @@ class Root(Section):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, title="rebake.yaml")
 
-    version: Literal["1"] = Field(description="The version of this file's format: 1.", json_schema_extra={"const": 1})
+    version: Annotated[Literal["1"], WithJsonSchema({"const": 1})] = Field(description="This file's format: 1.")
     defaults: Defaults = Field(default_factory=Defaults)
     families: dict[Name, FamilySection] = Field(description="Image families by name.", min_length=1)
     fleets: dict[Name, FleetSection] = Field(default_factory=dict, description="Fleets by name.")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from pipeline.config.fields import Duration, ExistingPath, Flag, InstanceType, Section, lasting, shaped
 from pipeline.model.settings import HttpProbe, SmokeSettings, TcpProbe
@@ -31,8 +33,17 @@ class Tcp(Section):
     within: _Within = Field(default=timedelta(minutes=2), description="Tried again until then; default: 2m.")
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, dict) else value
+class _OneOrMany:
+    """Accepts a single mapping where a list is meant, and says so in the schema."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(lambda it: [it] if isinstance(it, dict) else it, handler(source))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        many = handler(core)
+        return {"anyOf": [many["items"], many]}
 
 
 class Smoke(Section):
@@ -43,12 +54,8 @@ class Smoke(Section):
     services: list[Annotated[str, *shaped(r"[A-Za-z0-9@_.:-]{1,100}", "a service's name")]] = Field(
         default_factory=list, description="Services that must run; checked by the hygiene suite."
     )
-    http: Annotated[list[Http], BeforeValidator(_listed)] = Field(
-        default_factory=list, description="A probe, or a list of probes."
-    )
-    tcp: Annotated[list[Tcp], BeforeValidator(_listed)] = Field(
-        default_factory=list, description="A probe, or a list of probes."
-    )
+    http: Annotated[list[Http], _OneOrMany] = Field(default_factory=list, description="A probe, or a list of probes.")
+    tcp: Annotated[list[Tcp], _OneOrMany] = Field(default_factory=list, description="A probe, or a list of probes.")
     instance_types: list[InstanceType] = Field(
         default_factory=list, description="Boot the candidate on each of these; default: the build's first type."
     )

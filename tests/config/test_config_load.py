@@ -81,7 +81,7 @@ fleets:
         checkpoints: [10, 50%, 100]
         checkpoint_delay: 15m
         alarms: [web-5xx]
-        protected: replace
+        protected: Replace
         standby: Ignore
         auto_rollback: false
         soak: 5m
@@ -173,6 +173,11 @@ def test_the_schema_is_draft_2020_12_and_described() -> None:
     assert all(field.get("description") for field in refresh.values())
     assert refresh["soak"]["pattern"] == r"^(\d{1,6})([smhd])$"
     assert made["additionalProperties"] is False
+    assert made["properties"]["version"]["const"] == 1
+    assert [kind.get("type", "Http") for kind in made["$defs"]["Smoke"]["properties"]["http"]["anyOf"]] == [
+        "Http",
+        "array",
+    ]
     assert made["$defs"]["FileSection"]["properties"].keys() == {"from", "to"}
 
 
