@@ -1,14 +1,13 @@
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 import testinfra.host
-from testinfra.backend import BACKENDS
+from testinfra.backend import BACKENDS, get_backend
 
 from pipeline.model.ids import InstanceId
 from pipeline.model.outcomes import Verdict
@@ -52,27 +51,22 @@ def namespaces() -> None:
         pytest.skip("no namespaces for this user")
 
 
-@contextmanager
-def connected(commands: Commands, monkeypatch: pytest.MonkeyPatch, number: int) -> Iterator[testinfra.host.Host]:
-    """Open a bridge and testinfra's connection through it."""
-    assert BACKENDS["ssm"].startswith(plugin.__package__)
-    with bridge(RemoteShell(commands, InstanceId("i-1"), lambda: timedelta(minutes=1))) as door:
-        monkeypatch.setenv(ADDRESS, str(door.server_address))
-        host = testinfra.host.Host.get_host(f"ssm://i-{number}-{id(commands)}")
-        yield host
-        host.backend.close()
-
-
 @pytest.fixture
 def box(commands: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Box]:
     """Boot, for each command, a container whose first process starts now, after the given changes to a clean image."""
-    with connected(commands, monkeypatch, 1) as host:
+    assert BACKENDS["ssm"].startswith(str(plugin.__package__))
+    with bridge(RemoteShell(commands, InstanceId("i-1"), lambda: timedelta(minutes=1))) as door:
+        monkeypatch.setenv(ADDRESS, str(door.server_address))
+        backend = get_backend("ssm://i-1")
+        host = testinfra.host.Host(backend)
+        backend.set_host(host)
 
         def box(changes: str) -> testinfra.host.Host:
             commands.shell = (*BOX, f'{CLEAN.format(here=tmp_path)}\n{changes}\nexec sh -c "$0"')
             return host
 
         yield box
+        backend.close()
 
 
 NO_APT = (

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 # A launch with a key pair writes these files anew, after the boot; Packer's temporary key may have stayed in them even so.
 getent passwd | cut -d : -f 6 | sort -u | {
     status=0

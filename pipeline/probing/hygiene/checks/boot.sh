@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 # What is older than the first process of this system was in the image. Field 22 of its stat is its start in clock
 # ticks since the kernel's boot, which in a container is earlier; the times of /proc/1 itself are not kept.
 boot=$(sed -n 's/^btime //p' /proc/stat)

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 for kind in space inodes; do
     option=
     if [ $kind = inodes ]; then option=-i; fi

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 # Keys made at boot are newer than the boot: their time of writing tells them from keys that came with the image.
 found=
 for key in /etc/ssh/ssh_host_*_key; do

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 # Lists are fetched into a folder of our own: the instance's own jobs may hold apt's lock, and are left undisturbed.
 export LC_ALL=C
 lists=$(mktemp -d) || exit 1

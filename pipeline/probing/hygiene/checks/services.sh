@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 # Services may still be starting: they get a minute, waited for here rather than by a call each second.
 running() { # NAME
     if [ -d /run/systemd/system ]; then
