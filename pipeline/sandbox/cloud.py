@@ -9,9 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from moto import mock_aws
+from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 from pipeline.errors import NotFound, UsageError
@@ -45,6 +46,7 @@ _OPERATIONS = (
 )
 _BUSY_STEP = timedelta(seconds=5)
 _IDLE_STEP = timedelta(minutes=1)
+_ASKED_FOR: Final = ("ec2", "elb", "elbv2")
 _THREAD_PAUSE = 0.2
 
 ClockT = TypeVar("ClockT", bound=SandboxClock)
@@ -182,6 +184,10 @@ class Cloud(Generic[ClockT]):
             raise UsageError("This cloud is up already.", hint="Make another one: a cloud is used once.")
         self._up = True
         stack.callback(self._machines.close)
+        # moto's own reset leaves behind what one service makes of another while it is reset (Auto Scaling asks for
+        # EC2), and that region would begin unfurnished.
+        for service in _ASKED_FOR:
+            get_backend(service).clear()
         stack.enter_context(furnished(self._state))
         seam = Seam(self._state, self.tick)
         seam.install()
