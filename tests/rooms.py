@@ -1,0 +1,134 @@
+"""A room whose AWS is the sandbox in this process, and the two ports that tier A has no machine for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path, PurePath
+from typing import Any
+
+import nouns
+from world import World
+
+from pipeline import wiring
+from pipeline.aws.session import Clients
+from pipeline.errors import StepFailed
+from pipeline.model.ids import GroupName, ImageId
+from pipeline.model.outcomes import Package, SmokeReport, TestResult, Verdict
+from pipeline.model.settings import Family, FleetSettings, GroupByName, RefreshStrategy, Settings, SmokeSettings
+from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, ToolVersion
+from pipeline.ports.instances import Instance, RunCommand
+from pipeline.records.events import Recorder
+from pipeline.runs.room import Room
+
+DEBIAN_OWNER = "136693071363"
+
+
+@dataclass(slots=True, kw_only=True)
+class ApiBuilder:
+    """Bakes by the EC2 calls that Packer makes. ``recipe`` stands for everything a template renders to."""
+
+    world: World
+    recipe: bytes = b"recipe 1"
+    failure: StepFailed | None = None
+    tags_images: bool = True
+    built: list[BuildRequest] = field(default_factory=list)
+
+    def render(self, family: Family) -> Rendered:
+        """Answer the recipe as it stands."""
+        return Rendered(recipe=f"template {family.template}", files={PurePath("image.pkr.hcl"): self.recipe})
+
+    def validate(self, request: BuildRequest) -> None:
+        """Find nothing wrong."""
+
+    def tools(self) -> tuple[ToolVersion, ...]:
+        """Report no tool: nothing is run."""
+        return ()
+
+    def build(self, request: BuildRequest, on_line: Callable[[str], None]) -> BuildProduct:
+        """Launch, make the image, terminate; ``failure`` comes after the image was made, as a lost answer does."""
+        self.built.append(request)
+        ec2 = self.world.ec2
+        launched = ec2.run_instances(ImageId=request.source.id, InstanceType="t3.small", MinCount=1, MaxCount=1)
+        instance = launched["Instances"][0]["InstanceId"]
+        self.world.wait(60)
+        on_line("provisioning")
+        tags: Any = [{"Key": key, "Value": value} for key, value in request.tags.items()]
+        marks: Any = [{"ResourceType": kind, "Tags": tags} for kind in ("image", "snapshot")]
+        made = ec2.create_image(
+            InstanceId=instance, Name=request.image_name, TagSpecifications=marks if self.tags_images else []
+        )
+        ec2.terminate_instances(InstanceIds=[instance])
+        if self.failure is not None:
+            raise self.failure
+        before = (Package(name="openssl", version="3.0.20"),)
+        after = (Package(name="openssl", version="3.0.22"),)
+        return BuildProduct(image=ImageId(made["ImageId"]), before=before, after=after)
+
+
+@dataclass(slots=True, kw_only=True)
+class AgentSmoke:
+    """Asks the instance one question over Run Command; ``sick`` types answer wrongly."""
+
+    commands: RunCommand
+    sick: frozenset[str] = frozenset()
+
+    def run(self, settings: SmokeSettings, instance: Instance) -> SmokeReport:
+        """Report one test."""
+        done = self.commands.run(instance.id, "true", timeout=settings.timeout)
+        healthy = done.status == "Success" and instance.instance_type not in self.sick
+        test = TestResult(
+            name="test_true",
+            verdict=Verdict.PASSED if healthy else Verdict.FAILED,
+            message="" if healthy else "assert False",
+        )
+        return SmokeReport(
+            image=instance.image, instance=instance.id, instance_type=instance.instance_type, tests=(test,)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A room and what is behind it."""
+
+    room: Room
+    world: World
+    builder: ApiBuilder
+    smoke: AgentSmoke
+    recorder: Recorder
+
+    def again(self) -> Room:
+        """Open the room anew, as the same command run again does: another run, nothing remembered."""
+        return replace(self.room, run=wiring.new_run(self.room.tools.clock.now() + timedelta(seconds=1)))
+
+
+SceneMaker = Callable[..., Scene]
+
+
+def scene(world: World, clients: Clients, state: Path, *fleets: FleetSettings, **settings: Any) -> Scene:
+    """Assemble a room over the sandbox for a family named web and these fleets."""
+    recorder = Recorder()
+    room = wiring.assemble(
+        configuration(*fleets, **settings), clients, clock=world.cloud.clock, progress=recorder, state=state
+    )
+    builder = ApiBuilder(world=world)
+    smoke = AgentSmoke(commands=room.tools.commands)
+    tools = replace(room.tools, builder=builder, smoke=smoke)
+    return Scene(room=replace(room, tools=tools), world=world, builder=builder, smoke=smoke, recorder=recorder)
+
+
+def configuration(*fleets: FleetSettings, **changes: Any) -> Settings:
+    """Make a configuration whose root is nowhere: nothing is read from disk."""
+    return replace(nouns.settings(*fleets), root=PurePath("/nowhere"), **changes)
+
+
+def fleet(name: str = "web-prod", **strategy: Any) -> FleetSettings:
+    """Configure a fleet with a warm-up of a minute."""
+    values: dict[str, Any] = {"warmup": timedelta(seconds=60), "min_healthy": 50, "max_healthy": 150}
+    return FleetSettings(
+        name=name,
+        family="web",
+        group=GroupByName(name=GroupName(name)),
+        strategy=RefreshStrategy(**values | strategy),
+    )
