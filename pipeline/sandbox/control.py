@@ -1,0 +1,151 @@
+"""A sandbox in the background: up, down, status, logs. Its state file and log stand in the user's state folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.errors import HeldError, StepFailed, TimedOut
+from pipeline.sandbox.machines import Tier
+
+_REGION = "us-east-1"
+_UP_WITHIN = 300.0
+_DOWN_WITHIN = 20.0
+_PAUSE = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxStatus:
+    """A sandbox that is up. ``reason`` says why it is of this tier."""
+
+    endpoint: str
+    tier: Tier
+    speed: float
+    pid: int
+    reason: str = ""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What to export, so that boto3, Packer, the aws CLI and rebake itself use it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_DEFAULT_REGION": _REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "REBAKE_TIME_SCALE": f"{self.speed:g}",
+        }
+
+
+def folder() -> Path:
+    """Tell where the sandbox keeps its state: ``$XDG_STATE_HOME/rebake/sandbox``."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "rebake" / "sandbox"
+
+
+def _state_file() -> Path:
+    return folder() / "sandbox.json"
+
+
+def _log_file() -> Path:
+    return folder() / "sandbox.log"
+
+
+def up(tier: str | None = None, speed: float = 20.0, port: int = 0, *, die_with_parent: bool = False) -> SandboxStatus:
+    """Start a sandbox in the background and wait until it answers.
+
+    With ``die_with_parent`` it ends when the thread that calls this ends.
+
+    Raises:
+        HeldError: one is up already.
+        StepFailed: it ended before it answered; the message is its last word.
+        TimedOut: it did not answer in time and was ended.
+    """
+    if standing := status():
+        raise HeldError(
+            f"A sandbox is up already (process {standing.pid}, tier {standing.tier}).",
+            hint="Use it, or end it with: rebake sandbox down",
+        )
+    folder().mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pipeline.sandbox.server"]
+    command += ["--port", str(port), "--state", str(_state_file()), "--speed", f"{speed:g}"]
+    command += ["--tier", tier] if tier else []
+    command += ["--die-with", str(os.getpid())] if die_with_parent else []
+    with _log_file().open("wb") as log:
+        server = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    until = time.monotonic() + _UP_WITHIN
+    while time.monotonic() < until:
+        if server.poll() is not None:
+            last = (logs().strip().splitlines() or ["it said nothing"])[-1]
+            raise StepFailed(f"The sandbox did not come up: {last}", hint="See the whole log: rebake sandbox logs")
+        if found := status():
+            return found
+        time.sleep(_PAUSE)
+    server.terminate()
+    server.wait()
+    raise TimedOut(f"The sandbox did not answer within {_UP_WITHIN:g} seconds.", hint="See: rebake sandbox logs")
+
+
+def status() -> SandboxStatus | None:
+    """Tell which sandbox is up; None when none is. What a dead one left is removed."""
+    try:
+        kept = json.loads(_state_file().read_text())
+    except FileNotFoundError:
+        return None
+    found = SandboxStatus(**{**kept, "tier": Tier(kept["tier"])})
+    if _lives(found.pid) and _answers(found.endpoint):
+        return found
+    _state_file().unlink(missing_ok=True)
+    return None
+
+
+def down() -> bool:
+    """End the sandbox with everything in it; False when none was up."""
+    standing = status()
+    if standing is None:
+        return False
+    os.kill(standing.pid, signal.SIGTERM)
+    until = time.monotonic() + _DOWN_WITHIN
+    while _lives(standing.pid) and time.monotonic() < until:
+        time.sleep(_PAUSE)
+    if _lives(standing.pid):
+        os.kill(standing.pid, signal.SIGKILL)
+    _state_file().unlink(missing_ok=True)
+    return True
+
+
+def logs() -> str:
+    """Read the log of the sandbox that is or was up; empty when there was none."""
+    return _log_file().read_text(errors="replace") if _log_file().exists() else ""
+
+
+def _lives(pid: int) -> bool:
+    # A child of this process that has ended stays until it is waited for.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _answers(endpoint: str) -> bool:
+    url = urlsplit(endpoint)
+    try:
+        socket.create_connection((url.hostname or "", url.port or 0), timeout=2).close()
+    except OSError:
+        return False
+    return True
