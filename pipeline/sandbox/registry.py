@@ -37,9 +37,13 @@ def operation(service: str, *names: str) -> Callable[[Operation], Operation]:
     return register
 
 
+class Refusal(ServiceException):  # type: ignore[misc] # moto is not typed
+    """An AWS error, as an exception of a module of ours: of its own modules moto wants the service by their names."""
+
+
 def refusal(code: str, message: str) -> Exception:
     """Make the exception that is answered as this AWS error."""
-    error: Exception = ServiceException(code, message)
+    error: Exception = Refusal(code, message)
     return error
 
 
