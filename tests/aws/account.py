@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from world import World
+
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
@@ -26,23 +28,18 @@ from pipeline.sandbox.clock import ManualClock
 from pipeline.sandbox.cloud import Cloud
 
 WEB = GroupName("web")
-
-
 STABLE = "/rebake/web/stable"
-
-
 NOBODY = InstanceId("i-00000000000000000")
-
-
 FAST = RefreshStrategy(min_healthy=50, max_healthy=100, warmup=timedelta(0))
 
 
-class World:
-    """An account of the sandbox, and every port of it. Nothing below this class knows boto3."""
+class Account:
+    """An account of the sandbox behind every port; `world` makes what a user has before."""
 
     def __init__(self, cloud: Cloud[ManualClock], clients: Clients) -> None:
         self.cloud = cloud
         self.clients = clients
+        self.world = World(cloud, region=clients.region)
         self.images: Images = Ec2Images(clients, cloud.clock)
         self.fleets: Fleets = AutoScalingFleets(clients)
         self.templates: Templates = Ec2Templates(clients)
@@ -67,40 +64,22 @@ class World:
         return launched.id
 
     def bake(self, name: str = "web-1") -> Image:
-        """Freeze an instance to an image of ours."""
-        made = self.clients.ec2.create_image(InstanceId=self.launch(token=name), Name=name)
-        self.cloud.clock.advance(timedelta(minutes=5))
-        image = ImageId(made["ImageId"])
+        """Make an image of ours."""
+        image = ImageId(self.world.image(name))
         return self.images.get([image])[image]
 
     def template(self) -> TemplateVersion:
         """Make a launch template of the base image, with a data volume."""
-        ec2 = self.clients.ec2
-        volume = ec2.create_volume(AvailabilityZone="eu-west-1a", Size=1)["VolumeId"]
-        snapshot = ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
-        answer = ec2.create_launch_template(
-            LaunchTemplateName="web",
-            LaunchTemplateData={
-                "ImageId": self.base().id,
-                "InstanceType": "t3.small",
-                "BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": {"SnapshotId": snapshot}}],
-            },
-        )
-        return self.templates.version(TemplateId(answer["LaunchTemplate"]["LaunchTemplateId"]), "1")
+        zone = f"{self.clients.region}a"
+        volume = self.world.ec2.create_volume(AvailabilityZone=zone, Size=1)["VolumeId"]
+        snapshot = self.world.ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
+        mapping = {"DeviceName": "/dev/sdf", "Ebs": {"SnapshotId": snapshot}}
+        made = self.world.template("volumes", self.base().id, BlockDeviceMappings=[mapping])
+        return self.templates.version(TemplateId(made), "1")
 
-    def group(self, template: TemplateId, name: GroupName = WEB) -> Group:
-        """Make a group of two instances on version 1 of a template, all in service."""
-        subnets = self.clients.ec2.describe_subnets()["Subnets"]
-        self.clients.autoscaling.create_auto_scaling_group(
-            AutoScalingGroupName=name,
-            MinSize=1,
-            MaxSize=4,
-            DesiredCapacity=2,
-            LaunchTemplate={"LaunchTemplateId": template, "Version": "1"},
-            VPCZoneIdentifier=",".join(sorted(subnet["SubnetId"] for subnet in subnets)),
-            Tags=[{"Key": "Service", "Value": "web"}],
-        )
-        self.cloud.clock.advance(timedelta(minutes=10))
+    def group(self, name: GroupName = WEB) -> Group:
+        """Make a group of two instances on the base image, all in service."""
+        self.world.fleet(name, self.base().id, size=2, MinSize=1, Tags=[{"Key": "Service", "Value": "web"}])
         return self.fleets.find(GroupByName(name=name))
 
     def saved(self, group: Group) -> TemplateVersion:
@@ -114,7 +93,7 @@ class World:
 
     def rolling(self) -> tuple[Group, RefreshId, TemplateVersion]:
         """Start a refresh of the group to version 2, with another image."""
-        group = self.group(self.template().id)
+        group = self.group()
         version = self.next_version(group, self.bake())
         return group, self.start(group, version), version
 

@@ -9,8 +9,7 @@ from typing import Any
 from botocore.stub import Stubber
 
 Stub = Callable[[str], Stubber]
-
-
+ROLE = "arn:aws:iam::123456789012:role/ci/deploy"
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
@@ -22,7 +21,7 @@ def described(**more: Any) -> dict[str, Any]:
         "MaxSize": 8,
         "DesiredCapacity": 4,
         "DefaultCooldown": 300,
-        "AvailabilityZones": ["eu-west-1a"],
+        "AvailabilityZones": ["us-east-1a"],
         "HealthCheckType": "ELB",
         "CreatedTime": AT,
         **more,
@@ -32,9 +31,6 @@ def described(**more: Any) -> dict[str, Any]:
 def answer_groups(stub: Stub, *groups: dict[str, Any], asked: dict[str, Any] | None = None) -> None:
     """Let the next DescribeAutoScalingGroups answer these."""
     stub("autoscaling").add_response("describe_auto_scaling_groups", {"AutoScalingGroups": list(groups)}, asked)
-
-
-ROLE = "arn:aws:iam::123456789012:role/ci/deploy"
 
 
 def answer_role(stub: Stub, arn: str, name: str) -> None:

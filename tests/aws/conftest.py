@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from aws.account import World
+from aws.account import Account
 from botocore.stub import Stubber
 
 from pipeline.aws.session import Clients, connect
@@ -21,7 +21,7 @@ def clients() -> Clients:
     with pytest.MonkeyPatch.context() as patch:  # credentials are read when a client is made: all are made here
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        made = connect(region="eu-west-1", profile=None, endpoint=None, attempts=1)
+        made = connect(region="us-east-1", profile=None, endpoint=None, attempts=1)
         for service in _SERVICES:
             getattr(made, service)
     return made
@@ -51,8 +51,8 @@ def stub(clients: Clients) -> Iterator[Callable[[str], Stubber]]:
 
 
 @pytest.fixture
-def world(clients: Clients) -> Iterator[World]:
+def account(clients: Clients) -> Iterator[Account]:
     """An account of its own for each test."""
     cloud = Cloud(clock=ManualClock())
     with cloud.in_process():
-        yield World(cloud, clients)
+        yield Account(cloud, clients)

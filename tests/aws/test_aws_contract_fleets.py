@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from aws.account import WEB, World
+from aws.account import WEB, Account
 
 from pipeline.errors import HeldError, NotFound, NotPossible
 from pipeline.model.fleets import RefreshStatus
@@ -13,73 +13,71 @@ from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.settings import GroupByName, GroupByTags
 
 
-def test_a_group_is_found_by_name_and_tags(world: World) -> None:
+def test_a_group_is_found_by_name_and_tags(account: Account) -> None:
     """Both selectors mean the same group; its members carry image and version."""
-    template = world.template()
-    group = world.group(template.id)
+    group = account.group()
     assert (group.desired, group.minimum, group.maximum) == (2, 1, 4)
-    assert world.fleets.find(GroupByTags(tags={"Service": "web"})) == group
-    assert [member.image for member in group.members] == [world.base().id] * 2
+    assert account.fleets.find(GroupByTags(tags={"Service": "web"})) == group
+    assert [member.image for member in group.members] == [account.base().id] * 2
     assert {member.lifecycle for member in group.members} == {"InService"}
     assert {member.template.number for member in group.members if member.template} == {1}
-    assert world.fleets.activities(WEB)
+    assert account.fleets.activities(WEB)
 
 
-def test_groups_must_be_one(world: World) -> None:
+def test_groups_must_be_one(account: Account) -> None:
     """None and two are different errors."""
     with pytest.raises(NotFound):
-        world.fleets.find(GroupByName(name=WEB))
-    template = world.template()
-    world.group(template.id)
-    world.group(template.id, GroupName("web-2"))
+        account.fleets.find(GroupByName(name=WEB))
+    account.group()
+    account.group(GroupName("web-2"))
     with pytest.raises(NotPossible):
-        world.fleets.find(GroupByTags(tags={"Service": "web"}))
+        account.fleets.find(GroupByTags(tags={"Service": "web"}))
 
 
-def test_a_refresh_replaces_the_group(world: World) -> None:
+def test_a_refresh_replaces_the_group(account: Account) -> None:
     """It ends successful, and the group is saved on the new version."""
-    _, refresh, version = world.rolling()
-    assert world.refresh() in {RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS}
-    world.cloud.clock.advance(timedelta(hours=1))
-    ended = world.fleets.refreshes(WEB)[0]
+    _, refresh, version = account.rolling()
+    assert account.refresh() in {RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS}
+    account.cloud.clock.advance(timedelta(hours=1))
+    ended = account.fleets.refreshes(WEB)[0]
     assert (ended.id, ended.status, ended.percentage) == (refresh, RefreshStatus.SUCCESSFUL, 100)
-    group = world.fleets.find(GroupByName(name=WEB))
+    group = account.fleets.find(GroupByName(name=WEB))
     assert group.template is not None
     assert group.template.number == version.number
     assert {member.image for member in group.members} == {ImageId(version.image)}
 
 
-def test_a_second_refresh_is_held_unless_it_goes_the_same_way(world: World) -> None:
+def test_a_second_refresh_is_held_unless_it_goes_the_same_way(account: Account) -> None:
     """The same request answers the refresh that runs; another is refused."""
-    group, refresh, version = world.rolling()
-    assert world.start(group, version) == refresh
-    source = world.templates.version(version.id, "1")
+    group, refresh, version = account.rolling()
+    assert account.start(group, version) == refresh
+    source = account.templates.version(version.id, "1")
     with pytest.raises(HeldError):
-        world.start(group, source)
+        account.start(group, source)
 
 
-def test_a_lost_answer_does_not_lose_the_refresh(world: World) -> None:
+def test_a_lost_answer_does_not_lose_the_refresh(account: Account) -> None:
     """StartInstanceRefresh has no token: the one that started is found and answered."""
-    group = world.group(world.template().id)
-    version = world.next_version(group, world.bake())
-    world.cloud.faults.lose_answer("autoscaling:StartInstanceRefresh", times=1)
-    assert world.start(group, version) == world.fleets.refreshes(WEB)[0].id
+    group = account.group()
+    version = account.next_version(group, account.bake())
+    account.cloud.faults.lose_answer("autoscaling:StartInstanceRefresh", times=1)
+    assert account.start(group, version) == account.fleets.refreshes(WEB)[0].id
 
 
-def test_a_refresh_is_rolled_back_while_it_runs(world: World) -> None:
+def test_a_refresh_is_rolled_back_while_it_runs(account: Account) -> None:
     """The group goes back to what is saved on it; afterwards there is nothing to roll back."""
-    world.rolling()
-    world.fleets.roll_back_refresh(WEB)
-    world.cloud.clock.advance(timedelta(hours=1))
-    assert world.refresh() is RefreshStatus.ROLLBACK_SUCCESSFUL
+    account.rolling()
+    account.fleets.roll_back_refresh(WEB)
+    account.cloud.clock.advance(timedelta(hours=1))
+    assert account.refresh() is RefreshStatus.ROLLBACK_SUCCESSFUL
     with pytest.raises(NotPossible):
-        world.fleets.roll_back_refresh(WEB)
+        account.fleets.roll_back_refresh(WEB)
 
 
-def test_a_refresh_is_cancelled_once_or_twice(world: World) -> None:
+def test_a_refresh_is_cancelled_once_or_twice(account: Account) -> None:
     """Cancelling what does not run is no error."""
-    world.rolling()
-    world.fleets.cancel_refresh(WEB)
-    world.cloud.clock.advance(timedelta(hours=1))
-    assert world.refresh() is RefreshStatus.CANCELLED
-    world.fleets.cancel_refresh(WEB)
+    account.rolling()
+    account.fleets.cancel_refresh(WEB)
+    account.cloud.clock.advance(timedelta(hours=1))
+    assert account.refresh() is RefreshStatus.CANCELLED
+    account.fleets.cancel_refresh(WEB)

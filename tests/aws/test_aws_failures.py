@@ -205,7 +205,7 @@ def test_no_region_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_one_client_serves_everybody(clients: Clients) -> None:
     """Clients are made once, speak to one region and tell AWS who calls."""
     assert clients.ec2 is clients.ec2
-    assert clients.region == "eu-west-1"
+    assert clients.region == "us-east-1"
     config: Any = clients.ssm.meta.config
     assert config.retries == {"mode": "adaptive", "total_max_attempts": 1}
     assert config.user_agent_extra.startswith("rebake/")
@@ -213,7 +213,7 @@ def test_one_client_serves_everybody(clients: Clients) -> None:
 
 def test_all_services_may_share_one_endpoint() -> None:
     """A sandbox answers for all services at one URL."""
-    there = connect(region="eu-west-1", profile=None, endpoint="http://127.0.0.1:5000")
+    there = connect(region="us-east-1", profile=None, endpoint="http://127.0.0.1:5000")
     assert there.sts.meta.endpoint_url == "http://127.0.0.1:5000"
 
 
@@ -221,6 +221,6 @@ def test_nobody_listening_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> Non
     """A refused connection says that AWS cannot be reached."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    away = connect(region="eu-west-1", profile=None, endpoint="http://127.0.0.1:1", attempts=1)
+    away = connect(region="us-east-1", profile=None, endpoint="http://127.0.0.1:1", attempts=1)
     with pytest.raises(Unavailable, match="cannot be reached"), translated("sts"):
         away.sts.get_caller_identity()

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aws.answers import answer_groups, described
-from botocore.stub import Stubber
+from aws.answers import Stub, answer_groups, described
 
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.session import Clients
 from pipeline.errors import NotFound, NotPossible
-from pipeline.model.fleets import Group, TemplateRef
+from pipeline.model.fleets import TemplateRef
 from pipeline.model.ids import GroupName, ImageId, TemplateId
 from pipeline.model.settings import GroupByName, GroupByTags
 
-Stub = Callable[[str], Stubber]
-
-
 WEB = GroupName("web")
-
-
 TEMPLATE = TemplateId("lt-0abc")
-
-
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
-
-
-GROUP = Group(name=WEB, desired=4, minimum=2, maximum=8, template=TemplateRef(id=TEMPLATE, version="3"))
 
 
 def test_a_group_is_read_with_its_members_and_their_images(clients: Clients, stub: Stub) -> None:
     """An instance that is gone already is kept as a member without an image."""
-    member = {"AvailabilityZone": "eu-west-1a", "HealthStatus": "Healthy", "LifecycleState": "InService"}
+    member = {"AvailabilityZone": "us-east-1a", "HealthStatus": "Healthy", "LifecycleState": "InService"}
     template = {"LaunchTemplateId": TEMPLATE, "LaunchTemplateName": "web", "Version": "3"}
     group = described(
         LaunchTemplate=template,
@@ -117,7 +105,7 @@ def test_a_group_is_found_by_all_of_its_tags(clients: Clients, stub: Stub) -> No
 def test_no_group_is_not_found(clients: Clients, stub: Stub) -> None:
     """The message names what was looked for, and where."""
     answer_groups(stub)
-    with pytest.raises(NotFound, match="named web in eu-west-1"):
+    with pytest.raises(NotFound, match="named web in us-east-1"):
         AutoScalingFleets(clients).find(GroupByName(name=WEB))
 
 

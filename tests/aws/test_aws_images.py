@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-
-from botocore.stub import Stubber
 
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.session import Clients
@@ -14,12 +11,7 @@ from pipeline.model.ids import BakeKey, ImageId, SnapshotId
 from pipeline.model.images import Architecture, Image
 from pipeline.sandbox.clock import ManualClock
 
-Stub = Callable[[str], Stubber]
-
-
 NEW = ImageId("ami-new")
-
-
 OURS = Image(
     id=NEW,
     name="web",

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
+from aws.answers import Stub
 
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.session import Clients
 from pipeline.errors import NotFound, StepFailed
 from pipeline.model.ids import ImageId, InstanceId, TemplateId
 from pipeline.ports.instances import LaunchRequest
-
-Stub = Callable[[str], Stubber]
 
 TEMPLATE = TemplateId("lt-0abc")
 TAGS = [{"Key": "rebake:run", "Value": "r1"}]

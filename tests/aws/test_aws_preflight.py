@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from aws.answers import ROLE, answer_groups, answer_role, answer_simulation, described
-from botocore.stub import Stubber
+from aws.answers import ROLE, Stub, answer_groups, answer_role, answer_simulation, described
 
 from pipeline.aws.permissions import AGENT_ACTIONS
 from pipeline.aws.preflight import LivePreflight
@@ -26,9 +24,6 @@ from pipeline.model.settings import (
     SourcePinned,
 )
 from pipeline.ports.preflight import Finding
-
-Stub = Callable[[str], Stubber]
-
 
 AT = datetime(2026, 10, 1, tzinfo=UTC)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aws.answers import answer_groups, described
-from botocore.stub import Stubber
+from aws.answers import Stub, answer_groups, described
 
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.session import Clients
@@ -17,18 +15,9 @@ from pipeline.model.fleets import Group, RefreshStatus, TemplateRef
 from pipeline.model.ids import GroupName, TemplateId
 from pipeline.model.settings import OnBusy, RefreshStrategy
 
-Stub = Callable[[str], Stubber]
-
-
 WEB = GroupName("web")
-
-
 TEMPLATE = TemplateId("lt-0abc")
-
-
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
-
-
 GROUP = Group(name=WEB, desired=4, minimum=2, maximum=8, template=TemplateRef(id=TEMPLATE, version="3"))
 
 

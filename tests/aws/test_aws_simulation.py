@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from aws.answers import ROLE, answer_role, answer_simulation
-from botocore.stub import Stubber
+from aws.answers import ROLE, Stub, answer_role, answer_simulation
 
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.session import Clients
 from pipeline.errors import CredentialsError
 
-Stub = Callable[[str], Stubber]
-
-
 USER = "arn:aws:iam::123456789012:user/ann"
-
-
 SESSION = "arn:aws:sts::123456789012:assumed-role/deploy/run-7"
 
 

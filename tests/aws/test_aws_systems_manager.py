@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
+from aws.answers import Stub
 
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.run_command import SsmRunCommand
@@ -18,8 +17,6 @@ from pipeline.model.fleets import ChannelEntry
 from pipeline.model.ids import ImageId, InstanceId
 from pipeline.model.settings import Secret
 from pipeline.sandbox.clock import ManualClock
-
-Stub = Callable[[str], Stubber]
 
 STABLE = "/rebake/web/stable"
 HOST = InstanceId("i-0123456789abcdef0")

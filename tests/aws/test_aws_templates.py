@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
+from aws.answers import Stub
 
 from pipeline.aws.session import Clients
 from pipeline.aws.templates import Ec2Templates
@@ -15,12 +14,7 @@ from pipeline.errors import NotFound
 from pipeline.model.fleets import TemplateVersion
 from pipeline.model.ids import ImageId, SnapshotId, TemplateId
 
-Stub = Callable[[str], Stubber]
-
-
 TEMPLATE = TemplateId("lt-0abc")
-
-
 NEW = ImageId("ami-new")
 
 
