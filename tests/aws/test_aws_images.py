@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from aws.answers import Stub
+
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.session import Clients
 from pipeline.model.ids import BakeKey, ImageId, SnapshotId
