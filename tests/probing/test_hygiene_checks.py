@@ -86,7 +86,7 @@ OLD = "touch -d '1 hour ago'"
         (
             hygiene.test_no_security_updates_are_pending,
             "tool apt-get 'echo \"Inst openssl [1] (2 Debian-Security:12/oldstable-security [amd64])\"'",
-            "1 security updates are pending: openssl. Bake again.",
+            "Pending security updates (1): openssl. Bake again.",
         ),
         (hygiene.test_no_security_updates_are_pending, "tool apt-get 'echo no network; exit 100'", "cannot be known"),
         (
@@ -149,7 +149,7 @@ def test_no_services_are_no_check() -> None:
     [
         (
             "echo ALAS2023-2023-041 Important/Sec. openssl-3.0.8.x86_64",
-            "1 security updates are pending: openssl-3.0.8.x86_64",
+            "Pending security updates (1): openssl-3.0.8.x86_64",
         ),
         ("echo no network >&2; exit 1", "cannot be known: dnf failed.\nno network"),
     ],

@@ -5,7 +5,7 @@ lists=$(mktemp -d) || exit 1
 trap 'rm -rf "$lists"' EXIT
 chmod 755 "$lists"
 if command -v apt-get >/dev/null; then
-    apt() { apt-get -q -o "Dir::State::Lists=$lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"; }
+    apt() { apt-get -q -o Acquire::Retries=3 -o "Dir::State::Lists=$lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"; }
     if ! apt -o APT::Update::Error-Mode=any update >"$lists/log" 2>&1; then
         echo "Whether updates are pending cannot be known: the package lists cannot be fetched."
         tail -n 3 "$lists/log"
@@ -32,5 +32,5 @@ fi
 [ -z "$pending" ] && exit 0
 # shellcheck disable=SC2086 # one word for each package
 set -- $pending
-echo "$# security updates are pending: $*. Bake again."
+echo "Pending security updates ($#): $*. Bake again."
 exit 1
