@@ -203,6 +203,13 @@ def test_bytes_that_are_not_utf8_have_a_line(tmp_path: Path) -> None:
         load(path)
 
 
+def test_a_link_that_leads_elsewhere_is_refused(faults: Callable[[str], list[str]], tmp_path: Path) -> None:
+    """A symbolic link does not bring foreign files into an image."""
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    told = faults("version: 1\nfamilies: {web: {provision: [{shell: link}]}}\n")
+    assert any("link is not below the folder of this file" in fault for fault in told)
+
+
 def test_keys_left_empty_count_as_not_given(write: Write) -> None:
     """A section whose lines are all commented out is its default, not a fault."""
     family = "{template: debian-12, source: {image: ami-12345678}, build: {instance_profile: p}, smoke: , tags: }"
