@@ -38,9 +38,34 @@ class AutoScalingFleets:
             NotFound: no group matches.
             NotPossible: more than one group carries the tags.
         """
-        entry = self._one(selector)
+        entry = self.describe(selector)
         ids = [InstanceId(member["InstanceId"]) for member in entry.get("Instances", [])]
         return group_of(entry, self._images_of(ids))
+
+    @translated("autoscaling")
+    def describe(self, selector: GroupSelector) -> AutoScalingGroupTypeDef:
+        """Describe the one group that the selector means, in AWS's own shape; raises as `find` does."""
+        paginator = self._clients.autoscaling.get_paginator("describe_auto_scaling_groups")
+        if isinstance(selector, GroupByName):
+            words = f"named {selector.name}"
+            pages = paginator.paginate(AutoScalingGroupNames=[selector.name])
+        else:
+            words = "with the tags " + ", ".join(f"{key}={value}" for key, value in selector.tags.items())
+            pages = paginator.paginate(Filters=tag_filters(selector.tags))
+        # "Status" is set only on a group that is being deleted: for us it is gone.
+        found = [entry for page in pages for entry in page["AutoScalingGroups"] if not entry.get("Status")]
+        if not found:
+            raise NotFound(
+                f"There is no Auto Scaling group {words} in {self._clients.region}.",
+                hint="Check the fleet's group, the region and the account.",
+            )
+        if len(found) > 1:
+            names = ", ".join(sorted(entry["AutoScalingGroupName"] for entry in found)[:_NAMED_AT_MOST])
+            raise NotPossible(
+                f"{len(found)} Auto Scaling groups exist {words}: {names}.",
+                hint="A fleet is one group: add a tag that tells them apart, or name the group.",
+            )
+        return found[0]
 
     @translated("autoscaling")
     def refreshes(self, group: GroupName) -> tuple[Refresh, ...]:
@@ -126,30 +151,6 @@ class AutoScalingFleets:
         ]
         return tuple(sorted(activities, key=lambda activity: activity.at, reverse=True))
 
-    @translated("autoscaling")
-    def _one(self, selector: GroupSelector) -> AutoScalingGroupTypeDef:
-        paginator = self._clients.autoscaling.get_paginator("describe_auto_scaling_groups")
-        if isinstance(selector, GroupByName):
-            words = f"named {selector.name}"
-            pages = paginator.paginate(AutoScalingGroupNames=[selector.name])
-        else:
-            words = "with the tags " + ", ".join(f"{key}={value}" for key, value in selector.tags.items())
-            pages = paginator.paginate(Filters=tag_filters(selector.tags))
-        # "Status" is set only on a group that is being deleted: for us it is gone.
-        found = [entry for page in pages for entry in page["AutoScalingGroups"] if not entry.get("Status")]
-        if not found:
-            raise NotFound(
-                f"There is no Auto Scaling group {words} in {self._clients.region}.",
-                hint="Check the fleet's group, the region and the account.",
-            )
-        if len(found) > 1:
-            names = ", ".join(sorted(entry["AutoScalingGroupName"] for entry in found)[:_NAMED_AT_MOST])
-            raise NotPossible(
-                f"{len(found)} Auto Scaling groups exist {words}: {names}.",
-                hint="A fleet is one group: add a tag that tells them apart, or name the group.",
-            )
-        return found[0]
-
     @translated("ec2")
     def _images_of(self, ids: Iterable[InstanceId]) -> dict[InstanceId, ImageId]:
         # By filter: among InstanceIds, one instance that has just vanished would fail the whole call.
@@ -165,7 +166,7 @@ class AutoScalingFleets:
     def _desired(self, group: Group, template: TemplateId, version: int) -> DesiredConfigurationTypeDef:
         if not group.mixed:
             return {"LaunchTemplate": {"LaunchTemplateId": template, "Version": str(version)}}
-        policy = self._one(GroupByName(name=group.name)).get("MixedInstancesPolicy", {})
+        policy = self.describe(GroupByName(name=group.name)).get("MixedInstancesPolicy", {})
         return {"MixedInstancesPolicy": with_template(group.name, policy, template, version)}
 
     @translated("autoscaling")

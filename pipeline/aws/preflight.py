@@ -9,10 +9,12 @@ from pipeline.aws.failures import translated
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.permissions import AGENT_ACTIONS
 from pipeline.aws.quota import VcpuQuota
+from pipeline.aws.refreshes import group_of
 from pipeline.aws.session import Clients
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.aws.templates import Ec2Templates
 from pipeline.errors import NotFound, RebakeError
+from pipeline.model.fleets import Group
 from pipeline.model.settings import Connect, Family, FleetSettings
 from pipeline.ports.preflight import Caller, Finding
 
@@ -49,7 +51,13 @@ class LivePreflight:
 
     def fleet(self, fleet: FleetSettings) -> tuple[Finding, ...]:
         """Check what a roll needs: the service-linked role, and quota for the instances above desired capacity."""
-        return (self._service_role(), self._surge(fleet))
+        try:
+            entry = self._fleets.describe(fleet.group)
+        except RebakeError as failure:
+            return (Finding(check="group", ok=None, text=failure.message, hint=failure.hint),)
+        # A group may have a role of its own, with a suffix to the usual name.
+        role = entry.get("ServiceLinkedRoleARN", "").rpartition("/")[2] or _SERVICE_ROLE
+        return (self._service_role(role), self._surge(fleet, group_of(entry, {})))
 
     def _family(self, family: Family) -> Iterator[Finding]:
         build = family.build
@@ -102,28 +110,27 @@ class LivePreflight:
         roles = self._clients.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
         return roles[0]["Arn"] if roles else None
 
-    def _service_role(self) -> Finding:
+    def _service_role(self, role: str) -> Finding:
         check = "service-linked role"
         try:
-            self._get_service_role()
+            self._get_role(role)
         except NotFound:
             return Finding(
                 check=check,
                 ok=False,
-                text=f"The role {_SERVICE_ROLE} does not exist.",
+                text=f"The role {role} does not exist.",
                 hint="`aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com` makes it.",
             )
         except RebakeError as failure:
             return Finding(check=check, ok=None, text=failure.message, hint=failure.hint)
-        return Finding(check=check, ok=True, text=f"The role {_SERVICE_ROLE} exists.")
+        return Finding(check=check, ok=True, text=f"The role {role} exists.")
 
     @translated("iam")
-    def _get_service_role(self) -> None:
-        self._clients.iam.get_role(RoleName=_SERVICE_ROLE)
+    def _get_role(self, role: str) -> None:
+        self._clients.iam.get_role(RoleName=role)
 
-    def _surge(self, fleet: FleetSettings) -> Finding:
+    def _surge(self, fleet: FleetSettings, group: Group) -> Finding:
         try:
-            group = self._fleets.find(fleet.group)
             if group.template is None or group.mixed:
                 kind = ""
             else:

@@ -198,7 +198,7 @@ def test_no_region_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     nowhere = connect(region=None, profile=None, endpoint=None)
     with pytest.raises(UsageError) as raised:
-        _ = nowhere.ec2
+        _ = nowhere.kms
     assert "--region" in raised.value.hint
 
 

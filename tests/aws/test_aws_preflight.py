@@ -209,9 +209,19 @@ def test_the_service_linked_role_is_missing_or_unknown(
 
 
 def test_a_group_that_cannot_be_found_is_unknown(clients: Clients, stub: Stub) -> None:
-    """The finding says which group."""
-    answer_role(stub, ROLE, "AWSServiceRoleForAutoScaling")
-    stub("autoscaling").add_response("describe_auto_scaling_groups", {"AutoScalingGroups": []})
-    _, quota = LivePreflight(clients).fleet(fleet())
+    """The finding says which group; nothing more can be asked without it."""
+    answer_groups(stub)
+    (found,) = LivePreflight(clients).fleet(fleet())
+    assert found.ok is None
+    assert "named web" in found.text
+
+
+def test_a_template_that_cannot_be_read_leaves_the_need_unknown(clients: Clients, stub: Stub) -> None:
+    """A group may have a service-linked role of its own, whose name has a suffix: that one is looked for."""
+    arn = "arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling_web"
+    answer_group(stub, ServiceLinkedRoleARN=arn, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"})
+    answer_role(stub, arn, "AWSServiceRoleForAutoScaling_web")
+    stub("ec2").add_client_error("describe_launch_template_versions", "UnauthorizedOperation", http_status_code=403)
+    role, quota = LivePreflight(clients).fleet(fleet())
+    assert role.ok is True
     assert quota.ok is None
-    assert "named web" in quota.text
