@@ -96,9 +96,11 @@ def listener(*rules: Rule) -> Listener:
 
 
 @contextlib.asynccontextmanager
-async def balancer(*groups: TargetGroup, door: Listener | None = None) -> AsyncIterator[Balancer]:
+async def balancer(
+    *groups: TargetGroup, door: Listener | None = None, patience: float = 10.0
+) -> AsyncIterator[Balancer]:
     """Run a balancer that routes to groups; the image of instance ``i-x`` is ``ami-x``."""
-    running = Balancer(1.0)
+    running = Balancer(1.0, patience=patience)
     await tell(running, groups, [door or forward()])
     await asyncio.sleep(0.05)
     try:

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from pipeline.sandbox.machines import Rule
 
 _BODY_MAX = 16 * 1024 * 1024
-_ANSWER_WITHIN = 60.0  # seconds; ELB's default idle time-out
+ANSWER_WITHIN = 60.0  # seconds; ELB's default idle time-out
 
 
 class Door:
-    """A listener: its compiled rules, and the connections and tasks under it."""
+    """A listener: its compiled rules, and the connections and tasks under it. ``patience`` is in seconds."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, patience: float) -> None:
         self.table = table
+        self.patience = patience
         self.routes: tuple[Route, ...] = ()
         self.rules: tuple[Rule, ...] = ()
         self.clients: set[Client] = set()
@@ -150,7 +151,7 @@ class Client(asyncio.Protocol):
             return
         payload = b"".join((head.first, b"\r\n", b"\r\n".join(head.lines), HEAD_END, *self._payload))
         exchange = Exchange(client=self, backend=backend, method=method, payload=payload)
-        self._deadline = asyncio.get_running_loop().call_later(_ANSWER_WITHIN, self._too_late)
+        self._deadline = asyncio.get_running_loop().call_later(self._door.patience, self._too_late)
         if backend.idle:
             backend.idle.pop().start(exchange)
         else:

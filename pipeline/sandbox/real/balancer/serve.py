@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.sandbox.machines import Listener, Target, TargetGroup, TargetHealth
 from pipeline.sandbox.real.balancer.health import watch
-from pipeline.sandbox.real.balancer.proxy import Client, Door
+from pipeline.sandbox.real.balancer.proxy import ANSWER_WITHIN, Client, Door
 from pipeline.sandbox.real.balancer.routing import Backend, Group, Key, Table, routes
 from pipeline.sandbox.real.balancer.wire import HealthKey, read_routing, write_health
 from pipeline.sandbox.real.ports import open_port
@@ -23,10 +23,14 @@ class _Open:
 
 
 class Balancer:
-    """All listeners and target groups of one sandbox. ``speed`` divides the durations of health checks."""
+    """All listeners and target groups of one sandbox.
 
-    def __init__(self, speed: float) -> None:
+    ``speed`` divides the durations of health checks; ``patience`` is how long a target may take to answer, in seconds.
+    """
+
+    def __init__(self, speed: float, *, patience: float = ANSWER_WITHIN) -> None:
         self._speed = speed
+        self._patience = patience
         self._table = Table()
         self._open: dict[tuple[str, int], _Open] = {}
         self._watches: dict[tuple[str, Key], asyncio.Task[None]] = {}
@@ -106,7 +110,7 @@ class Balancer:
                 door.rules, door.routes = one.rules, routes(one.rules)
 
     async def _listen(self, where: tuple[str, int]) -> Door | None:
-        door = Door(self._table)
+        door = Door(self._table, patience=self._patience)
         try:
             server = await asyncio.get_running_loop().create_server(
                 lambda: Client(door), *where, reuse_address=True, backlog=1024

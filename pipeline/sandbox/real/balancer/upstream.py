@@ -142,6 +142,7 @@ class Upstream(asyncio.Protocol):
         self._head = self._body = None
         self._reused = True
         if keep:
+            self.pause(paused=False)  # a slow client may have held it up, and will not be there to let it go on
             self._backend.idle.append(self)
         else:
             self.discard()

@@ -45,6 +45,13 @@ def userland_fault(where: Path | None = None) -> str | None:
     missing = [tool for tool in _TOOLS if shutil.which(tool, path=PATH) is None]
     if missing:
         return f"{', '.join(missing)} not found"
+    try:
+        return _trial_fault(where)
+    except OSError as error:
+        return f"no folder to try it in: {error.strerror}"
+
+
+def _trial_fault(where: Path | None) -> str | None:
     with tempfile.TemporaryDirectory(dir=where, prefix="probe-", ignore_cleanup_errors=True) as folder:
         trial = subprocess.run(
             boxed("sh", "-c", _TRIAL),

@@ -6,10 +6,12 @@ the XDG cache folder, by a key over everything that goes into it.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -17,14 +19,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import StepFailed
+from pipeline.sandbox.real.children import kill_group
 from pipeline.sandbox.real.userland.apt import SUITE, Archive, fetch_package, find_archive
 from pipeline.sandbox.real.userland.namespaces import PATH, as_owner, is_root, run
 
 PACKAGES = ("openssh-server", "nginx-light", "curl", "ca-certificates", "sudo", "procps")
 _HERE = Path(__file__).parent
 _HOOKS = ("slim.sh", "customize.sh")
+_APT = Path("/etc/apt")
 _AUTHORITIES = Path("/usr/local/share/ca-certificates")
-_GRACE = 15.0  # seconds for mmdebstrap to unmount and remove its tree
+_GRACE = 5.0  # seconds for mmdebstrap to unmount its tree
 
 
 def cache_folder() -> Path:
@@ -41,14 +45,14 @@ def obtain(cache: Path, on_line: Callable[[str], None]) -> Path:
         StepFailed: mmdebstrap failed; its output went to ``on_line``.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock, tempfile.TemporaryDirectory(prefix="apt-", dir=cache) as scratch:
+    target = cache / f"{SUITE}-{_key()}.tar{_suffix()}"
+    with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second sandbox waits for the first one's image instead of building it too
-        archive = find_archive(Path(scratch))
-        target = cache / f"{SUITE}-{_key(archive)}.tar{_suffix()}"
         if target.exists():
             on_line(f"base image from the cache: {target.name}")
-        else:
-            _build(target, archive, cache, on_line)
+            return target
+        with tempfile.TemporaryDirectory(prefix="apt-", dir=cache) as scratch:
+            _build(target, find_archive(Path(scratch)), cache, on_line)
     return target
 
 
@@ -75,14 +79,15 @@ def unpack(tarball: Path, folder: Path) -> Path:
     return tree
 
 
-def _key(archive: Archive) -> str:
-    digest = hashlib.sha256()
-    for word in (SUITE, *PACKAGES, archive.sources, *archive.settings):
-        digest.update(word.encode() + b"\0")
-    for name in _HOOKS:
-        digest.update((_HERE / name).read_bytes())
-    for path in _authorities():
-        digest.update(path.read_bytes())
+def _key() -> str:
+    """Hash what goes into the image. Of apt it takes the configuration's files: asking apt-get costs a second."""
+    digest = hashlib.sha256("\0".join((SUITE, *PACKAGES)).encode())
+    files = [_HERE / name for name in _HOOKS]
+    for pattern in ("sources.list", "sources.list.d/*", "apt.conf", "apt.conf.d/*"):
+        files += sorted(_APT.glob(pattern))
+    for path in (*files, *_authorities()):
+        if path.is_file() and os.access(path, os.R_OK):
+            digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
 
@@ -100,14 +105,15 @@ def _build(target: Path, archive: Archive, cache: Path, on_line: Callable[[str],
     on_line(f"building a base image from Debian's {SUITE}: {', '.join(PACKAGES)}")
     part = cache / f"part-{target.name}"
     # Not below the cache: mmdebstrap drops privileges and could not step through a private home folder.
-    with tempfile.TemporaryDirectory(prefix="rebake-seed-") as seed:
-        Path(seed).chmod(0o755)
-        _seed(Path(seed), archive)
-        try:
-            _run_mmdebstrap(_arguments(part, archive, Path(seed)), _search_path(archive, cache), on_line)
-            part.rename(target)
-        finally:
-            part.unlink(missing_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="rebake-build-"))
+    work.chmod(0o755)
+    try:
+        _seed(work, archive)
+        _run_mmdebstrap(_arguments(part, archive, work), _search_path(archive, cache), work, on_line)
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)
+        run(as_owner("rm", "-rf", str(work)))
     on_line(f"base image built in {time.monotonic() - begun:.0f} s, {target.stat().st_size // 2**20} MiB")
 
 
@@ -146,11 +152,11 @@ def _search_path(archive: Archive, cache: Path) -> str:
     return f"{tools}/usr/bin:{PATH}"
 
 
-def _run_mmdebstrap(words: Sequence[str], path: str, on_line: Callable[[str], None]) -> None:
+def _run_mmdebstrap(words: Sequence[str], path: str, work: Path, on_line: Callable[[str], None]) -> None:
     # pdeathsig: the build must not go on when we are killed. It follows this thread, which waits for it here.
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "TERM", *words],
-        env={"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(Path.home()), "TMPDIR": tempfile.gettempdir()},
+        env={"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(Path.home()), "TMPDIR": str(work)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -165,11 +171,21 @@ def _run_mmdebstrap(words: Sequence[str], path: str, on_line: Callable[[str], No
             on_line(line.rstrip())
         code = process.wait()
     except BaseException:
-        process.terminate()
-        process.wait(_GRACE)
+        _stop(process)
         raise
     finally:
         if process.stdout is not None:
             process.stdout.close()
     if code:
         raise StepFailed(f"mmdebstrap failed with {code}: {last}", hint="its output is above; tier B works without it")
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    # The whole group: mmdebstrap itself only waits for the dpkg it has under way.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        kill_group(process)
+        process.wait()
