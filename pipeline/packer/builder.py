@@ -64,6 +64,7 @@ class _Run:
                 self.follow(grace, aloud=aloud)
         finally:
             self.child.kill()
+        self.follow(0, aloud=aloud)  # it has ended: this is what it said last
 
 
 class PackerBuilder:

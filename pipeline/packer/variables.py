@@ -22,7 +22,7 @@ def request_values(request: BuildRequest, *, region: str, endpoint: str | None) 
     """Answer every variable that a template may declare, by name; docs/templates.md lists them for the user.
 
     Raises:
-        ConfigError: a secret variable was not resolved.
+        ConfigError: a secret variable was not resolved, or a tag would be evaluated.
     """
     family, build = request.family, request.family.build
     name = build_name(request.run, family.name)
@@ -73,5 +73,11 @@ def _own(family: Family, request: BuildRequest) -> dict[str, str]:
 
 
 def _tags(tags: dict[str, str]) -> dict[str, str]:
-    """Keep Packer from reading braces in a tag as a template of its own."""
-    return {name: value.replace("{{", "{{`{{`}}") for name, value in tags.items()}
+    """Refuse what Packer would evaluate: it renders tags as templates of its own, and more than once."""
+    bad = [name for name, value in tags.items() if "{{" in name + value]
+    if bad:
+        raise ConfigError(
+            tuple(f"the tag {name!r} contains {{{{, which Packer would evaluate" for name in bad),
+            hint="correct the tag in rebake.yaml",
+        )
+    return tags

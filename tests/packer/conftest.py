@@ -16,6 +16,8 @@ from pipeline.model.images import Architecture, Image
 from pipeline.model.settings import Baseline, BuildSettings, Connect, Family, SourcePinned
 from pipeline.packer.builder import PackerBuilder
 from pipeline.ports.builder import BuildRequest
+from pipeline.sandbox.clock import WallClock
+from pipeline.sandbox.cloud import Cloud
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -105,12 +107,9 @@ def builder_for(tmp_path: Path) -> Callable[..., PackerBuilder]:
 
 
 @pytest.fixture
-def moto_server() -> Iterator[str]:
-    """Run moto's EC2 at an address of its own."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - a second of import that one test needs
-
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def sandbox() -> Iterator[str]:
+    """Bring the sandbox's API up, where instances boot and images freeze at once, and answer its endpoint."""
+    cloud = Cloud(clock=WallClock())
+    cloud.virtual.boot_time = cloud.virtual.freeze_time = timedelta()
+    with cloud.serve() as endpoint:
+        yield endpoint

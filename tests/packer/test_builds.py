@@ -1,4 +1,4 @@
-"""Real builds with every Packer found: null and file builders need no AWS, and one build meets moto's EC2."""
+"""Real builds with every Packer found: null and file builders need no AWS, and one meets the sandbox's EC2."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -23,6 +24,9 @@ from pipeline.model.settings import Connect, Family, Secret
 from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.child import Child
 from pipeline.ports.builder import BuildProduct, BuildRequest
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import TagTypeDef
 
 SECRET = "c4nary-s3cret"
 Build = Callable[..., BuildProduct]
@@ -94,13 +98,13 @@ def packer_children() -> list[int]:
     return [pid for pid, command in children().items() if " build " in command]
 
 
-def processes_with(mark: str) -> list[int]:
-    """List the processes whose environment carries a mark."""
+def running(executable: Path, mark: str) -> list[int]:
+    """List the processes of a program whose environment carries a mark."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if mark.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
+            if (process / "exe").samefile(executable) and mark.encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
         except OSError:  # it ended meanwhile, or is not ours
             continue
     return found
@@ -108,7 +112,7 @@ def processes_with(mark: str) -> list[int]:
 
 @pytest.mark.packer
 def test_a_failed_script(packer: Path, build: Build, tmp_path: Path) -> None:
-    """The cause is one sentence, lines come as they are, the log is kept; a secret is in none of them, nor in any argv."""
+    """The cause is one sentence, lines come at once, the log is kept; a secret is in none of them, nor in any argv."""
     lines: list[str] = []
     seen: list[str] = []
 
@@ -194,14 +198,15 @@ def test_a_killed_parent_leaves_no_packer(packer: Path, tmp_path: Path) -> None:
         from pathlib import Path
         from pipeline.packer.client import PackerClient, allowed_environment
         folder = Path(sys.argv[2])
-        child = PackerClient(Path(sys.argv[1]), folder=folder, environment=allowed_environment(os.environ)).build(folder / "out")
+        client = PackerClient(Path(sys.argv[1]), folder=folder, environment=allowed_environment(os.environ))
+        child = client.build(folder / "out")
         child.start()
         for line in child.lines(deadline=time.monotonic() + 60):
             print(line, flush=True)
         """)
     (tmp_path / "t.pkr.hcl").write_text(
         'source "null" "x" {\n  communicator = "none"\n}\nbuild {\n  sources = ["source.null.x"]\n'
-        '  provisioner "shell-local" {\n    inline = ["echo started", "sleep 30"]\n  }\n}\n'
+        '  provisioner "shell-local" {\n    inline = ["echo started", "sleep 4"]\n  }\n}\n'
     )
     environment = {**os.environ, "AWS_TEST_MARK": str(tmp_path)}
     with subprocess.Popen(
@@ -209,8 +214,9 @@ def test_a_killed_parent_leaves_no_packer(packer: Path, tmp_path: Path) -> None:
     ) as parent:
         assert parent.stdout
         assert any("started" in line for line in parent.stdout)
+        assert running(packer, mark)
         parent.kill()
-    assert wait_until(lambda: not processes_with(mark))
+    assert wait_until(lambda: not running(packer, mark))
     assert "Cleanly cancelled builds" in (tmp_path / "out").read_text()
 
 
@@ -250,6 +256,7 @@ variable "rebake_image_name" {}
 variable "rebake_region" {}
 variable "rebake_endpoint" {}
 variable "rebake_instance_type" {}
+variable "rebake_instance_profile" {}
 variable "rebake_build_name" {}
 variable "rebake_manifest" {}
 variable "rebake_tags" {
@@ -266,6 +273,7 @@ source "amazon-ebs" "own" {
   skip_metadata_api_check = true
   source_ami              = var.rebake_source_image
   instance_type           = var.rebake_instance_type
+  iam_instance_profile    = var.rebake_instance_profile
   ami_name                = var.rebake_image_name
   tags                    = var.rebake_tags
   run_tags                = var.rebake_run_tags
@@ -286,7 +294,7 @@ build {
 """
 
 
-def tags(pairs: Iterable[dict[str, str]]) -> dict[str, str]:
+def tags(pairs: Iterable[TagTypeDef]) -> dict[str, str]:
     """Answer AWS's list of tags as a mapping."""
     return {pair["Key"]: pair["Value"] for pair in pairs}
 
@@ -296,19 +304,21 @@ def test_an_image_of_a_template_of_ones_own(
     packer: Path,
     tmp_path: Path,
     family: Family,
-    moto_server: str,
+    sandbox: str,
     builder_for: Callable[..., PackerBuilder],
     request_for: Callable[..., BuildRequest],
 ) -> None:
-    """Image, tags (braces in them too), package lists and log come back; instance, key and security group are gone."""
+    """Image, tags, package lists and log come back; instance, key and security group are gone."""
     template = tmp_path / "own.pkr.hcl"
     template.write_text(AMAZON)
-    ec2 = boto3.client(
-        "ec2", region_name="eu-west-1", endpoint_url=moto_server, aws_access_key_id="t", aws_secret_access_key="t"
-    )
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    iam = boto3.client("iam", region_name="eu-west-1", endpoint_url=sandbox, **keys)
+    iam.create_instance_profile(InstanceProfileName="builds")
+    ec2 = boto3.client("ec2", region_name="eu-west-1", endpoint_url=sandbox, **keys)
     source = ImageId(ec2.describe_images()["Images"][0]["ImageId"])
-    builder = builder_for(packer, endpoint=moto_server)
-    request = request_for(replace(family, template=str(template)), builder, tags={"note": "a {{ b }}"})
+    builder = builder_for(packer, endpoint=sandbox)
+    own = replace(family, template=str(template), build=replace(family.build, instance_profile="builds"))
+    request = request_for(own, builder, tags={"note": "a ${b}"})
     product = builder.build(replace(request, source=replace(request.source, id=source)), lambda _: None)
 
     assert product.before == (Package(name="xz", version="5.4"),)
@@ -318,7 +328,7 @@ def test_an_image_of_a_template_of_ones_own(
     assert image["Name"] == request.image_name
     assert tags(image["Tags"]) == {
         "Name": request.image_name,
-        "note": "a {{ b }}",
+        "note": "a ${b}",
         "rebake:bake-key": request.key,
         "rebake:family": "web",
         "rebake:run": request.run,
@@ -344,7 +354,7 @@ def test_a_template_that_packer_refuses(
     template = tmp_path / "bad.pkr.hcl"
     template.write_text('build {\n  sources = ["source.null.nowhere"]\n}\n')
     builder = builder_for(packer)
-    with pytest.raises(ConfigError, match="Packer refuses the template: .*nowhere"):
+    with pytest.raises(ConfigError, match=r"Packer refuses the template: (?s:.*)nowhere"):
         builder.validate(request_for(replace(family, template=str(template)), builder))
 
 
@@ -373,3 +383,15 @@ def test_an_unresolved_secret(
     wanting = replace(family, variables={"token": Secret(service="ssm", name="/token")})
     with pytest.raises(ConfigError, match=r"families\.web\.variables\.token: the secret was not resolved"):
         builder.validate(request_for(wanting, builder))
+
+
+def test_a_tag_that_packer_would_evaluate(
+    family: Family, builder_for: Callable[..., PackerBuilder], request_for: Callable[..., BuildRequest], tmp_path: Path
+) -> None:
+    """Braces in a tag are refused: Packer renders tags several times, and no quoting survives that."""
+    packer = tmp_path / "packer"
+    packer.write_text("#!/bin/sh\necho Packer v1.6.6")
+    packer.chmod(0o755)
+    builder = builder_for(packer)
+    with pytest.raises(ConfigError, match=r"the tag 'note' contains \{\{"):
+        builder.validate(request_for(family, builder, tags={"note": "{{ x }}"}))
