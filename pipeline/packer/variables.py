@@ -54,7 +54,11 @@ def request_values(request: BuildRequest, *, region: str, endpoint: str | None) 
         "rebake_source_cidrs": [build.source_cidr] if build.source_cidr else [],
         "rebake_source_image": request.source.id,
         "rebake_subnet": build.subnet or "",
-        "rebake_tags": _tags({"Name": request.image_name, **common, TAG_STAGE: Stage.CANDIDATE.value}),
+        "rebake_tags": _tags(
+            # The purpose is stated because plugin 1.8 creates an image with the run's tags: one that still says
+            # "build" was never finished.
+            {"Name": request.image_name, **common, TAG_PURPOSE: "image", TAG_STAGE: Stage.CANDIDATE.value}
+        ),
     }
 
 

@@ -311,10 +311,9 @@ def test_an_image_of_a_template_of_ones_own(
     """Image, tags, package lists and log come back; instance, key and security group are gone."""
     template = tmp_path / "own.pkr.hcl"
     template.write_text(AMAZON)
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    iam = boto3.client("iam", region_name="eu-west-1", endpoint_url=sandbox, **keys)
-    iam.create_instance_profile(InstanceProfileName="builds")
-    ec2 = boto3.client("ec2", region_name="eu-west-1", endpoint_url=sandbox, **keys)
+    session = boto3.Session("testing", "testing", region_name="eu-west-1")
+    session.client("iam", endpoint_url=sandbox).create_instance_profile(InstanceProfileName="builds")
+    ec2 = session.client("ec2", endpoint_url=sandbox)
     source = ImageId(ec2.describe_images()["Images"][0]["ImageId"])
     builder = builder_for(packer, endpoint=sandbox)
     own = replace(family, template=str(template), build=replace(family.build, instance_profile="builds"))
@@ -331,6 +330,7 @@ def test_an_image_of_a_template_of_ones_own(
         "note": "a ${b}",
         "rebake:bake-key": request.key,
         "rebake:family": "web",
+        "rebake:purpose": "image",
         "rebake:run": request.run,
         "rebake:source-image": source,
         "rebake:stage": "candidate",
