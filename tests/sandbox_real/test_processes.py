@@ -143,11 +143,12 @@ def test_a_machine_whose_process_dies_is_stopped(machines: Machines, tmp_path: P
     boot(machines, spec(1))
 
 
-def test_an_address_that_is_taken_fails_the_boot(machines: Machines) -> None:
-    """The state says so; nothing waits for ever."""
+def test_an_address_that_is_taken_fails_the_boot(machines: Machines, lines: list[str]) -> None:
+    """The state and a line say so; nothing waits for ever."""
     with socket.create_server((f"{NET}.1", open_port(80))):
         machines.boot(spec(1))
         until(lambda: machines.state("i-1") is MachineState.FAILED)
+    until(lambda: any("is taken" in line for line in lines))
 
 
 def test_a_folder_that_cannot_be_made_fails_the_boot(machines: Machines, tmp_path: Path, lines: list[str]) -> None:

@@ -28,7 +28,7 @@ class Stopped(BaseException):
 @pytest.mark.userland
 @pytest.mark.mirror
 def test_a_build_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
-    """No process, no half image; the next build starts afresh."""
+    """No process, no mount, no half image; the next build starts afresh."""
     before = descendants(os.getpid())
     lines: list[str] = []
 
@@ -44,6 +44,7 @@ def test_a_build_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
     trees = [Path(line.split("using ")[1].split(" as ")[0]) for line in lines if "as tempdir" in line]
     assert len(trees) == 1
     assert not trees[0].exists()
+    assert str(trees[0]) not in Path("/proc/mounts").read_text()
 
 
 @debian

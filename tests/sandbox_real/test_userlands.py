@@ -46,10 +46,16 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def machines(state: Path) -> Iterator[Machines]:
+def lines() -> list[str]:
+    """Collect what the machines say."""
+    return []
+
+
+@pytest.fixture
+def machines(state: Path, lines: list[str]) -> Iterator[Machines]:
     """Open tier C; afterwards no child of ours may be left."""
     before = descendants(os.getpid())
-    opened = open_machines(Tier.USERLAND, state_dir=state, speed=10)
+    opened = open_machines(Tier.USERLAND, state_dir=state, speed=10, on_line=lines.append)
     yield opened
     opened.close()
     until(lambda: descendants(os.getpid()) <= before)
@@ -213,13 +219,14 @@ def test_commands_end_with_their_time_and_with_their_machine(machines: Machines)
     assert output.status == "Cancelled"
 
 
-def test_a_box_that_cannot_come_up_has_failed(machines: Machines) -> None:
-    """Here because its disk has no init to run."""
+def test_a_box_that_cannot_come_up_has_failed(machines: Machines, lines: list[str]) -> None:
+    """Here because its disk has no shell to run; the console says so."""
     boot(machines, spec(1))
     said(machines, 1, "rm /bin/sh /usr/sbin/sshd; true")
     ended(machines, 1)
     machines.boot(spec(1))
     until(lambda: machines.state("i-1") is MachineState.FAILED)
+    until(lambda: any("i-1 is failed" in line and "/bin/sh" in line for line in lines))
 
 
 def test_a_boot_can_be_given_up(machines: Machines) -> None:

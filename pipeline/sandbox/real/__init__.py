@@ -32,6 +32,7 @@ def open_machines(
         StepFailed: tier C cannot build its base image.
     """
     hear = on_line or (lambda _: None)
+    state_dir = state_dir.resolve()
     match tier:
         case Tier.API:
             raise NotPossible("tier A has no machines behind its API", hint="open tier B or C")

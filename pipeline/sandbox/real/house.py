@@ -31,6 +31,10 @@ class Box(Protocol):
         """Whether it still runs."""
         ...
 
+    def last_words(self) -> str:
+        """Tell the last line of its console, which says why it did not come up; empty when it has none."""
+        ...
+
     def serve(self, port: int) -> None:
         """Learn that a load balancer will ask for this port."""
         ...

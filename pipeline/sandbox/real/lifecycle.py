@@ -113,9 +113,11 @@ class RealMachines:
             for port in machine.ports if up else ():
                 box.serve(port)
             machine.state = MachineState.RUNNING if up else MachineState.FAILED
+        why = ""
         if not up:
             box.end()
-        self._on_line(f"{machine.spec.instance} is {machine.state} on {machine.spec.address}")
+            why = f": {box.last_words()}"
+        self._on_line(f"{machine.spec.instance} is {machine.state} on {machine.spec.address}{why}")
 
     def state(self, instance: str) -> MachineState:
         """Tell how far it is; a machine that halted by itself is stopped."""

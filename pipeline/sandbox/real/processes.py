@@ -87,6 +87,10 @@ class _Process:
         """Whether the process runs."""
         return self._process.poll() is None
 
+    def last_words(self) -> str:
+        """Tell the usual cause: it has no console, and nothing else can go wrong with it."""
+        return "its address or port is taken"
+
     def serve(self, port: int) -> None:
         """Have it listen on one more port."""
         if self._process.stdin is not None and self.alive():

@@ -153,9 +153,8 @@ def _search_path(archive: Archive, cache: Path) -> str:
 
 
 def _run_mmdebstrap(words: Sequence[str], path: str, work: Path, on_line: Callable[[str], None]) -> None:
-    # pdeathsig: the build must not go on when we are killed. It follows this thread, which waits for it here.
     process = subprocess.Popen(
-        ["setpriv", "--pdeathsig", "TERM", *words],
+        [*_leash(), *words],
         env={"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(Path.home()), "TMPDIR": str(work)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -180,12 +179,21 @@ def _run_mmdebstrap(words: Sequence[str], path: str, work: Path, on_line: Callab
         raise StepFailed(f"mmdebstrap failed with {code}: {last}", hint="its output is above; tier B works without it")
 
 
+def _leash() -> tuple[str, ...]:
+    """Tell how to start a build that cannot outlive us: pdeathsig follows this thread, which waits for the build."""
+    if not is_root():
+        return ("setpriv", "--pdeathsig", "TERM")  # mmdebstrap makes its own namespaces
+    # As root it mounts in the namespace it is in: killed, it would leave its mounts on the machine.
+    spaces = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    return ("setpriv", "--pdeathsig", "KILL", "unshare", *spaces, "--")
+
+
 def _stop(process: subprocess.Popen[str]) -> None:
-    # The whole group: mmdebstrap itself only waits for the dpkg it has under way.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        kill_group(process)
-        process.wait()
+    """Stop a build: its whole group, for mmdebstrap itself only waits for the dpkg it has under way."""
+    if not is_root():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+    kill_group(process)
+    process.wait()

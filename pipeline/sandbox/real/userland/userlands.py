@@ -85,7 +85,8 @@ class Userlands:
             "OPTIONS": overlay_options(),
             "NAME": _host_name(spec),
         }
-        with (disk.folder / "console.log").open("ab") as console:
+        log = disk.folder / "console.log"
+        with log.open("ab") as console:
             process = subprocess.Popen(
                 boxed("sh", str(_HERE / "boot.sh")),
                 stdin=subprocess.PIPE,
@@ -95,7 +96,7 @@ class Userlands:
                 env={**ENVIRONMENT, **variables},
                 start_new_session=True,
             )
-        return _Userland(process, spec)
+        return _Userland(process, spec, log)
 
     def copy(self, source: Path, target: Path) -> None:
         """Copy what a box changed, with owners, whiteouts and opaque marks."""
@@ -108,9 +109,10 @@ class Userlands:
 
 
 class _Userland:
-    def __init__(self, process: subprocess.Popen[bytes], spec: MachineSpec) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], spec: MachineSpec, console: Path) -> None:
         self._process = process
         self._spec = spec
+        self._console = console
         self._init = 0
 
     def wait(self, given_up: Callable[[], bool]) -> bool:
@@ -126,6 +128,11 @@ class _Userland:
     def alive(self) -> bool:
         """Whether its process 1 runs."""
         return self._process.poll() is None
+
+    def last_words(self) -> str:
+        """Tell the last line of its console."""
+        lines = self._console.read_text(errors="replace").splitlines()
+        return lines[-1] if lines else ""
 
     def serve(self, port: int) -> None:
         """Learn of a port: what listens in a userland is its own business."""
