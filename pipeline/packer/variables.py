@@ -19,7 +19,7 @@ from pipeline.ports.builder import BuildRequest
 
 
 def request_values(request: BuildRequest, *, region: str, endpoint: str | None) -> dict[str, Value]:
-    """Answer every variable that a template may declare, by name; docs/templates.md lists them for the user.
+    """Answer every variable that a template may declare, by name; packer_templates/README.md lists them for the user.
 
     Raises:
         ConfigError: a secret variable was not resolved, or a tag would be evaluated.

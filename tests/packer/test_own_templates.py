@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -7,9 +9,11 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.model.settings import Family, ShellStep
+from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.recipe import render_recipe
 from pipeline.packer.templates import builtin_templates
-from pipeline.ports.builder import Rendered
+from pipeline.packer.variables import request_values
+from pipeline.ports.builder import BuildRequest, Rendered
 
 OWN = """
 variable "app_version" {}
@@ -135,3 +139,13 @@ def test_strings_that_are_no_paths(family: Family, tmp_path: Path) -> None:
     long = "/".join(["a" * 300] * 20)
     template.write_text(f'locals {{\n  x = ["{long}", "a/b?", "http://x/y", "/etc/passwd", "x/${{var.y}}", "."]\n}}\n')
     assert set(render(family, template, variables={}).files) == {PurePath("t.pkr.hcl")}
+
+
+def test_the_documented_variables_are_those_passed(
+    family: Family, builder_for: Callable[..., PackerBuilder], request_for: Callable[..., BuildRequest]
+) -> None:
+    """The README beside the templates lists every variable that a template may declare, and no other."""
+    text = (builtin_templates() / "README.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `rebake_")]
+    documented = {name for row in rows for name in re.findall(r"rebake_\w+", row)}
+    assert documented == set(request_values(request_for(family, builder_for()), region="eu-west-1", endpoint=None))
