@@ -13,7 +13,7 @@ from pipeline.model.images import Image, Stage
 from pipeline.model.outcomes import Done, Failed, Outcome
 from pipeline.model.settings import Family, Secret
 from pipeline.model.steps import BuildImage
-from pipeline.observe.families import key_of
+from pipeline.planning.bake_key import family_key
 from pipeline.ports.builder import BuildProduct, BuildRequest
 from pipeline.ports.progress import EventKind
 
@@ -26,7 +26,7 @@ def build_image(bench: Workbench, step: BuildImage) -> Outcome:
     """Bake the image, or adopt one of the same key that stands already."""
     family = bench.settings.families[step.family]
     request = _request(bench, family, step)
-    if key_of(family, request.rendered, step.source_image) != step.bake_key:
+    if family_key(family, request.rendered.files, step.source_image) != step.bake_key:
         return Failed(reason="The recipe changed after the plan was made.", hint="Plan again.")
     try:
         product = bench.tools.builder.build(request, lambda line: bench.say(step.family, line, kind=EventKind.LINE))

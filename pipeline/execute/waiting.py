@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 
 from tenacity import RetryCallState, RetryError, Retrying, retry_if_exception, retry_if_result, wait_fixed
 
-from pipeline.errors import CredentialsError, RebakeError, TimedOut
+from pipeline.errors import CredentialsError, TimedOut, Unavailable
 from pipeline.ports.clock import Clock
 
 Answer = TypeVar("Answer")
@@ -50,4 +50,4 @@ def describe(duration: timedelta) -> str:
 
 
 def _passing(error: BaseException) -> bool:
-    return isinstance(error, RebakeError) and error.transient and not isinstance(error, (CredentialsError, TimedOut))
+    return isinstance(error, Unavailable) and error.transient and not isinstance(error, CredentialsError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.errors import NotFound, NotPossible
-from pipeline.model.ids import BakeKey, ImageId
+from pipeline.model.ids import ImageId
 from pipeline.model.images import Architecture, Image
 from pipeline.model.names import channel_parameter
 from pipeline.model.settings import (
@@ -18,8 +18,8 @@ from pipeline.model.settings import (
     SourceRule,
 )
 from pipeline.model.views import FamilyView
-from pipeline.planning.bake_key import bake_key
-from pipeline.ports.builder import Builder, Rendered
+from pipeline.planning.bake_key import family_key
+from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.images import Images
 
@@ -48,7 +48,7 @@ class FamilyObserver:
             family=family,
             recipe=rendered.recipe,
             source=source,
-            key=key_of(family, rendered, source.id),
+            key=family_key(family, rendered.files, source.id),
             baked=self.images.baked(family=name),
             parameter=parameter,
             channel=self.channels.current(parameter),
@@ -92,17 +92,6 @@ class FamilyObserver:
 
     def _get(self, image: ImageId | None) -> Image | None:
         return None if image is None else self.images.get([image]).get(image)
-
-
-def key_of(family: Family, rendered: Rendered, source: ImageId) -> BakeKey:
-    """Compute the family's bake key for a source image."""
-    return bake_key(
-        rendered.files,
-        source=source,
-        architecture=family.architecture,
-        baseline=family.baseline,
-        variables=family.variables,
-    )
 
 
 def describe_rule(rule: SourceRule) -> str:

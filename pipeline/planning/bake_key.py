@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from pipeline.model.ids import BakeKey, ImageId
 from pipeline.model.images import Architecture
-from pipeline.model.settings import Baseline, Secret
+from pipeline.model.settings import Baseline, Family, Secret
 
 _SCHEME = "rebake-bake-key-1"
 """Changes whenever the encoding does, so that no old key is ever taken for a new one."""
@@ -42,6 +42,17 @@ def bake_key(
     for name, values in fields:
         digest.update(_sequence([name.encode(), *values]))
     return BakeKey(digest.hexdigest())
+
+
+def family_key(family: Family, rendered: Mapping[PurePath, bytes], source: ImageId) -> BakeKey:
+    """Hash a family's recipe for a source image."""
+    return bake_key(
+        rendered,
+        source=source,
+        architecture=family.architecture,
+        baseline=family.baseline,
+        variables=family.variables,
+    )
 
 
 def _variable(value: str | Secret) -> list[bytes]:

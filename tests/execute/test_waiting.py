@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.errors import CredentialsError, NotPossible, RebakeError, Throttled, TimedOut, Unavailable
+from pipeline.errors import CredentialsError, Interrupted, NotPossible, RebakeError, Throttled, TimedOut, Unavailable
 from pipeline.execute.waiting import describe, poll
 from pipeline.sandbox.clock import ManualClock
 
@@ -39,7 +39,9 @@ def test_a_passing_error_counts_as_not_yet(error: RebakeError) -> None:
     assert poll(ManualClock(), answers(error, "done"), every=SECOND, within=60 * SECOND, what="It") == "done"
 
 
-@pytest.mark.parametrize("error", [CredentialsError("expired"), NotPossible("no such group"), TimedOut("inner")])
+@pytest.mark.parametrize(
+    "error", [CredentialsError("expired"), NotPossible("no such group"), TimedOut("inner"), Interrupted("x")]
+)
 def test_any_other_error_ends_the_wait(error: RebakeError) -> None:
     """Waiting brings neither credentials nor groups."""
     with pytest.raises(type(error)):
