@@ -13,14 +13,14 @@ from world import World
 
 from pipeline import wiring
 from pipeline.aws.session import Clients
-from pipeline.errors import StepFailed
+from pipeline.errors import RebakeError
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.outcomes import Package, SmokeReport, TestResult, Verdict
 from pipeline.model.settings import Family, FleetSettings, GroupByName, RefreshStrategy, Settings, SmokeSettings
 from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, ToolVersion
 from pipeline.ports.instances import Instance, RunCommand
 from pipeline.records.events import Recorder
-from pipeline.runs.room import Room
+from pipeline.runs.room import Room, new_run
 
 DEBIAN_OWNER = "136693071363"
 
@@ -31,7 +31,9 @@ class ApiBuilder:
 
     world: World
     recipe: bytes = b"recipe 1"
-    failure: StepFailed | None = None
+    failure: RebakeError | None = None
+    failure_before_image: RebakeError | None = None
+    failing_image: bool = False
     tags_images: bool = True
     built: list[BuildRequest] = field(default_factory=list)
 
@@ -54,6 +56,10 @@ class ApiBuilder:
         instance = launched["Instances"][0]["InstanceId"]
         self.world.wait(60)
         on_line("provisioning")
+        if self.failure_before_image is not None:
+            raise self.failure_before_image
+        if self.failing_image:
+            self.world.cloud.virtual.fail_freeze(instance)
         tags: Any = [{"Key": key, "Value": value} for key, value in request.tags.items()]
         marks: Any = [{"ResourceType": kind, "Tags": tags} for kind in ("image", "snapshot")]
         made = ec2.create_image(
@@ -100,7 +106,7 @@ class Scene:
 
     def again(self) -> Room:
         """Open the room anew, as the same command run again does: another run, nothing remembered."""
-        return replace(self.room, run=wiring.new_run(self.room.tools.clock.now() + timedelta(seconds=1)))
+        return replace(self.room, run=new_run(self.room.tools.clock.now() + timedelta(seconds=1)))
 
 
 SceneMaker = Callable[..., Scene]

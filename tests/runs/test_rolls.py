@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import rooms
+from rooms import Scene, SceneMaker
+from world import Fleet
+
+from pipeline.errors import ExitCode, HeldError, Interrupted, RefusedError
+from pipeline.model.ids import ImageId
+from pipeline.model.images import Stage
+from pipeline.model.names import TAG_FAMILY, TAG_STAGE
+from pipeline.model.outcomes import Done, Failed, RolledBack, RunResult
+from pipeline.model.steps import AwaitRefresh, Plan, StartRefresh
+from pipeline.ports.progress import Event, EventKind
+from pipeline.runs import plans
+from pipeline.runs.apply import apply, exit_code
+
+OURS = {TAG_FAMILY: "web", TAG_STAGE: Stage.TESTED.value}
+
+
+def proven(scene: Scene, name: str, *, behaviour: str = "") -> ImageId:
+    """Make an image that passed its smoke tests, however it behaves in a fleet."""
+    return ImageId(scene.world.image(name, behaviour=behaviour, tags=OURS))
+
+
+def roll(scene: Scene, image: ImageId) -> tuple[ExitCode, RunResult]:
+    """Roll the fleet to an image."""
+    room = scene.again()
+    plan = plans.for_roll(room, "web-prod", image=image)
+    result = apply(room, plan)
+    return exit_code(plan, result), result
+
+
+def old_fleet(scene: Scene, *, size: int = 4, balanced: bool = False) -> Fleet:
+    """Make the fleet on an old image."""
+    return scene.world.fleet("web-prod", proven(scene, "old"), size=size, balanced=balanced)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4])
+def test_a_roll_replaces_whatever_the_size(make: SceneMaker, size: int) -> None:
+    """Sizes 0, 1 and 4 end on the new version; the group's saved template is the new number."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene, size=size)
+    code, _ = roll(scene, proven(scene, "new"))
+    assert code is ExitCode.DONE
+    assert scene.world.versions(fleet.group) == ["2"] * size
+    assert scene.world.group(fleet.group)["LaunchTemplate"]["Version"] == "2"
+
+
+def test_explicit_minimum_and_maximum_are_sent(make: SceneMaker) -> None:
+    """Both bounds are always stated: AWS treats an omitted maximum otherwise than one of 100."""
+    scene = make(
+        rooms.fleet(min_healthy=100, max_healthy=100, checkpoints=(50, 100), checkpoint_delay=timedelta(minutes=1))
+    )
+    old_fleet(scene)
+    roll(scene, proven(scene, "new"))
+    preferences = scene.world.refresh("web-prod")["Preferences"]
+    assert (preferences["MinHealthyPercentage"], preferences["MaxHealthyPercentage"]) == (100, 100)
+    assert preferences["CheckpointPercentages"] == [50, 100]
+    assert preferences["AutoRollback"] is True
+    assert scene.world.refresh("web-prod")["DesiredConfiguration"]["LaunchTemplate"]["Version"] == "2"
+
+
+def test_a_fleet_that_gets_sick_is_rolled_back(make: SceneMaker) -> None:
+    """An image that never turns healthy: AWS gives up after its hour, the fleet is on the old image, exit code 4."""
+    scene = make(rooms.fleet(timeout=timedelta(hours=6)))
+    fleet = old_fleet(scene, size=2, balanced=True)
+    code, result = roll(scene, proven(scene, "new", behaviour="sick"))
+    assert code is ExitCode.ROLLED_BACK
+    assert isinstance(result.last, RolledBack)
+    assert scene.world.versions(fleet.group) == ["1"] * 2
+    assert scene.world.group(fleet.group)["LaunchTemplate"]["Version"] == "1"
+
+
+def test_without_automatic_rollback_a_failure_says_the_way_back(make: SceneMaker) -> None:
+    """auto_rollback: false ends as failed, with the next step."""
+    scene = make(rooms.fleet(auto_rollback=False, timeout=timedelta(hours=6)))
+    old_fleet(scene, size=1, balanced=True)
+    code, result = roll(scene, proven(scene, "new", behaviour="sick"))
+    assert code is ExitCode.FAILED
+    assert isinstance(result.last, Failed)
+    assert "rebake rollback web-prod" in result.last.hint
+
+
+def test_the_same_roll_again_adopts_the_running_refresh(make: SceneMaker) -> None:
+    """Started on one machine and forgotten, waited for on another: one refresh, one template version."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    image = proven(scene, "new")
+    first = plans.for_roll(scene.room, "web-prod", image=image)
+    apply(scene.room, Plan(steps=first.steps[:2]))
+    code, result = roll(scene, image)
+    assert code is ExitCode.DONE
+    assert [type(step.planned.step) for step in result.results] == [AwaitRefresh]
+    refreshes = scene.world.autoscaling.describe_instance_refreshes(AutoScalingGroupName=fleet.group)
+    assert len(refreshes["InstanceRefreshes"]) == 1
+
+
+def test_a_plan_executed_twice_makes_nothing_twice(make: SceneMaker) -> None:
+    """The very same plan again adopts its version and its refresh."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    plan = plans.for_roll(scene.room, "web-prod", image=proven(scene, "new"))
+    apply(scene.room, Plan(steps=plan.steps[:2]))
+    result = apply(scene.again(), plan)
+    assert isinstance(result.last, Done)
+    versions = scene.world.ec2.describe_launch_template_versions(LaunchTemplateId=fleet.template)
+    assert len(versions["LaunchTemplateVersions"]) == 2
+
+
+def test_another_refresh_holds_the_fleet(make: SceneMaker) -> None:
+    """Somebody else's refresh is named; neither plan nor a plan made before it starts a second one."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    image = proven(scene, "new")
+    plan = plans.for_roll(scene.room, "web-prod", image=image)
+    scene.world.start(fleet, 1, SkipMatching=False)
+    with pytest.raises(HeldError, match="goes to"):
+        plans.for_roll(scene.again(), "web-prod", image=image)
+    with pytest.raises(HeldError, match="goes elsewhere"):
+        apply(scene.again(), plan)
+
+
+def test_rollback_after_a_roll_and_forward_again(make: SceneMaker) -> None:
+    """The way back is a refresh to the earlier version; rolling forward again reuses the version made before."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    image = proven(scene, "new")
+    roll(scene, image)
+    room = scene.again()
+    back = plans.for_rollback(room, "web-prod")
+    result = apply(room, back)
+    assert exit_code(back, result, rolling_back=True) is ExitCode.DONE
+    assert scene.world.versions(fleet.group) == ["1"] * 4
+    assert roll(scene, image)[0] is ExitCode.DONE
+    assert scene.world.versions(fleet.group) == ["2"] * 4
+
+
+def test_rollback_during_a_refresh(make: SceneMaker) -> None:
+    """A running refresh is rolled back by AWS; --reject keeps the image from ever being rolled again."""
+    scene = make(rooms.fleet(min_healthy=90, max_healthy=100))
+    fleet = old_fleet(scene)
+    image = proven(scene, "new")
+    forward = plans.for_roll(scene.room, "web-prod", image=image)
+    apply(scene.room, Plan(steps=forward.steps[:2]))
+    scene.world.wait(90)
+    room = scene.again()
+    back = plans.for_rollback(room, "web-prod", reject=True)
+    result = apply(room, back)
+    assert exit_code(back, result, rolling_back=True) is ExitCode.DONE
+    assert scene.world.versions(fleet.group) == ["1"] * 4
+    with pytest.raises(RefusedError, match="rejected"):
+        plans.for_roll(scene.again(), "web-prod", image=image)
+
+
+class InterruptingProgress:
+    """Raises as a signal handler does, at the first sight of a refresh under way."""
+
+    def emit(self, event: Event) -> None:
+        """Interrupt."""
+        if event.kind is EventKind.PROGRESS and event.text.startswith("InProgress"):
+            raise Interrupted("Stopped by SIGINT.")
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def test_an_interrupted_roll_is_put_back(make: SceneMaker) -> None:
+    """Ctrl-C in the middle asks AWS to roll the refresh back before the command ends."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    plan = plans.for_roll(scene.room, "web-prod", image=proven(scene, "new"))
+    room = replace(scene.room, tools=replace(scene.room.tools, progress=InterruptingProgress()))
+    with pytest.raises(Interrupted, match="rolling web-prod back"):
+        apply(room, plan)
+    scene.world.wait(1200)
+    assert scene.world.refresh(fleet.group)["Status"] == "RollbackSuccessful"
+    assert scene.world.versions(fleet.group) == ["1"] * 4
+
+
+def test_a_refresh_that_outlives_its_budget_is_said(make: SceneMaker) -> None:
+    """The wait ends with its time budget; the refresh goes on, and the same command adopts it."""
+    scene = make(rooms.fleet(timeout=timedelta(seconds=20)))
+    old_fleet(scene)
+    code, result = roll(scene, proven(scene, "new"))
+    assert code is ExitCode.FAILED
+    assert isinstance(result.last, Failed)
+    assert "did not happen within 20s" in result.last.reason
+
+
+def test_a_cancelled_refresh_is_a_failure(make: SceneMaker) -> None:
+    """A refresh that somebody cancelled is not taken for success."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    plan = plans.for_roll(scene.room, "web-prod", image=proven(scene, "new"))
+    apply(scene.room, Plan(steps=plan.steps[:2]))
+    scene.world.autoscaling.cancel_instance_refresh(AutoScalingGroupName=fleet.group)
+    started = next(planned.step for planned in plan.steps if isinstance(planned.step, StartRefresh))
+    refresh = scene.room.tools.fleets.refreshes(started.group)[0]
+    wait = AwaitRefresh(fleet="web-prod", group=started.group, strategy=started.strategy, refresh=refresh.id)
+    result = apply(scene.again(), Plan(steps=(replace(plan.steps[2], step=wait),)))
+    assert isinstance(result.last, Failed)
+    assert "Cancelled" in result.last.reason
+
+
+def test_throttling_in_the_middle_ends_nothing(make: SceneMaker) -> None:
+    """With every third describe throttled, a roll still ends as it should."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    image = proven(scene, "new")
+    scene.world.cloud.faults.throttle("autoscaling.Describe*", share=0.3)
+    assert roll(scene, image)[0] is ExitCode.DONE
+    assert scene.world.versions(fleet.group) == ["2"] * 4
