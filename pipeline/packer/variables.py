@@ -55,8 +55,7 @@ def request_values(request: BuildRequest, *, region: str, endpoint: str | None) 
         "rebake_source_image": request.source.id,
         "rebake_subnet": build.subnet or "",
         "rebake_tags": _tags(
-            # The purpose is stated because plugin 1.8 creates an image with the run's tags: one that still says
-            # "build" was never finished.
+            # Plugin 1.8 creates an image with the run's tags: one whose purpose is still "build" was never finished.
             {"Name": request.image_name, **common, TAG_PURPOSE: "image", TAG_STAGE: Stage.CANDIDATE.value}
         ),
     }

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.model.ids import BakeKey, ImageId
 from pipeline.model.images import Architecture
-from pipeline.model.settings import Baseline, Secret
-from pipeline.planning.bake_key import bake_key
+from pipeline.model.settings import Baseline, Family, Secret
+from pipeline.planning.bake_key import bake_key, family_key
 
 NAMES = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=8)
 FILES = st.dictionaries(NAMES.map(PurePath), st.binary(max_size=16), max_size=4)
@@ -115,3 +115,9 @@ def test_a_secret_counts_by_reference() -> None:
     here = bake_key({}, **parts(variables={"t": Secret(service="ssm", name="/a")}))
     there = bake_key({}, **parts(variables={"t": Secret(service="ssm", name="/b")}))
     assert here != there
+
+
+def test_the_key_of_a_family(family: Family) -> None:
+    """A family's key is that of its recipe's parts."""
+    whole = family_key(family, RENDERED, ImageId("ami-1"))
+    assert whole == bake_key(RENDERED, **parts(baseline=family.baseline, variables=family.variables))

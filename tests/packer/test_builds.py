@@ -1,4 +1,4 @@
-"""Real builds with every Packer found: null and file builders need no AWS, and one meets the sandbox's EC2."""
+"""Real builds with every Packer found: the null builder needs no AWS."""
 
 from __future__ import annotations
 
@@ -8,25 +8,18 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
-from pipeline.errors import ConfigError, Interrupted, StepFailed, TimedOut, ToolMissing
-from pipeline.model.ids import ImageId
-from pipeline.model.outcomes import Package
-from pipeline.model.settings import Connect, Family, Secret
+from pipeline.errors import Interrupted, StepFailed, TimedOut
+from pipeline.model.settings import Family, Secret
 from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.child import Child
 from pipeline.ports.builder import BuildProduct, BuildRequest
-
-if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import TagTypeDef
 
 SECRET = "c4nary-s3cret"
 Build = Callable[..., BuildProduct]
@@ -248,150 +241,3 @@ def test_a_program_that_cannot_start(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         child.start()
     child.ask_to_end()
-
-
-AMAZON = """
-variable "rebake_source_image" {}
-variable "rebake_image_name" {}
-variable "rebake_region" {}
-variable "rebake_endpoint" {}
-variable "rebake_instance_type" {}
-variable "rebake_instance_profile" {}
-variable "rebake_build_name" {}
-variable "rebake_manifest" {}
-variable "rebake_tags" {
-  type = map(string)
-}
-variable "rebake_run_tags" {
-  type = map(string)
-}
-source "amazon-ebs" "own" {
-  communicator            = "none"
-  region                  = var.rebake_region
-  custom_endpoint_ec2     = var.rebake_endpoint
-  skip_region_validation  = true
-  skip_metadata_api_check = true
-  source_ami              = var.rebake_source_image
-  instance_type           = var.rebake_instance_type
-  iam_instance_profile    = var.rebake_instance_profile
-  ami_name                = var.rebake_image_name
-  tags                    = var.rebake_tags
-  run_tags                = var.rebake_run_tags
-  temporary_key_pair_name = var.rebake_build_name
-}
-build {
-  sources = ["source.amazon-ebs.own"]
-  provisioner "shell-local" {
-    inline = [
-      "printf 'xz\\t5.4\\n' >packages-before",
-      "printf 'xz\\t5.6\\nbash\\t5.2\\n' >packages-after",
-    ]
-  }
-  post-processor "manifest" {
-    output = var.rebake_manifest
-  }
-}
-"""
-
-
-def tags(pairs: Iterable[TagTypeDef]) -> dict[str, str]:
-    """Answer AWS's list of tags as a mapping."""
-    return {pair["Key"]: pair["Value"] for pair in pairs}
-
-
-@pytest.mark.packer
-def test_an_image_of_a_template_of_ones_own(
-    packer: Path,
-    tmp_path: Path,
-    family: Family,
-    sandbox: str,
-    builder_for: Callable[..., PackerBuilder],
-    request_for: Callable[..., BuildRequest],
-) -> None:
-    """Image, tags, package lists and log come back; instance, key and security group are gone."""
-    template = tmp_path / "own.pkr.hcl"
-    template.write_text(AMAZON)
-    session = boto3.Session("testing", "testing", region_name="eu-west-1")
-    session.client("iam", endpoint_url=sandbox).create_instance_profile(InstanceProfileName="builds")
-    ec2 = session.client("ec2", endpoint_url=sandbox)
-    source = ImageId(ec2.describe_images()["Images"][0]["ImageId"])
-    builder = builder_for(packer, endpoint=sandbox)
-    own = replace(family, template=str(template), build=replace(family.build, instance_profile="builds"))
-    request = request_for(own, builder, tags={"note": "a ${b}"})
-    product = builder.build(replace(request, source=replace(request.source, id=source)), lambda _: None)
-
-    assert product.before == (Package(name="xz", version="5.4"),)
-    assert product.after == (Package(name="bash", version="5.2"), Package(name="xz", version="5.6"))
-    assert product.log == tmp_path / "logs" / "20261123T181500-kqzt-web.log"
-    (image,) = ec2.describe_images(ImageIds=[product.image])["Images"]
-    assert image["Name"] == request.image_name
-    assert tags(image["Tags"]) == {
-        "Name": request.image_name,
-        "note": "a ${b}",
-        "rebake:bake-key": request.key,
-        "rebake:family": "web",
-        "rebake:purpose": "image",
-        "rebake:run": request.run,
-        "rebake:source-image": source,
-        "rebake:stage": "candidate",
-    }
-    (instance,) = ec2.describe_instances()["Reservations"][0]["Instances"]
-    assert instance["State"]["Name"] == "terminated"
-    assert tags(instance["Tags"]).items() >= {"rebake:purpose": "build", "rebake:run": request.run}.items()
-    assert not ec2.describe_key_pairs()["KeyPairs"]
-    assert [group["GroupName"] for group in ec2.describe_security_groups()["SecurityGroups"]] == ["default"]
-
-
-@pytest.mark.packer
-def test_a_template_that_packer_refuses(
-    packer: Path,
-    tmp_path: Path,
-    family: Family,
-    builder_for: Callable[..., PackerBuilder],
-    request_for: Callable[..., BuildRequest],
-) -> None:
-    """Validation hands on Packer's own words and builds nothing."""
-    template = tmp_path / "bad.pkr.hcl"
-    template.write_text('build {\n  sources = ["source.null.nowhere"]\n}\n')
-    builder = builder_for(packer)
-    with pytest.raises(ConfigError, match=r"Packer refuses the template: (?s:.*)nowhere"):
-        builder.validate(request_for(replace(family, template=str(template)), builder))
-
-
-def test_session_manager_needs_its_plugin(
-    tmp_path: Path,
-    family: Family,
-    builder_for: Callable[..., PackerBuilder],
-    request_for: Callable[..., BuildRequest],
-) -> None:
-    """A missing session-manager-plugin is told before anything is started."""
-    tunnelled = replace(family, build=replace(family.build, connect=Connect.SESSION_MANAGER))
-    builder = builder_for(environment={"PATH": str(tmp_path)})
-    with pytest.raises(ToolMissing, match="session-manager-plugin") as told:
-        builder.build(request_for(tunnelled, builder), lambda _: None)
-    assert "private-ip" in told.value.hint
-
-
-def test_an_unresolved_secret(
-    family: Family, builder_for: Callable[..., PackerBuilder], request_for: Callable[..., BuildRequest], tmp_path: Path
-) -> None:
-    """A secret without a value is told by its variable's name."""
-    packer = tmp_path / "packer"
-    packer.write_text("#!/bin/sh\necho Packer v1.6.6")
-    packer.chmod(0o755)
-    builder = builder_for(packer)
-    wanting = replace(family, variables={"token": Secret(service="ssm", name="/token")})
-    with pytest.raises(ConfigError, match=r"families\.web\.variables\.token: the secret was not resolved"):
-        builder.validate(request_for(wanting, builder))
-
-
-def test_a_tag_that_packer_would_evaluate(
-    family: Family, builder_for: Callable[..., PackerBuilder], request_for: Callable[..., BuildRequest], tmp_path: Path
-) -> None:
-    """Braces in a tag are refused: Packer renders tags several times, and no quoting survives that."""
-    packer = tmp_path / "packer"
-    packer.write_text("#!/bin/sh\necho Packer v1.6.6")
-    packer.chmod(0o755)
-    builder = builder_for(packer)
-    with pytest.raises(ConfigError, match=r"the tag 'note' contains \{\{"):
-        builder.validate(request_for(family, builder, tags={"note": "{{ x }}"}))
