@@ -162,10 +162,11 @@ class RealMachines:
 
     def _terminate(self, machine: _Machine) -> None:
         self._stop(machine)
+        with self._lock:
+            machine.state = MachineState.GONE  # to whoever asks; its disk takes longer on a busy machine
         self._house.remove(machine.folder)
         with self._lock:
             machine.layers = ()
-            machine.state = MachineState.GONE
             machine.worker.shutdown(wait=False)
         self._sweep()
 
