@@ -1,42 +1,30 @@
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sandbox_real.booting import CHECK, DOOR, NET, answers, boot, door, get, group, run, spec
 from sandbox_real.living import descendants, gone, until
 
 from pipeline.errors import NotPossible
 from pipeline.sandbox.machines import (
     CommandOutput,
     FreezeState,
-    HealthCheck,
-    Listener,
     Machines,
-    MachineSpec,
     MachineState,
-    Rule,
     Target,
     TargetGroup,
     Tier,
 )
 from pipeline.sandbox.real import open_machines, open_port
-from pipeline.sandbox.real.serving import Serving
 
-NET = "127.29.1"
-DOOR = "127.81.2.1"
-CHECK = HealthCheck(interval=timedelta(seconds=1), healthy_threshold=2, unhealthy_threshold=2)
 SPEED = 10.0
 
 
@@ -54,53 +42,6 @@ def machines(tmp_path: Path, lines: list[str]) -> Iterator[Machines]:
     yield opened
     opened.close()
     until(lambda: descendants(os.getpid()) <= before)
-
-
-def spec(number: int, behaviour: str = "healthy", image: str = "ami-1") -> MachineSpec:
-    """Describe an instance."""
-    return MachineSpec(
-        instance=f"i-{number}",
-        image=image,
-        address=f"{NET}.{number}",
-        tags={"sandbox:behaviour": behaviour},
-    )
-
-
-def boot(machines: Machines, *specs: MachineSpec) -> None:
-    """Boot and wait."""
-    for one in specs:
-        machines.boot(one)
-    until(lambda: all(machines.state(one.instance) is MachineState.RUNNING for one in specs))
-
-
-def run(machines: Machines, instance: str, script: str, seconds: float = 10) -> CommandOutput:
-    """Run a command to its end."""
-    command = machines.command(instance, script, timedelta(seconds=seconds))
-    until(lambda: command.poll() is not None)
-    output = command.poll()
-    assert output is not None
-    return output
-
-
-def group(*numbers: int, draining: bool = False) -> TargetGroup:
-    """Build a target group of instances."""
-    targets = tuple(Target(instance=f"i-{n}", address=f"{NET}.{n}", port=80, draining=draining) for n in numbers)
-    return TargetGroup(arn="tg", check=CHECK, targets=targets)
-
-
-def door(*rules: Rule) -> Listener:
-    """Build a listener."""
-    return Listener(arn="l", address=DOOR, port=80, rules=rules or (Rule(priority=1, weights={"tg": 1}),))
-
-
-def get(address: str, path: str = "/") -> tuple[int, dict[str, object]]:
-    """Ask an instance or the balancer."""
-    try:
-        with urllib.request.urlopen(f"http://{address}:{open_port(80)}{path}", timeout=5) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
 
 
 def test_an_instance_answers_on_its_own_address(machines: Machines) -> None:
@@ -197,14 +138,6 @@ def test_a_balancer_that_dies_is_started_again(machines: Machines) -> None:
     machines.route([door()], [group(1)])
     assert len(descendants(os.getpid()) - before - balancers) == 1
     until(lambda: answers(DOOR))
-
-
-def answers(address: str) -> bool:
-    """Whether somebody answers 200."""
-    try:
-        return get(address)[0] == 200
-    except OSError:
-        return False
 
 
 def test_a_target_on_another_port_is_served(machines: Machines) -> None:
@@ -359,76 +292,3 @@ def test_nothing_outlives_the_sandbox(tmp_path: Path, number: signal.Signals) ->
         parent.send_signal(number)
         parent.wait()
     until(lambda: gone(children))
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[str], Serving]]:
-    """Run the instance's server in this process."""
-    ends: list[tuple[int, threading.Thread]] = []
-
-    def start(behaviour: str) -> Serving:
-        serving = Serving(f"{NET}.200", "i-1", "ami-1", behaviour, 10)
-        serving.open(18200)
-        reading, writing = os.pipe()
-        os.write(writing, b"18201\n18202\n")
-        thread = threading.Thread(target=serving.run, args=(reading,))
-        thread.start()
-        ends.extend([(writing, thread), (reading, thread)])
-        return serving
-
-    yield start
-    for descriptor, thread in ends:
-        os.close(descriptor)
-        thread.join()
-
-
-def exchange(port: int, request: bytes) -> bytes:
-    """Send bytes to the server and read until it closes."""
-    with socket.create_connection((f"{NET}.200", port), timeout=5) as connection:
-        connection.sendall(request)
-        answer = b""
-        while data := connection.recv(65536):
-            answer += data
-        return answer
-
-
-def test_the_server_keeps_connections_and_answers_pipelines(serve: Callable[[str], Serving]) -> None:
-    """A balancer's pool rests on it; HEAD has no body."""
-    serve("healthy")
-    head = b"HEAD / HTTP/1.1\r\n\r\n"
-    until(lambda: listens(18202))
-    for port in (18200, 18201, 18202):
-        answer = exchange(port, head + b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
-        assert answer.count(b"HTTP/1.1 200 OK") == 2
-        assert answer.count(b'"instance"') == 1
-
-
-def listens(port: int) -> bool:
-    """Whether the server has opened a port; it leaves in mid-request on purpose."""
-    try:
-        with socket.create_connection((f"{NET}.200", port), timeout=1) as connection:
-            connection.sendall(b"GET / HT")
-            return True
-    except OSError:
-        return False
-
-
-@pytest.mark.parametrize(("behaviour", "first", "later"), [("turns-sick-after:3", b"200", b"500")])
-def test_the_server_turns_sick(serve: Callable[[str], Serving], behaviour: str, first: bytes, later: bytes) -> None:
-    """Seconds of sandbox time after its start."""
-    serve(behaviour)
-    request = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
-    assert exchange(18200, request)[9:12] == first
-    until(lambda: exchange(18200, request)[9:12] == later)
-
-
-def test_the_server_may_start_slowly_or_never(serve: Callable[[str], Serving]) -> None:
-    """Refused connections are what an instance looks like that has not booted."""
-    begun = time.monotonic()
-    serve("slow:3")
-    assert not listens(18200)
-    until(lambda: listens(18200))
-    assert time.monotonic() - begun >= 0.3
-    dead = Serving(f"{NET}.201", "i-1", "ami-1", "dead", 1)
-    dead.open(18200)
-    assert not dead._ports

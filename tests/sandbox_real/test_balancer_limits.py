@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sandbox_real.balancing import (
+    DOOR,
+    OK,
+    PORT,
+    ask,
+    at,
+    balancer,
+    forward,
+    group,
+    saying,
+    target,
+    tell,
+    well,
+)
+
+from pipeline.sandbox.machines import HealthCheck
+from pipeline.sandbox.real.balancer.http1 import HEAD_END
+from pipeline.sandbox.real.balancer.serve import Balancer
+
+A, B = "127.81.1.1", "127.81.1.2"
+KEEP = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n"
+CLOSE = b"GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+
+def test_a_slow_reader_slows_the_target_down() -> None:
+    """Megabytes pass through without piling up, whole, and the connection to the target can be used again."""
+    size = 24_000_000
+
+    async def story() -> tuple[int, int, int]:
+        big = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+        async with target(A, saying(big)) as seen, balancer(group(at("i-1", A))):
+            reader, writer = await asyncio.open_connection(DOOR, PORT, limit=1024)
+            writer.write(KEEP)
+            await asyncio.sleep(0.3)
+            await reader.readuntil(HEAD_END)
+            got = len(await reader.readexactly(size))
+            writer.write(CLOSE)
+            again = len((await reader.read()).partition(HEAD_END)[2])
+            writer.close()
+            return got, again, len(seen.heads)
+
+    assert asyncio.run(story()) == (size, size, 2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ((b"", b""), b"HTTP/1.1 504 Gateway Timeout"),
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b""), b"HTTP/1.1 200 OK"),
+    ],
+)
+def test_a_target_that_takes_too_long_is_cut_off(parts: tuple[bytes, ...], expected: bytes) -> None:
+    """With 504 while nothing was said; in mid-answer there is nothing left to say."""
+
+    async def story() -> bytes:
+        async with target(A, saying(*parts, pause=5)), balancer(group(at("i-1", A)), patience=0.2):
+            return await ask()
+
+    answer = asyncio.run(story())
+    assert answer.startswith(expected) or answer == b"reset"
+    assert b"half more" not in answer
+
+
+def test_what_comes_during_an_answer_waits_for_it() -> None:
+    """Even when it is a great deal."""
+
+    async def story() -> bytes:
+        async with target(A, saying(b"", OK, pause=0.1)), balancer(group(at("i-1", A))):
+            padded = b"GET /x HTTP/1.1\r\nHost: h\r\nX-Pad: " + b"p" * 40000 + HEAD_END
+            return await ask(KEEP + padded * 2 + CLOSE)
+
+    assert asyncio.run(story()).count(b"HTTP/1.1 200 OK") == 4
+
+
+def test_bytes_nobody_asked_for_close_the_pooled_connection() -> None:
+    """A target that talks out of turn cannot poison the next client's answer."""
+
+    async def story() -> list[bytes]:
+        async with target(A, saying(OK, b"HTTP/1.1 200 OK\r\n\r\nevil", pause=0.05)), balancer(group(at("i-1", A))):
+            first = await ask()
+            await asyncio.sleep(0.1)
+            return [first, await ask()]
+
+    assert all(answer.endswith(b"\r\n\r\nok") for answer in asyncio.run(story()))
+
+
+def test_a_changed_check_and_a_removed_group_start_over() -> None:
+    """Routing is whatever the last word says."""
+
+    async def story() -> tuple[bytes, bytes]:
+        one = at("i-1", A)
+        async with target(A, well), balancer(group(one)) as running:
+            changed = group(one, check=HealthCheck(path="/health", timeout=timedelta(seconds=1), matcher="204"))
+            await tell(running, [changed], [forward()])
+            answer = await ask()
+            await tell(running, [], [forward()])
+            return answer, await ask()
+
+    answer, none = asyncio.run(story())
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert none.startswith(b"HTTP/1.1 503")
+
+
+def test_a_check_that_is_not_answered_times_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason tells it from a refused connection."""
+
+    async def story() -> None:
+        slow = HealthCheck(path="/slow", interval=timedelta(seconds=0.1), unhealthy_threshold=1)
+        async with target(A, saying(b"", b"", pause=5)), balancer(group(at("i-1", A), check=slow)):
+            pass
+        checks = Balancer(10.0)
+        async with target(A, saying(b"", b"", pause=5)):
+            await tell(checks, [group(at("i-1", A), check=slow)], [])
+            await asyncio.sleep(0.7)
+            await tell(checks, [], [])
+
+    asyncio.run(story())
+    assert "Target.Timeout" in capsys.readouterr().out
+
+
+def test_an_address_that_is_taken_is_told_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """The other listeners go on."""
+
+    async def story() -> bytes:
+        async with target(DOOR, well), target(A, well), balancer(group(at("i-1", A))) as running:
+            await asyncio.sleep(0)
+            assert running is not None
+        async with target(A, well), balancer(group(at("i-1", A))):
+            return await ask()
+
+    assert asyncio.run(story()).startswith(b"HTTP/1.1 200 OK")
+    assert f"cannot listen on {DOOR}:{PORT}" in capsys.readouterr().err
