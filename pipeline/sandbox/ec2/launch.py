@@ -109,7 +109,8 @@ def _start(scope: Scope, instance: Any, wanted: Parameters) -> None:
     instance.launch_time = scope.now.replace(tzinfo=None)
     user_data = str(wanted["UserData"]) if wanted.get("UserData") else ""
     instance.user_data = user_data or None
-    if profile := wanted.get("IamInstanceProfile"):
+    profile = wanted.get("IamInstanceProfile") or {}
+    if profile.get("Name") or profile.get("Arn"):  # Packer sends an empty name for none
         scope.ec2.associate_iam_instance_profile(
             instance_id=instance.id,
             iam_instance_profile_name=profile.get("Name"),
