@@ -23,6 +23,7 @@ from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
 from pipeline.model.settings import Settings
 from pipeline.packer.builder import PackerBuilder
+from pipeline.packer.templates import builtin_names, builtin_templates
 from pipeline.ports.clock import Clock
 from pipeline.ports.progress import Progress
 from pipeline.probing.smoke import SmokeTests
@@ -53,7 +54,7 @@ class SystemClock:
 
 def open_room(path: Path, *, region: str | None, profile: str | None, progress: Progress) -> Room:
     """Read the configuration and connect everything to AWS, or to the sandbox that the environment names."""
-    settings = config.load(path)
+    settings = config.load(path, templates=builtin_names(builtin_templates()))
     clock = SystemClock(scale=_scale(), origin=time.time())
     endpoint = os.environ.get(_ENDPOINT)
     clients = connect(region=region or settings.region, profile=profile, endpoint=endpoint)
