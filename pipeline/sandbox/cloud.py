@@ -40,6 +40,8 @@ _OPERATIONS = (
     "ec2.instances",
     "ec2.retirement",
     "ec2.templates",
+    "fleets.describing",
+    "fleets.groups",
     "fleets.refreshes",
     "fleets.standby",
     "fleets.traffic",
@@ -146,10 +148,11 @@ class Cloud(Generic[ClockT]):
         """Step everything up to now, and answer how far time may jump at most before the next step."""
         state = self._state
         with state.lock:
-            launched = -1
-            # What is launched in a step is followed in the same step, however seldom the steps are.
-            while launched != len(state.instances):
-                launched = len(state.instances)
+            launched = len(state.instances)
+            follow_machines(state)
+            scaling.step_groups(state)
+            if launched != len(state.instances):
+                # What is launched in a step is followed in the same step, however seldom the steps are.
                 follow_machines(state)
                 scaling.step_groups(state)
             follow_freezes(state)

@@ -85,3 +85,12 @@ def deregister_image(request: Request, parameters: Parameters) -> object:
             request.ec2.snapshots.pop(snapshot, None)
             results.append({"SnapshotId": snapshot, "ReturnCode": "success"})
     return {"Return": True, "DeleteSnapshotResults": results}
+
+
+@operation("ec2", "DescribeSnapshots")
+def describe_snapshots(request: Request, parameters: Parameters) -> object:
+    """List snapshots by owner too, which moto does not look at."""
+    result = request.native()
+    owners = {request.account if owner == "self" else owner for owner in parameters.get("OwnerIds") or []}
+    snapshots = [item for item in result["Snapshots"] if not owners or item.owner_id in owners]
+    return {**result, "Snapshots": snapshots}

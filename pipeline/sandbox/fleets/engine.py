@@ -12,14 +12,24 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pipeline.sandbox import balancing
-from pipeline.sandbox.fleets.launching import matches
 from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle, Member, Refresh, Status
+from pipeline.sandbox.fleets.progress import (
+    is_ready,
+    mark,
+    measure,
+    reached_checkpoint,
+    replaceable,
+    serves,
+    stops_here,
+    todo,
+    until_checkpoint,
+    well,
+)
 from pipeline.sandbox.state import CloudEvent, Scope
 
 PENDING_FOR = timedelta(seconds=5)
 BLOCKED_FOR = timedelta(hours=1)
 LONGEST = timedelta(days=14)
-_ROLLED = ":rollback"
 _CAUSE = "an instance was taken out of service in response to an instance refresh."
 
 Terminate = Callable[[Scope, Group, Member, str], None]
@@ -30,11 +40,6 @@ def blueprint(group: Group) -> Blueprint:
     refresh = group.refresh
     forward = refresh and refresh.status in {Status.IN_PROGRESS, Status.BAKING}
     return refresh.desired if refresh and forward and refresh.desired else group.blueprint
-
-
-def mark(refresh: Refresh) -> str:
-    """Name what a refresh launches, so that it is known again."""
-    return refresh.id + (_ROLLED if refresh.status is Status.ROLLBACK_IN_PROGRESS else "")
 
 
 def step(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate) -> None:
@@ -70,48 +75,33 @@ def _advance(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate)
         return
     new = [member for member in group.counted if member.refresh == mark(refresh)]
     ready = [member for member in new if is_ready(scope, group, member, refresh)]
-    _measure(scope, group, refresh, len(ready))
+    measure(scope, group, refresh, len(ready))
     short = len(group.counted) < group.desired + refresh.launched_first
     if len(ready) < len(new) or short:
-        warming = not short and all(_well(scope, group, member) for member in new)
+        warming = not short and all(well(scope, group, member) for member in new)
         _blocked(scope, group, refresh, still=warming, what="instances that did not become healthy")
         return
     excess = len(group.counted) - group.desired
     refresh.launched_first = 0
-    for member in _replaceable(scope, group, refresh)[: max(0, excess)]:
+    for member in replaceable(scope, group, refresh)[: max(0, excess)]:
         terminate(scope, group, member, _CAUSE)
-    _measure(scope, group, refresh, len(ready))
+    measure(scope, group, refresh, len(ready))
     if not _holds(scope, group, refresh):
         _next_batch(scope, group, refresh, terminate, len(ready))
 
 
 def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate, ready: int) -> None:
-    left = todo(scope, group, refresh)
-    if not left or _stops_here(refresh):
+    if not todo(scope, group, refresh) or stops_here(refresh):
         _finish(scope, group, refresh)
         return
-    candidates = _replaceable(scope, group, refresh)
-    preferences = refresh.preferences
-    keep = math.ceil(group.desired * preferences.minimum / 100)
-    most = math.floor(group.desired * (preferences.maximum or 100) / 100)
-    down, up = group.desired - keep, most - group.desired
-    first = preferences.maximum is not None
-    if not down and not up:
-        down, up = (0, 1) if first else (1, 0)
+    candidates = replaceable(scope, group, refresh)
     standing = [member for member in candidates if member.lifecycle is Lifecycle.STANDBY]
     for member in standing:
         terminate(scope, group, member, _CAUSE)
     candidates = [member for member in candidates if member not in standing]
-    size = min(down + up, len(candidates), _until_checkpoint(scope, group, refresh, ready))
-    spare = max(0, sum(_serves(scope, group, member, refresh) for member in group.counted) - keep)
-    spare = max(spare, down) if not first and preferences.minimum == 100 else spare  # noqa: PLR2004 - per cent
-    batch: list[Member] = []
-    for member in candidates[: min(size, down)]:
-        serves = _serves(scope, group, member, refresh)
-        if serves and spare <= 0:
-            continue
-        spare -= serves
-        batch.append(member)
+    down, up = _slots(group, refresh)
+    size = min(down + up, len(candidates), until_checkpoint(scope, group, refresh, ready))
+    batch = _spared(scope, group, refresh, candidates[: min(size, down)])
     refresh.launched_first = min(size - len(batch), up)
     for member in batch:
         terminate(scope, group, member, _CAUSE)
@@ -121,93 +111,46 @@ def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Termina
         _blocked(scope, group, refresh, still=False, what="protected, standby or unhealthy instances")
 
 
-def todo(scope: Scope, group: Group, refresh: Refresh) -> list[Member]:
-    """List the members that are still to be replaced, including those that cannot be now."""
-    if refresh.status is Status.ROLLBACK_IN_PROGRESS:
-        return [member for member in group.counted if member.refresh == refresh.id]
-    preferences, target = refresh.preferences, refresh.desired or group.blueprint
-    left = []
-    for member in group.members:
-        done = member.refresh == refresh.id
-        if preferences.skip_matching and target.template:
-            done = matches(scope, member, target)
-        ignored = (member.protected and preferences.protected == "Ignore") or (
-            member.lifecycle is Lifecycle.STANDBY and preferences.standby == "Ignore"
-        )
-        if not done and not ignored and member.lifecycle is not Lifecycle.TERMINATING:
-            left.append(member)
-    return left
+def _keep(group: Group, refresh: Refresh) -> int:
+    keep = math.ceil(group.desired * refresh.preferences.minimum / 100)
+    together = refresh.preferences.maximum is None and keep == group.desired
+    return group.desired - 1 if together else keep
 
 
-def _replaceable(scope: Scope, group: Group, refresh: Refresh) -> list[Member]:
-    preferences = refresh.preferences
-    rolling_back = refresh.status is Status.ROLLBACK_IN_PROGRESS
-    able = [
-        member
-        for member in todo(scope, group, refresh)
-        if rolling_back
-        or (
-            (not member.protected or preferences.protected == "Refresh")
-            and (member.lifecycle is not Lifecycle.STANDBY or preferences.standby == "Terminate")
-        )
-    ]
-    return sorted(able, key=lambda member: (_well(scope, group, member), member.launched))
+def _slots(group: Group, refresh: Refresh) -> tuple[int, int]:
+    """Tell how many may be taken down, and how many launched on top, in one batch."""
+    most = math.floor(group.desired * (refresh.preferences.maximum or 100) / 100)
+    down, up = group.desired - _keep(group, refresh), most - group.desired
+    return (down, up) if down or up else (0, 1)
 
 
-def _measure(scope: Scope, group: Group, refresh: Refresh, ready: int) -> None:
-    if ready > refresh.ready:
-        refresh.progressed = scope.now
-    refresh.ready = ready
-    left = len(todo(scope, group, refresh))
-    if refresh.status is Status.ROLLBACK_IN_PROGRESS:
-        rollback = refresh.rollback or {}
-        refresh.percentage = rollback["PercentageCompleteOnRollback"] * left // max(1, refresh.goal)
-        return
-    total = _total(scope, group, refresh)
-    refresh.percentage = min(100, 100 * ready // total) if total else 100
-    refresh.remaining = max(0, total - ready)
-    # After a scale-out the group may be below a checkpoint that it had reached: it counts again then.
-    refresh.passed = min(refresh.passed, _reached(refresh))
-
-
-def _total(scope: Scope, group: Group, refresh: Refresh) -> int:
-    new = sum(member.refresh == refresh.id for member in group.counted)
-    return new + len(todo(scope, group, refresh)) - max(0, len(group.counted) - group.desired)
-
-
-def _until_checkpoint(scope: Scope, group: Group, refresh: Refresh, ready: int) -> int:
-    if refresh.status is Status.ROLLBACK_IN_PROGRESS:
-        return group.desired
-    total = _total(scope, group, refresh)
-    ahead = [point for point in refresh.preferences.checkpoints if point > refresh.percentage]
-    return math.ceil(ahead[0] * total / 100) - ready if ahead else total
+def _spared(scope: Scope, group: Group, refresh: Refresh, candidates: list[Member]) -> list[Member]:
+    """Choose whom the group can do without; those that serve nobody can always go."""
+    spare = sum(serves(scope, group, member, refresh) for member in group.counted) - _keep(group, refresh)
+    chosen = []
+    for member in candidates:
+        needed = serves(scope, group, member, refresh)
+        if not needed or spare > 0:
+            spare -= needed
+            chosen.append(member)
+    return chosen
 
 
 def _holds(scope: Scope, group: Group, refresh: Refresh) -> bool:
     """Wait at a checkpoint. One that falls back below and is reached again counts again; 100 is none."""
     if refresh.status is Status.ROLLBACK_IN_PROGRESS:
         return False
-    reached = _reached(refresh)
+    reached = reached_checkpoint(refresh)
     if reached > refresh.passed and reached < 100:  # noqa: PLR2004 - per cent
         emit(scope, group, refresh, "Checkpoint Reached", checkpoint=reached)
         refresh.holding_until = scope.now + refresh.preferences.checkpoint_delay
     refresh.passed = reached
-    if refresh.holding_until and scope.now < refresh.holding_until and not _stops_here(refresh):
+    if refresh.holding_until and scope.now < refresh.holding_until and not stops_here(refresh):
         refresh.reason = f"Waiting at the checkpoint of {reached} percent."
         refresh.progressed = scope.now
         return True
     refresh.holding_until = None
     return False
-
-
-def _reached(refresh: Refresh) -> int:
-    return max((point for point in refresh.preferences.checkpoints if point <= refresh.percentage), default=0)
-
-
-def _stops_here(refresh: Refresh) -> bool:
-    points = refresh.preferences.checkpoints
-    forward = refresh.status is Status.IN_PROGRESS
-    return bool(forward and points and refresh.percentage >= points[-1])
 
 
 def _finish(scope: Scope, group: Group, refresh: Refresh) -> None:
@@ -282,25 +225,6 @@ def _alarmed(scope: Scope, group: Group, refresh: Refresh) -> bool:
         refresh.reason = f"Waiting for the CloudWatch alarm {', '.join(silent)} to have data."
         refresh.progressed = scope.now
     return bool(silent)
-
-
-def is_ready(scope: Scope, group: Group, member: Member, refresh: Refresh) -> bool:
-    """Tell whether a new member counts: in service, healthy and warmed up."""
-    if not _well(scope, group, member) or member.in_service is None:
-        return False
-    return scope.now - member.in_service >= refresh.preferences.warmup
-
-
-def _serves(scope: Scope, group: Group, member: Member, refresh: Refresh) -> bool:
-    if member.refresh == mark(refresh):
-        return is_ready(scope, group, member, refresh)
-    return _well(scope, group, member)
-
-
-def _well(scope: Scope, group: Group, member: Member) -> bool:
-    if member.lifecycle is not Lifecycle.IN_SERVICE or member.unhealthy:
-        return False
-    return group.health_check != "ELB" or balancing.passing(scope, group, member)
 
 
 def emit(scope: Scope, group: Group, refresh: Refresh, what: str, *, checkpoint: int | None = None) -> None:

@@ -6,45 +6,19 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from pipeline.sandbox.ec2 import instances
 from pipeline.sandbox.ec2.images import launchable
 from pipeline.sandbox.ec2.templates import find_template, find_version
+from pipeline.sandbox.fleets.describing import described_activity, find_group, find_member
 from pipeline.sandbox.fleets.launching import configuration
-from pipeline.sandbox.fleets.model import Activity, Blueprint, Group, Lifecycle, Member
+from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle
 from pipeline.sandbox.fleets.scaling import terminate
-from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.registry import Parameters, Request, operation, refusal
 from pipeline.sandbox.state import Scope
 
 _ACTIVE_DESIRED = (
     "An active instance refresh with a desired configuration exists. All configuration options derived from the "
     "desired configuration are not available for update while the instance refresh is active."
 )
-_FULL = 100
-
-
-def find_group(scope: Scope, name: str) -> Group:
-    """Find a group.
-
-    Raises:
-        ServiceException: there is none of that name.
-    """
-    group = scope.state.groups.get((scope.account, scope.region, name))
-    if group is None:
-        raise refusal("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
-    return group
-
-
-def find_member(scope: Scope, instance: str) -> tuple[Group, Member]:
-    """Find the group that an instance belongs to.
-
-    Raises:
-        ServiceException: it belongs to none.
-    """
-    for group in scope.groups():
-        for member in group.members:
-            if member.instance == instance:
-                return group, member
-    raise refusal("ValidationError", f"Instance Id not found - No managed instance found for instance ID: {instance}")
 
 
 def read_blueprint(scope: Scope, parameters: Parameters) -> Blueprint | None:
@@ -220,169 +194,19 @@ def delete_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     return {}
 
 
-@operation("autoscaling", "DescribeAutoScalingGroups")
-def describe_auto_scaling_groups(request: Request, parameters: Parameters) -> object:
-    """List groups by name, or by tags."""
-    names = parameters.get("AutoScalingGroupNames") or []
-    filters = parameters.get("Filters") or []
-    groups = [
-        group
-        for group in sorted(request.groups(), key=lambda group: group.name)
-        if (not names or group.name in names) and all(_tagged(group, item) for item in filters)
-    ]
-    shown, token = page(groups, parameters, size="MaxRecords", default=50, limit=_FULL)
-    return {"AutoScalingGroups": [_described(request, group) for group in shown], "NextToken": token or None}
-
-
-def _tagged(group: Group, item: dict[str, Any]) -> bool:
-    name, values = item["Name"], item.get("Values") or []
-    if name == "tag-key":
-        return any(key in values for key in group.tags)
-    if name == "tag-value":
-        return any(value in values for value, _ in group.tags.values())
-    key = name.removeprefix("tag:")
-    return key in group.tags and group.tags[key][0] in values
-
-
-def _described(scope: Scope, group: Group) -> dict[str, Any]:
-    zones = [scope.ec2.get_subnet(subnet).availability_zone for subnet in group.subnets]
-    minimum, maximum = group.maintenance or (None, None)
-    blueprint = group.blueprint
-    return {
-        "AutoScalingGroupName": group.name,
-        "AutoScalingGroupARN": scope.arn("autoscaling", f"autoScalingGroup:sandbox:autoScalingGroupName/{group.name}"),
-        "LaunchConfigurationName": blueprint.configuration or None,
-        "LaunchTemplate": specification(blueprint) if blueprint.template and not blueprint.policy else None,
-        "MixedInstancesPolicy": blueprint.policy,
-        "MinSize": group.minimum,
-        "MaxSize": group.maximum,
-        "DesiredCapacity": group.desired,
-        "DefaultCooldown": group.cooldown,
-        "AvailabilityZones": sorted(set(zones)),
-        "LoadBalancerNames": [],
-        "TargetGroupARNs": group.target_groups,
-        "TrafficSources": [{"Identifier": arn, "Type": "elbv2"} for arn in group.target_groups],
-        "HealthCheckType": group.health_check,
-        "HealthCheckGracePeriod": int(group.grace.total_seconds()),
-        "DefaultInstanceWarmup": None if group.warmup is None else int(group.warmup.total_seconds()),
-        "InstanceMaintenancePolicy": {"MinHealthyPercentage": minimum, "MaxHealthyPercentage": maximum}
-        if group.maintenance
-        else None,
-        "Instances": [described_member(member) for member in group.members],
-        "CreatedTime": group.created,
-        "SuspendedProcesses": [
-            {"ProcessName": name, "SuspensionReason": "User suspended"} for name in sorted(group.suspended)
-        ],
-        "VPCZoneIdentifier": ",".join(group.subnets),
-        "EnabledMetrics": [],
-        "Status": "Delete in progress" if group.deleting else None,
-        "Tags": described_tags(group),
-        "TerminationPolicies": ["Default"],
-        "NewInstancesProtectedFromScaleIn": group.protect_new,
-        "ServiceLinkedRoleARN": f"arn:aws:iam::{scope.account}:role/aws-service-role/autoscaling.amazonaws.com/"
-        "AWSServiceRoleForAutoScaling",
-        "CapacityRebalance": False,
-    }
-
-
-def specification(blueprint: Blueprint) -> dict[str, str]:
-    """Say a launch template with both its id and its name, as AWS does."""
-    return {
-        "LaunchTemplateId": blueprint.template,
-        "LaunchTemplateName": blueprint.template_name,
-        "Version": blueprint.version,
-    }
-
-
-def described_member(member: Member) -> dict[str, Any]:
-    """Say what DescribeAutoScalingGroups says of an instance."""
-    blueprint = member.blueprint
-    return {
-        "InstanceId": member.instance,
-        "InstanceType": member.instance_type,
-        "AvailabilityZone": member.zone,
-        "LifecycleState": str(member.lifecycle),
-        "HealthStatus": "Unhealthy" if member.unhealthy else "Healthy",
-        "LaunchConfigurationName": blueprint.configuration or None,
-        "LaunchTemplate": specification(blueprint) if blueprint.template else None,
-        "ProtectedFromScaleIn": member.protected,
-    }
-
-
-def described_tags(group: Group) -> list[dict[str, Any]]:
-    """Say a group's tags."""
-    return [
-        {
-            "ResourceId": group.name,
-            "ResourceType": "auto-scaling-group",
-            "Key": key,
-            "Value": value,
-            "PropagateAtLaunch": propagated,
-        }
-        for key, (value, propagated) in sorted(group.tags.items())
-    ]
-
-
 def put_tags(group: Group, tags: list[dict[str, Any]]) -> None:
     """Write tags on a group; instances that run keep theirs."""
     group.tags |= {tag["Key"]: (tag.get("Value") or "", bool(tag.get("PropagateAtLaunch"))) for tag in tags}
-
-
-@operation("autoscaling", "DescribeAutoScalingInstances")
-def describe_auto_scaling_instances(request: Request, parameters: Parameters) -> object:
-    """List instances with the group that each belongs to."""
-    wanted = parameters.get("InstanceIds") or []
-    found = [
-        {**described_member(member), "AutoScalingGroupName": group.name}
-        for group in request.groups()
-        for member in group.members
-        if not wanted or member.instance in wanted
-    ]
-    shown, token = page(found, parameters, size="MaxRecords", default=50, limit=50)
-    return {"AutoScalingInstances": shown, "NextToken": token or None}
-
-
-@operation("autoscaling", "DescribeScalingActivities")
-def describe_scaling_activities(request: Request, parameters: Parameters) -> object:
-    """List a group's activities, newest first."""
-    name = parameters.get("AutoScalingGroupName")
-    groups = [find_group(request, name)] if name else request.groups()
-    wanted = parameters.get("ActivityIds") or []
-    entries = [
-        _described_activity(request, group, activity)
-        for group in groups
-        for activity in group.activities
-        if not wanted or activity.id in wanted
-    ]
-    shown, token = page(entries, parameters, size="MaxRecords", default=_FULL, limit=_FULL)
-    return {"Activities": shown, "NextToken": token or None}
-
-
-def _described_activity(scope: Scope, group: Group, activity: Activity) -> dict[str, Any]:
-    return {
-        "ActivityId": activity.id,
-        "AutoScalingGroupName": group.name,
-        "AutoScalingGroupARN": scope.arn("autoscaling", f"autoScalingGroup:sandbox:autoScalingGroupName/{group.name}"),
-        "Description": activity.description,
-        "Cause": activity.cause,
-        "StartTime": activity.started,
-        "EndTime": activity.ended,
-        "StatusCode": activity.status,
-        "StatusMessage": activity.message or None,
-        "Progress": activity.progress,
-        "Details": "{}",
-    }
 
 
 @operation("autoscaling", "TerminateInstanceInAutoScalingGroup")
 def terminate_instance_in_auto_scaling_group(request: Request, parameters: Parameters) -> object:
     """Terminate a member, perhaps with its place in the capacity."""
     group, member = find_member(request, parameters["InstanceId"])
-    instances.find(request, member.instance)
     if parameters.get("ShouldDecrementDesiredCapacity"):
         if group.desired - 1 < group.minimum:
             text = "Currently, desiredSize equals minSize. Terminating instance without replacement will violate it."
             raise refusal("ValidationError", text)
         group.desired -= 1
     terminate(request, group, member, "an instance was taken out of service in response to a user request.")
-    return {"Activity": _described_activity(request, group, member.activity)}
+    return {"Activity": described_activity(request, group, member.activity)}

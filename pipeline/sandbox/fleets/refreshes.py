@@ -8,9 +8,11 @@ from typing import Any
 
 from pipeline.sandbox import balancing
 from pipeline.sandbox.fleets import engine
-from pipeline.sandbox.fleets.groups import find_group, read_blueprint
+from pipeline.sandbox.fleets.describing import find_group
+from pipeline.sandbox.fleets.groups import read_blueprint
 from pipeline.sandbox.fleets.launching import follows_alias
 from pipeline.sandbox.fleets.model import Blueprint, Group, Preferences, Refresh, Status
+from pipeline.sandbox.fleets.progress import todo
 from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
 
 _KEPT_FOR = timedelta(weeks=6)
@@ -48,7 +50,7 @@ def start_instance_refresh(request: Request, parameters: Parameters) -> object:
         remaining=len(group.counted),
     )
     group.refreshes.insert(0, refresh)
-    if preferences.skip_matching and not engine.todo(request, group, refresh):
+    if preferences.skip_matching and not todo(request, group, refresh):
         engine.succeed(request, group, refresh)
         refresh.remaining = 0
     return {"InstanceRefreshId": refresh.id}

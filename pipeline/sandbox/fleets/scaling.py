@@ -13,6 +13,7 @@ from pipeline.sandbox.ec2 import instances
 from pipeline.sandbox.fleets import engine
 from pipeline.sandbox.fleets.launching import launch_member
 from pipeline.sandbox.fleets.model import Activity, Group, Lifecycle, Member, Status
+from pipeline.sandbox.fleets.progress import mark
 from pipeline.sandbox.state import Scope, State
 
 _FIRST_RETRY = timedelta(seconds=30)
@@ -69,6 +70,7 @@ def _follow(scope: Scope, group: Group, member: Member) -> None:
     state = scope.instance(member.instance).state
     if member.lifecycle is Lifecycle.PENDING and state == "running":
         member.lifecycle, member.in_service = Lifecycle.IN_SERVICE, scope.now
+        group.failures, group.retry_at = 0, None
         member.activity.end(scope.now)
         if "AddToLoadBalancer" not in group.suspended:
             for arn in group.target_groups:
@@ -77,10 +79,16 @@ def _follow(scope: Scope, group: Group, member: Member) -> None:
         text = "Instance failed to complete user's Lifecycle Action: it became unhealthy while waiting for it to run."
         member.activity.end(scope.now, status="Failed", message=text)
         member.unhealthy = True
+        _back_off(scope, group)
     elif member.lifecycle is Lifecycle.IN_SERVICE:
         graced = member.in_service is not None and scope.now - member.in_service >= group.grace
         failing = group.health_check == "ELB" and graced and balancing.failing(scope, group, member)
         member.unhealthy = member.reported_unhealthy or state != "running" or failing
+
+
+def _back_off(scope: Scope, group: Group) -> None:
+    group.failures += 1
+    group.retry_at = scope.now + min(_FIRST_RETRY * 2 ** min(group.failures - 1, 4), _LAST_RETRY)
 
 
 def _replace_unhealthy(scope: Scope, group: Group) -> None:
@@ -139,14 +147,12 @@ def _try_launch(scope: Scope, group: Group) -> bool:
     try:
         member = launch_member(scope, group, engine.blueprint(group), activity)
     except ServiceException as error:
-        group.failures += 1
-        group.retry_at = scope.now + min(_FIRST_RETRY * 2 ** (group.failures - 1), _LAST_RETRY)
+        _back_off(scope, group)
         text = f"{error.message}. Launching EC2 instance failed."
         activity.description = f"Launching a new EC2 instance.  Status Reason: {text}"
         activity.end(scope.now, status="Failed", message=text)
         return False
-    group.failures, group.retry_at = 0, None
-    member.refresh = engine.mark(active) if active else ""
+    member.refresh = mark(active) if active else ""
     activity.description = f"Launching a new EC2 instance: {member.instance}"
     group.members.append(member)
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.sandbox import balancing
-from pipeline.sandbox.fleets.groups import find_group, find_member
+from pipeline.sandbox.fleets.describing import find_group, find_member
 from pipeline.sandbox.fleets.model import Lifecycle
 from pipeline.sandbox.registry import Parameters, Request, operation, refusal
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.sandbox import balancing
-from pipeline.sandbox.fleets.groups import described_tags, find_group, put_tags
+from pipeline.sandbox.fleets.describing import described_tags, find_group
+from pipeline.sandbox.fleets.groups import put_tags
 from pipeline.sandbox.fleets.model import Group, Lifecycle
 from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
 from pipeline.sandbox.state import Scope
