@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -22,6 +21,8 @@ _REGION = "us-east-1"
 _UP_WITHIN = 300.0
 _DOWN_WITHIN = 20.0
 _PAUSE = 0.05
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+"""Sandboxes that this process started: a child that has ended looks alive until it is waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,7 @@ def up(tier: str | None = None, speed: float = 20.0, port: int = 0, *, die_with_
         server = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
+    _CHILDREN[server.pid] = server
     until = time.monotonic() + _UP_WITHIN
     while time.monotonic() < until:
         if server.poll() is not None:
@@ -133,9 +135,8 @@ def logs() -> str:
 
 
 def _lives(pid: int) -> bool:
-    # A child of this process that has ended stays until it is waited for.
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    if pid in _CHILDREN and _CHILDREN[pid].poll() is not None:
+        return False
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, PermissionError):
