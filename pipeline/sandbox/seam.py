@@ -151,7 +151,8 @@ class Seam:
 
         function = OPERATIONS.get((service, operation))
         if function is None:
-            if method is None or service == "autoscaling":
+            # Of moto's Auto Scaling only the launch configurations are used: it knows nothing of the groups here.
+            if method is None or (service == "autoscaling" and "LaunchConfiguration" not in operation):
                 raise NotImplementedError
             return method()
         request = Request(
