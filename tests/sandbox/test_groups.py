@@ -58,11 +58,12 @@ def test_standby_health_and_tags(world: World) -> None:
     assert members[first] == "InService"
     assert second not in members
     tag: Any = {"ResourceId": "web", "Key": "env", "Value": "dev", "PropagateAtLaunch": True}
-    world.autoscaling.create_or_update_tags(Tags=[{**tag, "ResourceType": "auto-scaling-group"}])
+    tag["ResourceType"] = "auto-scaling-group"
+    world.autoscaling.create_or_update_tags(Tags=[tag])
     found = world.autoscaling.describe_auto_scaling_groups(Filters=[{"Name": "tag:env", "Values": ["dev"]}])
     assert [group["AutoScalingGroupName"] for group in found["AutoScalingGroups"]] == ["web"]
     assert world.autoscaling.describe_tags()["Tags"][0]["Value"] == "dev"
-    world.autoscaling.delete_tags(Tags=[{**tag, "ResourceType": "auto-scaling-group"}])
+    world.autoscaling.delete_tags(Tags=[tag])
     assert world.autoscaling.describe_tags()["Tags"] == []
 
 
