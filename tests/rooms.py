@@ -126,7 +126,7 @@ def scene(world: World, clients: Clients, state: Path, *fleets: FleetSettings, *
 
 def configuration(*fleets: FleetSettings, **changes: Any) -> Settings:
     """Make a configuration whose root is nowhere: nothing is read from disk."""
-    return replace(nouns.settings(*fleets), root=PurePath("/nowhere"), **changes)
+    return replace(nouns.settings(*fleets), **{"root": PurePath("/nowhere")} | changes)
 
 
 def fleet(name: str = "web-prod", **strategy: Any) -> FleetSettings:

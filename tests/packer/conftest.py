@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from packers import for_each_packer
 
 from pipeline.model.ids import BakeKey, ImageId, RunId
 from pipeline.model.images import Architecture, Image
@@ -19,7 +19,7 @@ from pipeline.ports.builder import BuildRequest
 from pipeline.sandbox.clock import WallClock
 from pipeline.sandbox.cloud import Cloud
 
-ROOT = Path(__file__).resolve().parents[2]
+pytest_generate_tests = for_each_packer
 
 FAMILY = Family(
     name="web",
@@ -42,21 +42,6 @@ SOURCE = Image(
     state="available",
     created=datetime(2026, 11, 20, tzinfo=UTC),
 )
-
-
-def packers() -> list[Path]:
-    """Every Packer on this machine: the project's own two places, and PATH."""
-    places = [ROOT / ".tools/bin/packer", ROOT / ".tools/packer-1.16.0/packer"]
-    on_path = shutil.which("packer")
-    found = [place for place in places if place.exists()] + ([Path(on_path)] if on_path else [])
-    return list({place.resolve(): place for place in found}.values())
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what asks for ``packer`` once with each Packer found, and skip it where there is none."""
-    if "packer" in metafunc.fixturenames:
-        none = pytest.param(None, marks=pytest.mark.skip(reason="no Packer is found: run scripts/get-packer"))
-        metafunc.parametrize("packer", packers() or [none], ids=lambda path: path.parent.name if path else "none")
 
 
 @pytest.fixture
@@ -101,7 +86,7 @@ def builder_for(tmp_path: Path) -> Callable[..., PackerBuilder]:
             "grace": timedelta(seconds=20),
             **changes,
         }
-        return PackerBuilder(environment={**given, **keys, **(environment or {})}, **settings)  # type: ignore[arg-type]
+        return PackerBuilder(environment={**given, **keys, **(environment or {})}, **settings)  # type: ignore[arg-type]  # as above
 
     return make
 
