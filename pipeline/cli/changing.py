@@ -95,9 +95,10 @@ def _carry_out(common: Common, planner: Callable[[Room], Plan], *, rolling_back:
     elif result.results:
         print(result_text(result))
     if common.report is not None:
-        room("pipeline.cli.report").write(
-            common.report, run=opened.run, plan=plan, result=result, events=recorder.events
-        )
+        report = room("pipeline.cli.report")
+        packages = room("pipeline.runs.diff").baked_changes(opened, result)
+        content = report.record(run=opened.run, plan=plan, result=result, events=recorder.events, packages=packages)
+        report.write(common.report, content)
     raise typer.Exit(code)
 
 
