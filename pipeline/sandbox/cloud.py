@@ -37,6 +37,7 @@ _OPERATIONS = (
     "balancing",
     "commands",
     "parameters",
+    "ec2.attributes",
     "ec2.instances",
     "ec2.retirement",
     "ec2.templates",

@@ -27,6 +27,7 @@ class ImageFacts:
     freezing: bool = False
     deprecated: datetime | None = None
     protected: bool = False
+    imds: str = ""
     mapping: list[dict[str, Any]] | None = None
 
 

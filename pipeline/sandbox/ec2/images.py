@@ -54,6 +54,19 @@ def find_image(scope: Scope, image_id: str) -> Any:
     return image
 
 
+def own_image(request: Request, parameters: Parameters) -> Any:
+    """Find the image that a call wants to change, which only its owner may.
+
+    Raises:
+        ServiceException: there is none, or it is somebody else's; or it is a dry run.
+    """
+    image = find_image(request, parameters["ImageId"])
+    if image.owner_id != request.account:
+        raise refusal("AuthFailure", f"Not authorized for image:{image.id}")
+    refuse_dry_run(parameters)
+    return image
+
+
 def launchable(scope: Scope, image_id: str) -> Any:
     """Find the image behind an id or an alias, and see that it can be launched now.
 
@@ -209,7 +222,7 @@ def _described(scope: Scope, image: Any) -> dict[str, Any]:
         "VirtualizationType": "hvm",
         "Hypervisor": "xen",
         "EnaSupport": True,
-        "ImdsSupport": getattr(image, "imds_support", None),
+        "ImdsSupport": facts.imds or None,
         "SourceImageId": getattr(image, "source_image_id", None),
         "DeprecationTime": _stamp(facts.deprecated) if facts.deprecated else None,
         "DeregistrationProtection": "enabled-without-cooldown" if facts.protected else "disabled",

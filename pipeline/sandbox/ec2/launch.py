@@ -94,7 +94,7 @@ def launch(scope: Scope, wanted: Parameters, count: int) -> Any:
         instance_market_options=market.get("MarketType") or {},
         instance_initiated_shutdown_behavior=wanted.get("InstanceInitiatedShutdownBehavior"),
         monitoring_state="enabled" if (wanted.get("Monitoring") or {}).get("Enabled") else "disabled",
-        metadata_options=wanted.get("MetadataOptions") or {},
+        metadata_options=_metadata(scope, image, wanted),
         client_token=wanted.get("ClientToken"),
         block_device_mappings=_devices(scope, image, wanted.get("BlockDeviceMappings") or []),
     )
@@ -137,6 +137,12 @@ def machine_spec(scope: Scope, instance: Any) -> MachineSpec:
         authorized_keys=(key,) if key else (),
         tags=tags,
     )
+
+
+def _metadata(scope: Scope, image: Any, wanted: Parameters) -> dict[str, Any]:
+    """Say how the metadata service is reached: the image's own rule holds where the launch says nothing."""
+    rule = {"HttpTokens": "required", "HttpPutResponseHopLimit": 2} if scope.state.facts(image.id).imds else {}
+    return {**rule, **(wanted.get("MetadataOptions") or {})}
 
 
 def _default_subnet(scope: Scope, zone: str | None) -> str | None:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
-from pipeline.sandbox.ec2.images import find_image
-from pipeline.sandbox.registry import Parameters, Request, operation, refusal, refuse_dry_run
-
-
-def _own(request: Request, parameters: Parameters) -> Any:
-    image = find_image(request, parameters["ImageId"])
-    if image.owner_id != request.account:
-        raise refusal("AuthFailure", f"Not authorized for image:{image.id}")
-    refuse_dry_run(parameters)
-    return image
+from pipeline.sandbox.ec2.images import own_image
+from pipeline.sandbox.registry import Parameters, Request, operation, refusal
 
 
 @operation("ec2", "EnableImageDeprecation")
 def enable_image_deprecation(request: Request, parameters: Parameters) -> object:
     """Set the date from which other accounts no longer see the image; seconds are dropped."""
-    image = _own(request, parameters)
+    image = own_image(request, parameters)
     at = parameters["DeprecateAt"]
     if not isinstance(at, datetime):
         at = datetime.fromisoformat(str(at))
@@ -34,28 +25,28 @@ def enable_image_deprecation(request: Request, parameters: Parameters) -> object
 @operation("ec2", "DisableImageDeprecation")
 def disable_image_deprecation(request: Request, parameters: Parameters) -> object:
     """Take the deprecation date away."""
-    request.state.facts(_own(request, parameters).id).deprecated = None
+    request.state.facts(own_image(request, parameters).id).deprecated = None
     return {"Return": True}
 
 
 @operation("ec2", "EnableImageDeregistrationProtection")
 def enable_image_deregistration_protection(request: Request, parameters: Parameters) -> object:
     """Refuse to deregister the image from now on."""
-    request.state.facts(_own(request, parameters).id).protected = True
+    request.state.facts(own_image(request, parameters).id).protected = True
     return {"Return": "true"}
 
 
 @operation("ec2", "DisableImageDeregistrationProtection")
 def disable_image_deregistration_protection(request: Request, parameters: Parameters) -> object:
     """Allow the image to be deregistered again."""
-    request.state.facts(_own(request, parameters).id).protected = False
+    request.state.facts(own_image(request, parameters).id).protected = False
     return {"Return": "true"}
 
 
 @operation("ec2", "DisableImage")
 def disable_image(request: Request, parameters: Parameters) -> object:
     """Disable the image: it cannot be launched, and all its launch permissions are gone for good."""
-    image = _own(request, parameters)
+    image = own_image(request, parameters)
     image.state, image.launch_permissions = "disabled", []
     return {"Return": True}
 
@@ -63,14 +54,14 @@ def disable_image(request: Request, parameters: Parameters) -> object:
 @operation("ec2", "EnableImage")
 def enable_image(request: Request, parameters: Parameters) -> object:
     """Let a disabled image be launched again; nobody else may, until it is shared again."""
-    _own(request, parameters).state = "available"
+    own_image(request, parameters).state = "available"
     return {"Return": True}
 
 
 @operation("ec2", "DeregisterImage")
 def deregister_image(request: Request, parameters: Parameters) -> object:
     """Deregister an image, with its snapshots when asked for."""
-    image = _own(request, parameters)
+    image = own_image(request, parameters)
     facts = request.state.facts(image.id)
     if facts.protected:
         text = f"The image '{image.id}' is protected from deregistration."
