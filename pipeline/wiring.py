@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -33,17 +34,21 @@ from pipeline.runs.room import Room, new_run
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _TIME_SCALE = "REBAKE_TIME_SCALE"
+_TIME_ORIGIN = "REBAKE_TIME_ORIGIN"
 
 
 @dataclass(frozen=True, slots=True)
 class SystemClock:
-    """The real clock; with a scale above one (a sandbox's speed) its seconds are that much shorter."""
+    """The real clock; with a scale above one (a sandbox's speed) its seconds are that much shorter.
+
+    ``origin`` is when its time was the real time, in seconds since 1970: a sandbox's is when that came up.
+    """
 
     scale: float = 1.0
     origin: float = 0.0
 
     def now(self) -> datetime:
-        """Tell the time; scaled, it runs ahead from the moment the clock was made."""
+        """Tell the time; scaled, it runs ahead from its origin."""
         real = time.time()
         return datetime.fromtimestamp(self.origin + (real - self.origin) * self.scale, UTC)
 
@@ -55,7 +60,7 @@ class SystemClock:
 def open_room(path: Path, *, region: str | None, profile: str | None, progress: Progress) -> Room:
     """Read the configuration and connect everything to AWS, or to the sandbox that the environment names."""
     settings = config.load(path, templates=builtin_names(builtin_templates()))
-    clock = SystemClock(scale=_scale(), origin=time.time())
+    clock = system_clock()
     endpoint = os.environ.get(_ENDPOINT)
     clients = connect(region=region or settings.region, profile=profile, endpoint=endpoint)
     return assemble(settings, clients, clock=clock, progress=progress, endpoint=endpoint)
@@ -103,12 +108,23 @@ def actions() -> tuple[str, ...]:
     return tuple(sorted({action for needed in ACTIONS.values() for action in needed}))
 
 
-def _scale() -> float:
-    text = os.environ.get(_TIME_SCALE, "1")
+def system_clock() -> SystemClock:
+    """Make this machine's clock, or that of the sandbox whose speed and origin stand in the environment.
+
+    Raises:
+        UsageError: they are no numbers above zero.
+    """
+    return SystemClock(scale=_number(_TIME_SCALE, 1.0), origin=_number(_TIME_ORIGIN, time.time()))
+
+
+def _number(name: str, default: float) -> float:
+    text = os.environ.get(name)
+    if text is None:
+        return default
     try:
-        scale = float(text)
+        number = float(text)
     except ValueError:
-        scale = 0.0
-    if scale <= 0:
-        raise UsageError(f"{_TIME_SCALE} is {text!r}, not a number above zero.", hint=f"Unset {_TIME_SCALE}.")
-    return scale
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise UsageError(f"{name} is {text!r}, not a number above zero.", hint=f"Unset {name}.")
+    return number

@@ -60,12 +60,13 @@ class WallClock:
 
     def __init__(self, factor: float = 1.0) -> None:
         self.factor = factor
-        self._start = datetime.now(UTC)
-        self._origin = time.monotonic()
+        self.origin = datetime.now(UTC)
+        """When its time was the real time."""
+        self._began = time.monotonic()
 
     def now(self) -> datetime:
         """Tell the time, aware and in UTC."""
-        return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self.factor)
+        return self.origin + timedelta(seconds=(time.monotonic() - self._began) * self.factor)
 
     def sleep(self, duration: timedelta) -> None:
         """Let so much of the cloud's time pass."""

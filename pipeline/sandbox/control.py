@@ -27,11 +27,15 @@ _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxStatus:
-    """A sandbox that is up. ``reason`` says why it is of this tier."""
+    """A sandbox that is up. ``reason`` says why it is of this tier.
+
+    ``origin`` is when its time was the real time, in seconds since 1970.
+    """
 
     endpoint: str
     tier: Tier
     speed: float
+    origin: float
     pid: int
     reason: str = ""
 
@@ -45,6 +49,7 @@ class SandboxStatus:
             "AWS_DEFAULT_REGION": _REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "REBAKE_TIME_SCALE": f"{self.speed:g}",
+            "REBAKE_TIME_ORIGIN": f"{self.origin:.3f}",
             "AWS_POLL_DELAY_SECONDS": "1",  # Packer's own pace, 15 seconds, is that of images on AWS
         }
 

@@ -55,10 +55,12 @@ def serve(state: Path, *, tier: str | None, speed: float, port: int, ended: thre
     work = state.parent / "machines"
     work.mkdir(parents=True, exist_ok=True)
     machines = machines_of(chosen, state_dir=work, speed=speed, on_line=say)
-    cloud = Cloud(clock=WallClock(speed), machines=machines)
+    clock = WallClock(speed)
+    cloud = Cloud(clock=clock, machines=machines)
     with cloud.serve(port) as endpoint:
         say(f"up at {endpoint}, {speed:g} times as fast as real time")
-        entry = {"endpoint": endpoint, "tier": chosen, "speed": speed, "pid": os.getpid(), "reason": reason}
+        entry = {"endpoint": endpoint, "tier": chosen, "speed": speed, "origin": clock.origin.timestamp()}
+        entry |= {"pid": os.getpid(), "reason": reason}
         draft = state.with_suffix(".new")
         draft.write_text(json.dumps(entry))
         draft.replace(state)

@@ -40,7 +40,7 @@ def test_a_sandbox_that_cannot_come_up_says_why() -> None:
 def test_a_dead_sandbox_is_forgotten() -> None:
     """What a sandbox left that was killed does not count as one that is up."""
     control.folder().mkdir(parents=True)
-    entry = '{"endpoint": "http://127.0.0.1:1", "tier": "A", "speed": 1, "pid": 1, "reason": ""}'
+    entry = '{"endpoint": "http://127.0.0.1:1", "tier": "A", "speed": 1, "origin": 1, "pid": 1, "reason": ""}'
     (control.folder() / "sandbox.json").write_text(entry)
     assert control.status() is None
     assert not (control.folder() / "sandbox.json").exists()
