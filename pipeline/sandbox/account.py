@@ -1,10 +1,11 @@
-"""What a live check asks of an account: simulated permissions and service quotas."""
+"""What a live check asks of an account: who calls, simulated permissions and service quotas."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.state import user_arn
 
 _QUOTAS = {
     ("ec2", "L-1216C47A"): ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 256.0),
@@ -15,6 +16,16 @@ _QUOTAS = {
     ("ebs", "L-309BACF6"): ("Snapshots per Region", 100000.0),
     ("elasticloadbalancing", "L-B22855CB"): ("Targets per Application Load Balancer", 1000.0),
 }
+_NOBODY = ":user/moto"
+
+
+@operation("sts", "GetCallerIdentity")
+def get_caller_identity(request: Request, parameters: Parameters) -> object:  # noqa: ARG001 - it takes none
+    """Tell who calls: a role or user whose keys were made here, or else the user that everybody is."""
+    identity: dict[str, Any] = request.native()
+    if identity["Arn"].endswith(_NOBODY):
+        identity |= {"Arn": user_arn(request.account), "UserId": "AIDASANDBOX"}
+    return identity
 
 
 def _quota(request: Request, key: tuple[str, str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException
 from pipeline.sandbox.calls import Call, action_name, mutates
 from pipeline.sandbox.faults import Fault, FaultKind, error_code
 from pipeline.sandbox.registry import OPERATIONS, Parameters, Request, refusal
-from pipeline.sandbox.state import State
+from pipeline.sandbox.state import State, user_arn
 
 Answer = tuple[int, dict[str, Any], Any]
 _OK = 300
@@ -122,7 +122,7 @@ class Seam:
     def _admit(self, action: str, parameters: Parameters, account: str, faults: tuple[Fault, ...]) -> None:
         service = action.partition(":")[0]
         if not self._state.access.allows(action):
-            user = f"arn:aws:iam::{account}:user/sandbox"
+            user = user_arn(account)
             text = f"User: {user} is not authorized to perform: {action} because no identity-based policy allows it"
             if service == "ec2":
                 text = f"You are not authorized to perform this operation. {text}"

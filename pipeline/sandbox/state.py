@@ -144,3 +144,8 @@ class Scope:
     def arn(self, service: str, resource: str) -> str:
         """Build an ARN."""
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+
+def user_arn(account: str) -> str:
+    """Name the user that everybody is whose keys were not made here."""
+    return f"arn:aws:iam::{account}:user/sandbox"

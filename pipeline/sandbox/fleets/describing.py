@@ -8,6 +8,7 @@ from pipeline.sandbox.fleets.model import Activity, Blueprint, Group, Member
 from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
 from pipeline.sandbox.state import Scope
 
+SERVICE_ROLE = "AWSServiceRoleForAutoScaling"
 _FULL = 100
 
 
@@ -96,7 +97,7 @@ def _described(scope: Scope, group: Group) -> dict[str, Any]:
         "TerminationPolicies": ["Default"],
         "NewInstancesProtectedFromScaleIn": group.protect_new,
         "ServiceLinkedRoleARN": f"arn:aws:iam::{scope.account}:role/aws-service-role/autoscaling.amazonaws.com/"
-        "AWSServiceRoleForAutoScaling",
+        f"{SERVICE_ROLE}",
         "CapacityRebalance": False,
     }
 

@@ -6,9 +6,11 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from moto.backends import get_backend
+
 from pipeline.sandbox.ec2.images import launchable
 from pipeline.sandbox.ec2.templates import find_template, find_version
-from pipeline.sandbox.fleets.describing import described_activity, find_group, find_member
+from pipeline.sandbox.fleets.describing import SERVICE_ROLE, described_activity, find_group, find_member
 from pipeline.sandbox.fleets.launching import configuration
 from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle
 from pipeline.sandbox.fleets.scaling import terminate
@@ -119,7 +121,15 @@ def create_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     )
     put_tags(group, parameters.get("Tags") or [])
     request.state.groups[request.account, request.region, name] = group
+    _make_role(request)
     return {}
+
+
+def _make_role(request: Request) -> None:
+    """Make the service-linked role, as AWS does with the first group."""
+    iam = get_backend("iam")[request.account]["aws"]
+    if not any(role.name == SERVICE_ROLE for role in iam.roles.values()):
+        iam.create_service_linked_role("autoscaling.amazonaws.com", "Default Service-Linked Role", "")
 
 
 def _target_groups(request: Request, parameters: Parameters) -> list[str]:
