@@ -67,7 +67,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    # Not an Exception: libraries catch those, and botocore would take one for a lost connection and go on.
     # One more signal must not break off what puts things back.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Interrupted(f"Stopped by {signal.Signals(number).name}.", hint="Run the same command again to go on.")
+    raise KeyboardInterrupt(signal.Signals(number).name)

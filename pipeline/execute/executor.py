@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from pipeline.errors import StepFailed
+from pipeline.errors import Interrupted, RebakeError, StepFailed
 from pipeline.execute.building import build_image
 from pipeline.execute.marking import move_channel, tag_image
-from pipeline.execute.refreshing import await_refresh, create_template_version, roll_back_refresh, start_refresh
+from pipeline.execute.refreshing import (
+    await_refresh,
+    create_template_version,
+    put_back,
+    roll_back_refresh,
+    start_refresh,
+)
 from pipeline.execute.smoking import smoke_test_image
 from pipeline.execute.tools import Workbench
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped, StepResult
@@ -30,16 +36,27 @@ from pipeline.ports.progress import EventKind
 def execute(bench: Workbench, plan: Plan) -> RunResult:
     """Execute a plan.
 
-    A failed step is a value in the result. What says nothing of the step itself (no credentials, held by another
-    run, interrupted) is raised, with everything this run had under way put back.
+    A failed step is a value in the result, and so is what stopped the run without saying anything of the step itself
+    (no credentials, held by another run, interrupted): what was done before it is never lost. An interruption puts
+    back the refresh that this run had under way.
     """
     results: list[StepResult] = []
     for planned in plan.steps:
-        result = _one(bench, planned)
-        results.append(result)
-        if not isinstance(result.outcome, (Done, Skipped)):
+        try:
+            results.append(_one(bench, planned))
+        except RebakeError as error:
+            return RunResult(results=tuple(results), stopped=error)
+        except KeyboardInterrupt as signal:
+            return RunResult(results=tuple(results), stopped=_interrupted(bench, planned.step, str(signal)))
+        if not isinstance(results[-1].outcome, (Done, Skipped)):
             break
     return RunResult(results=tuple(results))
+
+
+def _interrupted(bench: Workbench, step: Step, signal: str) -> Interrupted:
+    if isinstance(step, (StartRefresh, AwaitRefresh)):
+        return put_back(bench, step)
+    return Interrupted(f"Stopped by {signal or 'SIGINT'}.", hint="Run the same command again to go on.")
 
 
 def _one(bench: Workbench, planned: PlannedStep) -> StepResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
-from pipeline.errors import HeldError, Interrupted, NotPossible
+from pipeline.errors import HeldError, Interrupted, RebakeError
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import poll
 from pipeline.model import names
@@ -48,7 +48,7 @@ def start_refresh(bench: Workbench, step: StartRefresh) -> Outcome:
     version = bench.made.version(step.version)
     active = _active(bench, step.group)
     if active is not None:
-        if active.desired is None or active.desired.id != step.template or active.desired.number != version:
+        if not _goes_to(active, step, version):
             raise HeldError(
                 f"Refresh {active.id} of group {step.group} is {active.status} and goes elsewhere.",
                 hint=f"Wait for it, or undo it with: rebake rollback {step.fleet}",
@@ -68,7 +68,7 @@ def start_refresh(bench: Workbench, step: StartRefresh) -> Outcome:
 
 
 def await_refresh(bench: Workbench, step: AwaitRefresh) -> Outcome:
-    """Watch the refresh to its end. Interrupted, ask AWS to put the fleet back."""
+    """Watch the refresh to its end."""
     refresh_id = bench.made.refresh(step.fleet, step.refresh)
 
     def look() -> Refresh | None:
@@ -78,16 +78,13 @@ def await_refresh(bench: Workbench, step: AwaitRefresh) -> Outcome:
         _report(bench, step.fleet, refresh, bench.tools.fleets.find(GroupByName(name=step.group)))
         return refresh if refresh.status.ended else None
 
-    try:
-        ended = poll(
-            bench.tools.clock,
-            look,
-            every=_PACE,
-            within=step.strategy.timeout,
-            what=f"The end of refresh {refresh_id} of group {step.group}",
-        )
-    except Interrupted as error:
-        raise _put_back(bench, step) from error
+    ended = poll(
+        bench.tools.clock,
+        look,
+        every=_PACE,
+        within=step.strategy.timeout,
+        what=f"The end of refresh {refresh_id} of group {step.group}",
+    )
     return _outcome(bench, step, ended)
 
 
@@ -100,18 +97,34 @@ def roll_back_refresh(bench: Workbench, step: RollBackRefresh) -> Outcome:
     return Done(facts={"refresh": step.refresh})
 
 
-def _put_back(bench: Workbench, step: AwaitRefresh) -> Interrupted:
+def put_back(bench: Workbench, step: StartRefresh | AwaitRefresh) -> Interrupted:
+    """Ask AWS to roll back the refresh that an interrupted step had under way, and answer how that went."""
+    look = f"rebake status {step.fleet}"
     try:
-        bench.tools.fleets.roll_back_refresh(step.group)
-    except NotPossible as error:
+        active = _active(bench, step.group)
+        if active is None or not _is_ours(bench, step, active):
+            return Interrupted(f"Interrupted; no refresh of {step.fleet} was under way.", hint=f"Look with: {look}")
+        if active.status is not RefreshStatus.ROLLBACK_IN_PROGRESS:
+            bench.tools.fleets.roll_back_refresh(step.group)
+    except RebakeError as error:
         return Interrupted(
             f"Interrupted; the refresh of {step.fleet} could not be rolled back: {error.message}",
-            hint=f"See where it stands: rebake status {step.fleet}",
+            hint=f"See where it stands with: {look}",
         )
     return Interrupted(
-        f"Interrupted; AWS is rolling {step.fleet} back to the image it had.",
-        hint=f"Watch it: rebake status {step.fleet}",
+        f"Interrupted; AWS is rolling {step.fleet} back to the image it had.", hint=f"Watch it with: {look}"
     )
+
+
+def _is_ours(bench: Workbench, step: StartRefresh | AwaitRefresh, active: Refresh) -> bool:
+    if isinstance(step, AwaitRefresh):
+        return active.id == bench.made.refresh(step.fleet, step.refresh)
+    return _goes_to(active, step, bench.made.version(step.version))
+
+
+def _goes_to(refresh: Refresh, step: StartRefresh, version: int) -> bool:
+    desired = refresh.desired
+    return desired is not None and desired.id == step.template and desired.number == version
 
 
 def _outcome(bench: Workbench, step: AwaitRefresh, ended: Refresh) -> Outcome:
@@ -147,7 +160,9 @@ def _find(bench: Workbench, group: GroupName, refresh: RefreshId) -> Refresh | N
 
 
 def _report(bench: Workbench, fleet: str, refresh: Refresh, group: Group) -> None:
-    images = Counter(str(member.image or "unknown") for member in group.members)
+    # What is being terminated serves nothing any more, and would make a fleet of four look like one of seven.
+    standing = [member for member in group.members if not member.lifecycle.startswith("Terminating")]
+    images = Counter(str(member.image or "unknown") for member in standing)
     healthy = sum(member.healthy and member.lifecycle == "InService" for member in group.members)
     mix = ", ".join(f"{count} on {image}" for image, count in sorted(images.items()))
     bench.say(

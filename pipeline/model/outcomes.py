@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from pipeline.errors import RebakeError
 from pipeline.model.ids import ImageId, InstanceId
 from pipeline.model.images import Image
 from pipeline.model.steps import PlannedStep
@@ -63,9 +64,14 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """Everything a run did, in order, up to and including the step that stopped it."""
+    """Everything a run did, in order, up to and including the step that stopped it.
+
+    ``stopped`` is what ended it in the middle of a step and says nothing of the step itself: held by another run, no
+    credentials, interrupted.
+    """
 
     results: tuple[StepResult, ...] = ()
+    stopped: RebakeError | None = None
 
     @property
     def last(self) -> Outcome | None:

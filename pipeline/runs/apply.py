@@ -19,8 +19,11 @@ def apply(room: Room, plan: Plan) -> RunResult:
 def exit_code(plan: Plan, result: RunResult, *, rolling_back: bool = False) -> ExitCode:
     """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some fleets done and others not.
 
-    For a roll-back that was asked for, a fleet on its old image is what was wanted.
+    What stopped the run in the middle of a step brings its own code. For a roll-back that was asked for, a fleet on
+    its old image is what was wanted.
     """
+    if result.stopped is not None:
+        return result.stopped.exit_code
     code = _of_outcome(result.last, rolling_back=rolling_back)
     rolled = {step.planned.target for step in result.results if _rolled(step.planned.step, step.outcome)}
     if code is not ExitCode.DONE:

@@ -13,7 +13,7 @@ from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.names import TAG_FAMILY, TAG_STAGE
 from pipeline.model.outcomes import Done, Failed, RolledBack, RunResult
-from pipeline.model.steps import AwaitRefresh, Plan, StartRefresh
+from pipeline.model.steps import AwaitRefresh, CreateTemplateVersion, Plan, StartRefresh
 from pipeline.ports.progress import Event, EventKind
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
@@ -120,8 +120,11 @@ def test_another_refresh_holds_the_fleet(make: SceneMaker) -> None:
     scene.world.start(fleet, 1, SkipMatching=False)
     with pytest.raises(HeldError, match="goes to"):
         plans.for_roll(scene.again(), "web-prod", image=image)
-    with pytest.raises(HeldError, match="goes elsewhere"):
-        apply(scene.again(), plan)
+    result = apply(scene.again(), plan)
+    assert isinstance(result.stopped, HeldError)
+    assert "goes elsewhere" in result.stopped.message
+    assert [type(step.planned.step) for step in result.results] == [CreateTemplateVersion]
+    assert exit_code(plan, result) is ExitCode.HELD
 
 
 def test_rollback_after_a_roll_and_forward_again(make: SceneMaker) -> None:
@@ -162,7 +165,7 @@ class InterruptingProgress:
     def emit(self, event: Event) -> None:
         """Interrupt."""
         if event.kind is EventKind.PROGRESS and event.text.startswith("InProgress"):
-            raise Interrupted("Stopped by SIGINT.")
+            raise KeyboardInterrupt("SIGINT")
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -174,8 +177,11 @@ def test_an_interrupted_roll_is_put_back(make: SceneMaker) -> None:
     fleet = old_fleet(scene)
     plan = plans.for_roll(scene.room, "web-prod", image=proven(scene, "new"))
     room = replace(scene.room, tools=replace(scene.room.tools, progress=InterruptingProgress()))
-    with pytest.raises(Interrupted, match="rolling web-prod back"):
-        apply(room, plan)
+    result = apply(room, plan)
+    assert isinstance(result.stopped, Interrupted)
+    assert "rolling web-prod back" in result.stopped.message
+    assert len(result.results) == 2, "what was done before it is told"
+    assert exit_code(plan, result) is ExitCode.INTERRUPTED
     scene.world.wait(1200)
     assert scene.world.refresh(fleet.group)["Status"] == "RollbackSuccessful"
     assert scene.world.versions(fleet.group) == ["1"] * 4
