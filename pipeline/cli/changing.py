@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.door import open_room, room
-from pipeline.cli.encode import dump
+from pipeline.cli.door import room
 from pipeline.cli.options import Common, verb
-from pipeline.cli.output import plan_text, result_text
-from pipeline.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from pipeline.model.outcomes import RunResult
     from pipeline.model.steps import Plan
     from pipeline.runs.room import Room
 
@@ -32,25 +27,25 @@ def register(app: typer.Typer) -> None:
 
 
 def bake(common: Common, family: FamilyName, force: ForceOption = False) -> None:
-    """Bake a candidate image, unless one of exactly this recipe stands."""
+    """Bake a candidate image, unless one of this very recipe stands."""
     plans = room("pipeline.runs.plans")
     _carry_out(common, lambda opened: plans.for_bake(opened, family, force=force))
 
 
 def smoke(common: Common, family: FamilyName, image: ImageOption = None) -> None:
-    """Boot an image and test it (default: the newest candidate); its stage becomes tested or rejected."""
+    """Boot an image and test it. Default: the newest one; its stage becomes tested or rejected."""
     plans = room("pipeline.runs.plans")
     _carry_out(common, lambda opened: plans.for_smoke(opened, family, image=image))
 
 
 def promote(common: Common, family: FamilyName, image: ImageOption = None) -> None:
-    """Point the family's channel at a tested image (default: the newest)."""
+    """Point the family's channel at a tested image. Default: the newest."""
     plans = room("pipeline.runs.plans")
     _carry_out(common, lambda opened: plans.for_promote(opened, family, image=image))
 
 
 def roll(common: Common, fleet: FleetName, image: ImageOption = None) -> None:
-    """Replace a fleet's instances by an instance refresh (default: the image its channel points to)."""
+    """Replace a fleet's instances. Default: by the image its channel points to."""
     plans = room("pipeline.runs.plans")
     _carry_out(common, lambda opened: plans.for_roll(opened, fleet, image=image))
 
@@ -63,7 +58,7 @@ def rollback(
         bool, typer.Option("--reject", help="Reject the image that is left: never roll it again.")
     ] = False,
 ) -> None:
-    """Bring a fleet back to its earlier image, during a refresh or after one."""
+    """Bring a fleet back to its earlier image. During a refresh or after one."""
     plans = room("pipeline.runs.plans")
     _carry_out(common, lambda opened: plans.for_rollback(opened, fleet, to=to, reject=reject), rolling_back=True)
 
@@ -73,40 +68,10 @@ def release(
     families: Annotated[list[str] | None, typer.Argument(help="Families to release; default: all.")] = None,
     force: ForceOption = False,
 ) -> None:
-    """Bake, smoke test, promote and roll, each only where it is needed."""
+    """Bake, smoke test, promote and roll, where it is needed."""
     plans = room("pipeline.runs.plans")
     _carry_out(common, lambda opened: plans.for_release(opened, tuple(families or ()), force=force))
 
 
 def _carry_out(common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False) -> None:
-    apply = room("pipeline.runs.apply")
-    outcome = room("pipeline.model.outcomes")
-    with open_room(common) as (opened, recorder):
-        plan = planner(opened)
-        if not common.json:
-            print(plan_text(plan), flush=True)
-        result: RunResult = outcome.RunResult()
-        if not plan.empty and not common.dry_run:
-            _approve(common)
-            result = apply.apply(opened, plan)
-        code: ExitCode = apply.exit_code(plan, result, rolling_back=rolling_back)
-    if common.json:
-        print(dump({"run": opened.run, "plan": plan, "results": result.results, "exit_code": int(code)}))
-    elif result.results:
-        print(result_text(result))
-    if common.report is not None:
-        report = room("pipeline.cli.report")
-        packages = room("pipeline.runs.diff").baked_changes(opened, result)
-        content = report.record(run=opened.run, plan=plan, result=result, events=recorder.events, packages=packages)
-        report.write(common.report, content)
-    raise typer.Exit(code)
-
-
-def _approve(common: Common) -> None:
-    if common.yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError(
-            "Nobody is there to approve the plan.", hint="Approve it with --yes, or look at it with --dry-run."
-        )
-    typer.confirm("Carry this plan out?", abort=True, err=True)
+    raise typer.Exit(room("pipeline.cli.carry").carry_out(common, planner, rolling_back=rolling_back))

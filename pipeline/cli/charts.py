@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 920, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 24, 28
 _TICKS = 4
 
 
@@ -32,7 +33,9 @@ class Chart:
 
 def stacked(chart: Chart, *, span: float) -> str:
     """Draw a chart over ``span`` seconds; series take the colours ``--series-1`` … of the page in their order."""
-    top = max((sum(sample.values.values()) for sample in chart.samples), default=0) or 1
+    step, top = _scale(
+        max((sum(sample.values.values()) for sample in chart.samples), default=0) or 1, whole=chart.stepped
+    )
     areas = []
     for index, name in enumerate(chart.series):
         below = [(s.second, sum(s.values.get(other, 0) for other in chart.series[:index])) for s in chart.samples]
@@ -44,7 +47,7 @@ def stacked(chart: Chart, *, span: float) -> str:
     label = escape(f"{chart.title}: {', '.join(chart.series)}")
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
-        f"{_axes(span, top, chart.unit)}{''.join(areas)}</svg>"
+        f"{_axes(span, step, top, chart.unit)}{''.join(areas)}</svg>"
     )
 
 
@@ -74,17 +77,26 @@ def _point(at: float, value: float, span: float, top: float) -> str:
     return f"{x:.1f},{y:.1f}"
 
 
-def _axes(span: float, top: float, unit: str) -> str:
+def _scale(most: float, *, whole: bool) -> tuple[float, float]:
+    """Choose the distance of the marks (1, 2 or 5 times a power of ten, at most five marks) and the last of them."""
+    power = 10.0 ** max(math.floor(math.log10(most / _TICKS)), 0 if whole else -9)
+    step = next(power * factor for factor in (1, 2, 5, 10) if most <= power * factor * _TICKS)
+    return step, step * math.ceil(most / step)
+
+
+def _axes(span: float, step: float, top: float, unit: str) -> str:
     marks = []
+    for tick in range(round(top / step) + 1):
+        _, y = _point(0, step * tick, span, top).split(",")
+        label = f"{step * tick:,.0f}" if step >= 1 else f"{step * tick:.3g}"
+        marks.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
+        marks.append(f'<text x="{_LEFT - 6}" y="{y}" dy="4" text-anchor="end">{label}</text>')
     for tick in range(_TICKS + 1):
         share = tick / _TICKS
         x, _ = _point(span * share, 0, span, top).split(",")
-        _, y = _point(0, top * share, span, top).split(",")
-        marks.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
-        marks.append(f'<text x="{_LEFT - 6}" y="{y}" dy="4" text-anchor="end">{top * share:,.3g}</text>')
         anchor = "end" if tick == _TICKS else "middle"
         marks.append(f'<text x="{x}" y="{_HEIGHT - 8}" text-anchor="{anchor}">{_clock(span * share)}</text>')
-    marks.append(f'<text x="{_LEFT + 4}" y="{_TOP + 10}" class="unit">{escape(unit)}</text>')
+    marks.append(f'<text x="{_LEFT}" y="{_TOP - 8}" class="unit">{escape(unit)}</text>')
     return "".join(marks)
 
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pipeline.cli.options import Common
+from pipeline.errors import Interrupted
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
     from pipeline.records.events import Recorder
     from pipeline.runs.room import Room
 
+_AGAIN = "Run the same command again."
+
 
 @contextmanager
 def open_room(common: Common) -> Iterator[tuple[Room, Recorder]]:
-    """Read the configuration, connect, and show progress until the block ends."""
+    """Read the configuration, connect, and show progress until the block ends.
+
+    Raises:
+        Interrupted: a signal came while nothing was being changed.
+    """
     wiring = import_module("pipeline.wiring")
     live = import_module("pipeline.cli.live")
     recorder: Recorder = import_module("pipeline.records.events").Recorder()
@@ -31,6 +38,8 @@ def open_room(common: Common) -> Iterator[tuple[Room, Recorder]]:
             wiring.open_room(common.config, region=common.region, profile=common.profile, progress=progress),
             recorder,
         )
+    except KeyboardInterrupt as signal:  # while a plan is carried out, the executor deals with it
+        raise Interrupted(f"Stopped by {str(signal) or 'SIGINT'} before anything was changed.", hint=_AGAIN) from None
     finally:
         progress.close()
 

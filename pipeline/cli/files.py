@@ -22,7 +22,7 @@ def init(
     path: Annotated[Path, typer.Argument(help="Where to write the starter file.")] = Path("rebake.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
-    """Write a commented starter configuration and the JSON Schema beside it."""
+    """Write a starter configuration. The JSON Schema goes beside it."""
     config = room("pipeline.config")
     if path.exists() and not force:
         raise UsageError(f"{path} exists already.", hint="Choose another path, or overwrite it with --force.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from types import FrameType
@@ -12,8 +11,10 @@ import typer
 
 from pipeline import __version__
 from pipeline.cli import changing, files, reading, sandbox
-from pipeline.cli.output import show_error
+from pipeline.cli.complaint import show_error
 from pipeline.errors import ExitCode, Interrupted, RebakeError, UsageError
+
+_LOOK = "See what would be done with: rebake plan"
 
 app = typer.Typer(
     name="rebake",
@@ -54,12 +55,8 @@ def run(arguments: list[str]) -> int:
         show_error(error, as_json=as_json)
         return error.exit_code
     except typer.Abort:
-        show_error(Interrupted("Stopped before anything was changed."), as_json=as_json)
+        show_error(Interrupted("Stopped before anything was changed.", hint=_LOOK), as_json=as_json)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our stdout has gone (`rebake plan | head`); nothing is left to be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
     except typer.TyperException as error:
         show_error(UsageError(error.format_message(), hint="See: rebake --help"), as_json=as_json)
         return ExitCode.USAGE

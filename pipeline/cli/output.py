@@ -1,13 +1,10 @@
-"""Results as text on stdout, errors as a sentence and a hint on stderr."""
+"""Plans and results as text."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from pipeline.errors import ConfigError, RebakeError
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped
 from pipeline.model.steps import (
     AwaitRefresh,
@@ -23,19 +20,6 @@ from pipeline.model.steps import (
 )
 
 _GAP = 2
-
-
-def show_error(error: RebakeError, *, as_json: bool) -> None:
-    """Show an error on stderr; with ``--json`` also as the result on stdout."""
-    sys.stdout.flush()
-    if as_json:
-        faults = list(error.faults) if isinstance(error, ConfigError) else []
-        body = {"error": error.message, "hint": error.hint, "faults": faults, "exit_code": int(error.exit_code)}
-        print(json.dumps(body, indent=2, ensure_ascii=False))
-    prefix = "" if isinstance(error, ConfigError) else "rebake: "
-    print(f"{prefix}{error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"  -> {error.hint}", file=sys.stderr)
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:

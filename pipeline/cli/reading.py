@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import tell
 from pipeline.cli.door import open_room, room
-from pipeline.cli.encode import dump
 from pipeline.cli.options import Common, verb
-from pipeline.cli.output import plan_text
 from pipeline.errors import ExitCode
 
+_JSON, _TEXT = "pipeline.cli.encode", "pipeline.cli.tell"
 Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: all.")]
 
 
@@ -33,7 +31,8 @@ def check(
         if live:
             findings += runs.live(opened, room("pipeline.wiring").actions())
     bad = [finding for finding in findings if finding.ok is not True]
-    print(dump({"findings": findings, "ok": not bad}) if common.json else tell.findings(findings))
+    body = {"findings": findings, "ok": not bad}
+    print(room(_JSON).dump(body) if common.json else room(_TEXT).findings(findings))
     raise typer.Exit(ExitCode.FAILED if bad else ExitCode.DONE)
 
 
@@ -41,20 +40,21 @@ def plan(
     common: Common,
     families: Annotated[list[str] | None, typer.Argument(help="Families to plan for; default: all.")] = None,
 ) -> None:
-    """Show what a release would do and why; exit 0: nothing to do, 2: changes."""
+    """Show what a release would do, and why. Exit 0: nothing to do, 2: changes."""
     runs = room("pipeline.runs.plans")
     with open_room(common) as (opened, _):
         planned = runs.for_release(opened, tuple(families or ()))
-    print(dump({"plan": planned, "changes": not planned.empty}) if common.json else plan_text(planned))
+    body = {"plan": planned, "changes": not planned.empty}
+    print(room(_JSON).dump(body) if common.json else room("pipeline.cli.output").plan_text(planned))
     raise typer.Exit(ExitCode.DONE if planned.empty else ExitCode.CHANGES)
 
 
 def status(common: Common, name: Name = None) -> None:
-    """Show what stands: images, channels, fleets and what their instances run."""
+    """Show images, channels, fleets and what their instances run."""
     runs = room("pipeline.runs.status")
     with open_room(common) as (opened, _):
         families = runs.status(opened, name)
-    print(dump({"families": families}) if common.json else tell.status(families))
+    print(room(_JSON).dump({"families": families}) if common.json else room(_TEXT).status(families))
 
 
 def history(common: Common, name: Name = None) -> None:
@@ -62,7 +62,7 @@ def history(common: Common, name: Name = None) -> None:
     runs = room("pipeline.runs.status")
     with open_room(common) as (opened, _):
         families = runs.history(opened, name)
-    print(dump({"families": families}) if common.json else tell.history(families))
+    print(room(_JSON).dump({"families": families}) if common.json else room(_TEXT).history(families))
 
 
 def diff(
@@ -74,4 +74,5 @@ def diff(
     runs = room("pipeline.runs.diff")
     with open_room(common) as (opened, _):
         changes = runs.diff(opened, old, new)
-    print(dump({"old": old, "new": new, "changes": changes}) if common.json else tell.changes(old, new, changes))
+    body = {"old": old, "new": new, "changes": changes}
+    print(room(_JSON).dump(body) if common.json else room(_TEXT).changes(old, new, changes))

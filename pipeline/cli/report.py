@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from pipeline.cli.charts import Chart, Sample, legend, stacked
 from pipeline.cli.encode import encode
 from pipeline.cli.output import outcome_text, word
 from pipeline.errors import UsageError
-from pipeline.model.ids import RunId
+from pipeline.execute.waiting import describe
+from pipeline.model.ids import ImageId, RunId
 from pipeline.model.outcomes import RunResult
 from pipeline.model.steps import Plan
 from pipeline.planning.packages import PackageChange
@@ -39,7 +40,10 @@ svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}.grid{stroke
 .s5{fill:var(--series-5);background:var(--series-5)}.legend{list-style:none;
 display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;
 padding:0;margin:.3rem 0}.key{display:inline-block;width:.8rem;height:.8rem;border-radius:.2rem;margin-right:.4rem}
-small{color:var(--soft)}
+small{color:var(--soft)}svg{min-width:34rem}td{overflow-wrap:anywhere}
+@media(max-width:44rem){body{padding:1rem}th{display:none}tr{display:block;padding:.5rem 0;
+border-bottom:1px solid var(--line)}td,td.n{display:inline-block;border:0;padding:.1rem .6rem .1rem 0;text-align:left}
+td.wide{display:block}}
 """
 
 
@@ -49,7 +53,7 @@ def record(
     plan: Plan,
     result: RunResult,
     events: Sequence[Event],
-    packages: Mapping[str, Sequence[PackageChange]],
+    packages: Mapping[ImageId, Sequence[PackageChange]],
 ) -> dict[str, Any]:
     """Gather what a page is made of, as JSON types: it can be kept, and the page drawn from it again.
 
@@ -76,6 +80,23 @@ def record(
     }
 
 
+def require_writable(path: Path) -> None:
+    """Find out before anything is changed whether a report could be written there.
+
+    Raises:
+        UsageError: it could not.
+    """
+    stood = path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise UsageError(
+            f"The report {path} cannot be written: {error.strerror}.", hint="Name a file in a folder that exists."
+        ) from error
+    if not stood:
+        path.unlink()
+
+
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write the page, and its data beside it as JSON.
 
@@ -95,7 +116,7 @@ def page(content: Mapping[str, Any]) -> str:
     """Draw the page. ``traffic`` in the content (figures and samples of a load) adds a chart of requests by image."""
     body = [
         f"<h1>Run {escape(str(content['run']))}</h1>",
-        f'<p class="sub">{escape(str(content["began"]))}</p>',
+        f'<p class="sub">{_moment(content["began"])}</p>',
         _figures(content),
         _fleet_charts(content),
         _traffic_chart(content),
@@ -110,13 +131,17 @@ def page(content: Mapping[str, Any]) -> str:
     )
 
 
+def _moment(stamp: str) -> str:
+    return f"{datetime.fromisoformat(stamp).astimezone(UTC):%A %-d %B %Y, %H:%M} UTC" if stamp else ""
+
+
 def _figures(content: Mapping[str, Any]) -> str:
     steps = content["steps"]
     failed = [step for step in steps if not step["ok"]]
     rows = [
         ("Outcome", "failed" if failed else "done", "bad" if failed else "good"),
         ("Steps", str(len(steps)), ""),
-        ("Duration", f"{sum(step['seconds'] for step in steps):.0f} s", ""),
+        ("Duration", describe(timedelta(seconds=sum(step["seconds"] for step in steps))), ""),
     ]
     changed = sum(len(changes) for changes in content["packages"].values())
     if changed:
@@ -159,14 +184,16 @@ def _traffic_chart(content: Mapping[str, Any]) -> str:
 
 
 def _section(chart: Chart, *, span: float, notes: Mapping[str, str]) -> str:
-    return f"<h2>{escape(chart.title)}</h2>{legend(chart.series, notes)}{stacked(chart, span=span)}"
+    drawn = f'<div class="scroll">{stacked(chart, span=span)}</div>'
+    return f"<h2>{escape(chart.title)}</h2>{legend(chart.series, notes)}{drawn}"
 
 
 def _step_table(steps: Sequence[Mapping[str, Any]]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(step['target'])}</td><td>{escape(step['step'])}</td><td>{escape(step['why'])}</td>"
-        f'<td class="{"good" if step["ok"] else "bad"}">{escape(step["outcome"])}</td>'
-        f'<td class="n">{step["seconds"]:.0f} s</td></tr>'
+        f"<tr><td>{escape(step['target'])}</td><td>{escape(step['step'])}</td>"
+        f"<td class=wide>{escape(step['why'])}</td>"
+        f'<td class="wide {"good" if step["ok"] else "bad"}">{escape(step["outcome"])}</td>'
+        f'<td class="n">{describe(timedelta(seconds=step["seconds"]))}</td></tr>'
         for step in steps
     )
     head = "<tr><th>Target</th><th>Step</th><th>Why</th><th>Outcome</th><th>Took</th></tr>"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.sandbox.control import SandboxStatus
 
 app = typer.Typer(
-    help="A cloud on this machine: everything but the AWS control plane is real.",
+    help="A cloud on this machine, real but for the AWS control plane.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

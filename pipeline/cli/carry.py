@@ -1,0 +1,77 @@
+"""What every changing verb does: plan, ask, carry out, tell, and report. Imported when a verb runs, not for --help."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from pipeline.cli import report
+from pipeline.cli.complaint import complaint, show_error
+from pipeline.cli.door import open_room
+from pipeline.cli.encode import dump
+from pipeline.cli.options import Common
+from pipeline.cli.output import plan_text, result_text
+from pipeline.errors import ExitCode, RebakeError, UsageError
+from pipeline.model.outcomes import RunResult
+from pipeline.model.steps import Plan
+from pipeline.ports.progress import Event
+from pipeline.runs.apply import apply, exit_code
+from pipeline.runs.diff import baked_changes
+from pipeline.runs.room import Room
+
+
+def carry_out(common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False) -> ExitCode:
+    """Plan, and where it is approved, execute; answer the exit code.
+
+    What was done is told and reported however the run ended; only an error before the first step is raised.
+    """
+    if common.report is not None:
+        report.require_writable(common.report)
+    with open_room(common) as (room, recorder):
+        plan = planner(room)
+        if not common.json:
+            print(plan_text(plan), flush=True)
+        result = RunResult()
+        if not plan.empty and not common.dry_run:
+            _approve(common)
+            result = apply(room, plan)
+    code = exit_code(plan, result, rolling_back=rolling_back)
+    if common.report is not None:
+        code = _report(common.report, room, plan, result, recorder.events) or code
+    _tell(common, room, plan, result, code)
+    return code
+
+
+def _tell(common: Common, room: Room, plan: Plan, result: RunResult, code: ExitCode) -> None:
+    if common.json:
+        body: dict[str, Any] = {"run": room.run, "plan": plan, "results": result.results, "exit_code": int(code)}
+        stopped: Mapping[str, Any] = complaint(result.stopped) if result.stopped else {}
+        print(dump({**stopped, **body}))
+    elif result.results:
+        print(result_text(result))
+    if result.stopped:
+        show_error(result.stopped, as_json=False)
+
+
+def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Sequence[Event]) -> ExitCode | None:
+    content = report.record(run=room.run, plan=plan, result=result, events=events, packages=baked_changes(room, result))
+    try:
+        report.write(path, content)
+    except RebakeError as error:  # the disk is full, say: the run's own words come all the same
+        show_error(error, as_json=False)
+        return None if result.stopped else error.exit_code
+    return None
+
+
+def _approve(common: Common) -> None:
+    if common.yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "Nobody is there to approve the plan.", hint="Approve it with --yes, or look at it with --dry-run."
+        )
+    typer.confirm("Carry this plan out?", abort=True, err=True)
