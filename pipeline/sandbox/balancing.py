@@ -75,7 +75,7 @@ def route(state: State) -> None:
     for key, (until, _) in list(state.draining.items()):
         if state.clock.now() >= until:
             del state.draining[key]
-    scopes = [state.scope(account, region) for account, region in state.networks]
+    scopes = [state.scope(account, region) for account, region in state.networks.regions()]
     listeners = [listener for scope in scopes for listener in _listeners(scope)]
     groups = [_group(scope, group) for scope in scopes for group in scope.elbv2.target_groups.values()]
     if state.routed != (listeners, groups):
@@ -153,9 +153,8 @@ def create_load_balancer(request: Request, parameters: Parameters) -> object:
                 "DuplicateLoadBalancerName", "A load balancer with the same name exists, but with differences"
             )
     result = request.native()
-    number = sum(len(request.state.scope(*here).elbv2.load_balancers) for here in request.state.networks)
     newest = list(request.elbv2.load_balancers.values())[-1]
-    newest.dns_name = f"127.80.{number // 250}.{number % 250 + 1}"
+    newest.dns_name = request.state.networks.next_balancer(request.account, request.region)
     return result
 
 

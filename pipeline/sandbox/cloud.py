@@ -25,7 +25,8 @@ from pipeline.sandbox.ec2.images import follow_freezes
 from pipeline.sandbox.ec2.instances import follow_machines
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.fleets import scaling
-from pipeline.sandbox.machines import Machines
+from pipeline.sandbox.machines import Machines, Tier
+from pipeline.sandbox.networks import Networks
 from pipeline.sandbox.regions import add_base, furnished
 from pipeline.sandbox.seam import Seam
 from pipeline.sandbox.state import Access, CloudEvent, State
@@ -76,7 +77,8 @@ class Cloud(Generic[ClockT]):
         self._virtual = VirtualMachines(clock)
         self._machines: Machines = machines or self._virtual
         bases = base_images() if images is None else list(images)
-        self._state = State(clock=clock, machines=self._machines, faults=Faults(seed), bases=bases)
+        networks = Networks(claimed=self._machines.tier is not Tier.API)
+        self._state = State(clock=clock, machines=self._machines, faults=Faults(seed), bases=bases, networks=networks)
         self._up = False
 
     @property
@@ -140,9 +142,10 @@ class Cloud(Generic[ClockT]):
                 raise NotFound(f"No base image's name begins with {like}.", hint="See pipeline/sandbox/bases.py.")
             base = replace(models[-1], name=name, created=self.clock.now())
             self._state.bases.append(base)
-            for account, region in self._state.networks:
+            for account, region in self._state.networks.regions():
                 add_base(self._state, self._state.scope(account, region).ec2, base)
-            region = self._state.networks[0][1] if self._state.networks else "us-east-1"
+            regions = self._state.networks.regions()
+            region = regions[0][1] if regions else "us-east-1"
             return base.image_id(region)
 
     def tick(self) -> timedelta:
@@ -187,6 +190,7 @@ class Cloud(Generic[ClockT]):
         if self._up:
             raise UsageError("This cloud is up already.", hint="Make another one: a cloud is used once.")
         self._up = True
+        stack.callback(self._state.networks.close)
         stack.callback(self._machines.close)
         # moto's own reset leaves behind what one service makes of another while it is reset (Auto Scaling asks for
         # EC2), and that region would begin unfurnished.

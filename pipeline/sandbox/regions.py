@@ -13,8 +13,6 @@ from moto.ssm.models import Parameter
 from pipeline.sandbox.bases import BaseImage
 from pipeline.sandbox.state import Scope, State
 
-_FIRST_NETWORK = 31
-
 
 @contextmanager
 def furnished(state: State) -> Iterator[None]:
@@ -27,11 +25,8 @@ def furnished(state: State) -> Iterator[None]:
 
     def create_default_vpc(backend: Any) -> Any:
         # Loopback addresses: what DescribeInstances answers can be connected to on this machine.
-        here = (backend.account_id, backend.region_name)
-        if here not in state.networks:
-            state.networks.append(here)
-        number = _FIRST_NETWORK + state.networks.index(here)
-        vpc = backend.create_vpc(cidr_block=f"127.{number}.0.0/16", is_default=True)
+        block = state.networks.instances(backend.account_id, backend.region_name)
+        vpc = backend.create_vpc(cidr_block=block, is_default=True)
         for zone in backend.describe_availability_zones():
             backend.create_default_subnet(zone.name)
         return vpc

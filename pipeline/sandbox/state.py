@@ -16,6 +16,7 @@ from pipeline.sandbox.clock import SandboxClock
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.fleets.model import Group
 from pipeline.sandbox.machines import Command, CommandOutput, Machines
+from pipeline.sandbox.networks import Networks
 
 ACCOUNT = "123456789012"
 
@@ -76,6 +77,7 @@ class State:
     machines: Machines
     faults: Faults
     bases: list[BaseImage]
+    networks: Networks
     calls: CallLog = field(default_factory=CallLog)
     access: Access = field(default_factory=Access)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -87,7 +89,6 @@ class State:
     invocations: dict[tuple[str, str], Invocation] = field(default_factory=dict)
     events: list[CloudEvent] = field(default_factory=list)
     quotas: dict[tuple[str, str], float] = field(default_factory=dict)
-    networks: list[tuple[str, str]] = field(default_factory=list)
     draining: dict[tuple[str, str], tuple[datetime, int]] = field(default_factory=dict)
     routed: object = None
 

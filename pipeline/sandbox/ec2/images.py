@@ -89,7 +89,7 @@ def follow_freezes(state: State) -> None:
         if outcome is FreezeState.PENDING:
             continue
         facts.freezing = False
-        for account, region in state.networks:
+        for account, region in state.networks.regions():
             image = state.scope(account, region).ec2.amis.get(image_id)
             if image is not None:
                 image.state = str(outcome)
