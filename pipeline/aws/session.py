@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
 
+_ATTEMPTS = "AWS_MAX_ATTEMPTS"
 _CONNECT_SECONDS = 5
 # RunInstances and CreateImage answer late under load; a shorter limit would only turn slow answers into lost ones.
 _READ_SECONDS = 60
@@ -108,8 +110,11 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None, at
     Raises:
         UsageError: the profile does not exist.
     """
+    retries: Any = {"mode": "adaptive"}
+    if _ATTEMPTS not in os.environ:  # AWS's own variable wins, but botocore lets what is stated here win
+        retries["total_max_attempts"] = attempts
     config = Config(
-        retries={"mode": "adaptive", "total_max_attempts": attempts},
+        retries=retries,
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         max_pool_connections=_CONNECTIONS,
