@@ -40,10 +40,10 @@ svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}.grid{stroke
 .s5{fill:var(--series-5);background:var(--series-5)}.legend{list-style:none;
 display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;
 padding:0;margin:.3rem 0}.key{display:inline-block;width:.8rem;height:.8rem;border-radius:.2rem;margin-right:.4rem}
-small{color:var(--soft)}svg{min-width:34rem}td{overflow-wrap:anywhere}
+small{color:var(--soft)}td{overflow-wrap:anywhere}
 @media(max-width:44rem){body{padding:1rem}th{display:none}tr{display:block;padding:.5rem 0;
 border-bottom:1px solid var(--line)}td,td.n{display:inline-block;border:0;padding:.1rem .6rem .1rem 0;text-align:left}
-td.wide{display:block}}
+td.wide{display:block}svg text{font-size:17px}}
 """
 
 
@@ -74,6 +74,7 @@ def record(
         "run": run,
         "began": events[0].at.isoformat() if events else "",
         "steps": steps,
+        "stopped": result.stopped.message if result.stopped else "",
         "notes": encode(plan.notes),
         "events": encode(events),
         "packages": encode(packages),
@@ -117,6 +118,7 @@ def page(content: Mapping[str, Any]) -> str:
     body = [
         f"<h1>Run {escape(str(content['run']))}</h1>",
         f'<p class="sub">{_moment(content["began"])}</p>',
+        f'<p class="bad">{escape(content["stopped"])}</p>',
         _figures(content),
         _fleet_charts(content),
         _traffic_chart(content),
@@ -138,8 +140,9 @@ def _moment(stamp: str) -> str:
 def _figures(content: Mapping[str, Any]) -> str:
     steps = content["steps"]
     failed = [step for step in steps if not step["ok"]]
+    outcome = "stopped" if content["stopped"] else "failed" if failed else "done"
     rows = [
-        ("Outcome", "failed" if failed else "done", "bad" if failed else "good"),
+        ("Outcome", outcome, "good" if outcome == "done" else "bad"),
         ("Steps", str(len(steps)), ""),
         ("Duration", describe(timedelta(seconds=sum(step["seconds"] for step in steps))), ""),
     ]
@@ -184,8 +187,7 @@ def _traffic_chart(content: Mapping[str, Any]) -> str:
 
 
 def _section(chart: Chart, *, span: float, notes: Mapping[str, str]) -> str:
-    drawn = f'<div class="scroll">{stacked(chart, span=span)}</div>'
-    return f"<h2>{escape(chart.title)}</h2>{legend(chart.series, notes)}{drawn}"
+    return f"<h2>{escape(chart.title)}</h2>{legend(chart.series, notes)}{stacked(chart, span=span)}"
 
 
 def _step_table(steps: Sequence[Mapping[str, Any]]) -> str:
@@ -207,5 +209,5 @@ def _package_table(image: str, changes: Sequence[Mapping[str, Any]]) -> str:
         for change in changes
     )
     head = "<tr><th>Package</th><th>Before</th><th>After</th></tr>"
-    title = f"<h2>{len(changes)} packages changed on {escape(image)}</h2>"
+    title = f"<h2>{len(changes)} package{'' if len(changes) == 1 else 's'} changed on {escape(image)}</h2>"
     return f'{title}<div class="scroll"><table>{head}{rows}</table></div>'

@@ -122,7 +122,7 @@ def test_the_report_is_one_page_that_loads_nothing() -> None:
     """Figures, chart, steps and packages stand in one file without a script or a link."""
     html = page(run_record())
     assert html.startswith("<!doctype html>")
-    assert "1 packages changed on ami-0new" in html
+    assert "1 package changed on ami-0new" in html
     assert html.count("<polygon") == 2
     assert "<script" not in html
     assert "http" not in html
@@ -141,7 +141,7 @@ def test_the_report_shows_traffic_and_failures() -> None:
     assert html.count("<svg") == 2
     assert "6 requests" in html
     assert "&lt;b&gt;broke" in html
-    assert 'class="bad">failed' in html
+    assert '<dd class="bad">failed' in html
 
 
 def test_a_chart_of_nothing_is_still_a_chart() -> None:
