@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
     """Run a command and answer its exit code; errors become one sentence and a hint on stderr."""
     as_json = "--json" in arguments
     try:
-        outcome = app(arguments, standalone_mode=False)
+        outcome = app(arguments, standalone_mode=False, prog_name="rebake")
     except RebakeError as error:
         show_error(error, as_json=as_json)
         return error.exit_code
@@ -58,7 +58,9 @@ def run(arguments: list[str]) -> int:
         show_error(Interrupted("Stopped before anything was changed.", hint=_LOOK), as_json=as_json)
         return ExitCode.INTERRUPTED
     except typer.TyperException as error:
-        show_error(UsageError(error.format_message(), hint="See: rebake --help"), as_json=as_json)
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "rebake"
+        show_error(UsageError(error.format_message(), hint=f"See: {command} --help"), as_json=as_json)
         return ExitCode.USAGE
     return outcome if isinstance(outcome, int) else ExitCode.DONE
 

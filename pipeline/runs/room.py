@@ -34,7 +34,7 @@ class Room:
         Raises:
             UsageError: the configuration has no such family.
         """
-        _known("family", name, self.settings.families)
+        require_known("family", name, self.settings.families)
         tools = self.tools
         observer = FamilyObserver(
             settings=self.settings, images=tools.images, channels=tools.channels, builder=tools.builder
@@ -47,7 +47,7 @@ class Room:
         Raises:
             UsageError: the configuration has no such fleet.
         """
-        _known("fleet", name, self.settings.fleets)
+        require_known("fleet", name, self.settings.fleets)
         tools = self.tools
         observer = FleetObserver(
             settings=self.settings, fleets=tools.fleets, templates=tools.templates, images=tools.images
@@ -69,7 +69,12 @@ def new_run(at: datetime) -> RunId:
     return RunId(f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{letters}")
 
 
-def _known(kind: str, name: str, names: Iterable[str]) -> None:
+def require_known(kind: str, name: str, names: Iterable[str]) -> None:
+    """Let only names pass that are known.
+
+    Raises:
+        UsageError: it is not; the nearest name, or all of them, are in the hint.
+    """
     listed = sorted(names)
     if name in listed:
         return

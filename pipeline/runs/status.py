@@ -13,7 +13,7 @@ from pipeline.model.ids import ImageId
 from pipeline.model.images import Image
 from pipeline.model.names import channel_parameter
 from pipeline.model.views import FleetView
-from pipeline.runs.room import Room
+from pipeline.runs.room import Room, require_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +79,7 @@ def _chosen(room: Room, only: str | None) -> tuple[str, ...]:
         return tuple(sorted(room.settings.families))
     if only in room.settings.fleets:
         return (room.settings.fleets[only].family,)
-    if only not in room.settings.families:
-        room.fleet(only)  # raises with the nearest name
+    require_known("family or fleet", only, (*room.settings.families, *room.settings.fleets))
     return (only,)
 
 
