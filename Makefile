@@ -8,7 +8,7 @@ WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 VERBS = bake smoke roll rollback promote release status history diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
-.PHONY: help setup packer demo test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
+.PHONY: help setup packer base demo test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -49,10 +49,14 @@ setup:
 packer:
 	@scripts/get-packer >/dev/null
 
-demo: setup packer
+# The base image is made by the system's Python while pip installs; what needs it first waits for its lock.
+base:
+	@(python3 -m pipeline.sandbox.real >/dev/null 2>&1 &)
+
+demo: base setup packer
 	@$(WITH_TOOLS) $(BIN)/python scripts/demo.py $(ARGS)
 
-test: setup packer
+test: base setup packer
 	@rm -f .coverage .coverage.*
 	@$(WITH_TOOLS) $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 -n 2 --dist loadgroup $(ARGS)
 

@@ -24,7 +24,7 @@ def pytest_configure() -> None:
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # botocore would otherwise wait for an instance's metadata
     os.environ["CHECKPOINT_DISABLE"] = "1"  # Packer would otherwise ask its maker for news
     # Root file systems take half a minute to make and can be made again at any time: they are kept between runs.
-    os.environ["XDG_CACHE_HOME"] = str(ROOT / ".tools" / "cache")
+    os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
