@@ -175,12 +175,25 @@ def conclude(demo: Demo, report: Path, *, traffic: Mapping[str, Any]) -> int:
     content = json.loads((demo.folder / "run.json").read_text(encoding="utf-8"))
     content["traffic"] = traffic
     report.write_text(page(content), encoding="utf-8")
+    seconds, during = while_both_served(traffic)
     demo.tell(f"{traffic['requests']:,} requests, {traffic['failed']:,} failed")
+    print(f"  {during:>9,} of them in the {seconds} seconds in which both images served")
     for image, count in traffic["images"].items():
         print(f"  {count:>9,} answered by {image}")
     print(f"  latency p50 {traffic['latency_ms']['p50']} ms, p99 {traffic['latency_ms']['p99']} ms")
     print(f"\n{time.monotonic() - demo.began:.0f} s in all. Report: {report}")
-    return ExitCode.FAILED if traffic["failed"] else ExitCode.DONE
+    kept = during > 0 and not traffic["failed"]
+    return ExitCode.DONE if kept else ExitCode.FAILED
+
+
+def while_both_served(traffic: Mapping[str, Any]) -> tuple[int, int]:
+    """Answer seconds and requests from the new image's first answer to the old one's last."""
+    rows = [row for row in traffic["timeline"] if row["images"]]
+    mixed = [row["second"] for row in rows if len(row["images"].keys() - {"!"}) > 1]
+    if not mixed:
+        return 0, 0
+    window = [row for row in rows if mixed[0] <= row["second"] <= mixed[-1]]
+    return mixed[-1] - mixed[0] + 1, sum(sum(row["images"].values()) for row in window)
 
 
 if __name__ == "__main__":

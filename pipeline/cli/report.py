@@ -151,7 +151,7 @@ def _figures(content: Mapping[str, Any]) -> str:
         rows.append(("Packages changed", str(changed), ""))
     traffic = content.get("traffic")
     if traffic:
-        rows.append(("Requests during the roll", f"{traffic['requests']:,}", ""))
+        rows.append(("Requests", f"{traffic['requests']:,}", ""))
         rows.append(("Requests failed", f"{traffic['failed']:,}", "bad" if traffic["failed"] else "good"))
     cells = "".join(f'<div><dt>{name}</dt><dd class="{tone}">{escape(value)}</dd></div>' for name, value, tone in rows)
     return f'<dl class="figures">{cells}</dl>'
