@@ -22,9 +22,10 @@ from pipeline.sandbox.calls import CallLog
 from pipeline.sandbox.clock import SandboxClock, WallClock
 from pipeline.sandbox.commands import follow_commands
 from pipeline.sandbox.ec2.images import follow_freezes
-from pipeline.sandbox.ec2.instances import follow_machines
+from pipeline.sandbox.ec2.instances import changing, follow_machines, forget_ended
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.fleets import scaling
+from pipeline.sandbox.lookups import indexed
 from pipeline.sandbox.machines import Machines, Tier
 from pipeline.sandbox.networks import Networks
 from pipeline.sandbox.regions import add_base, furnished
@@ -162,7 +163,8 @@ class Cloud(Generic[ClockT]):
             follow_freezes(state)
             follow_commands(state)
             balancing.route(state)
-            return _BUSY_STEP if scaling.busy(state) or state.live else _IDLE_STEP
+            forget_ended(state)
+            return _BUSY_STEP if scaling.busy(state) or changing(state) else _IDLE_STEP
 
     @contextmanager
     def in_process(self) -> Iterator[Cloud[ClockT]]:
@@ -197,6 +199,7 @@ class Cloud(Generic[ClockT]):
         for service in _ASKED_FOR:
             get_backend(service).clear()
         stack.enter_context(furnished(self._state))
+        stack.enter_context(indexed(self._state))
         seam = Seam(self._state, self.tick)
         seam.install()
         stack.callback(seam.uninstall)

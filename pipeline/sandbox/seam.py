@@ -18,6 +18,7 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores
 from werkzeug.exceptions import HTTPException
 
+from pipeline.sandbox.answers import Answered
 from pipeline.sandbox.calls import Call, action_name, mutates
 from pipeline.sandbox.faults import Fault, FaultKind, error_code
 from pipeline.sandbox.registry import OPERATIONS, Parameters, Request, refusal
@@ -214,6 +215,8 @@ def _serialised(response: Any, result: Any) -> Answer:
         raw = error.description, {**dict(error.get_headers() or []), "status": error.code}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if type(raw) is ActionResult:
+            raw = Answered(raw.result)
         if isinstance(raw, ActionResult):
             status, headers, body = response.serialized(raw)
         elif isinstance(raw, str):

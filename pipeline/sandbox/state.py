@@ -84,6 +84,7 @@ class State:
     born: dict[str, datetime] = field(default_factory=dict)
     live: dict[str, tuple[str, str]] = field(default_factory=dict)
     instances: dict[str, Any] = field(default_factory=dict)
+    ended: dict[str, tuple[datetime, str, str]] = field(default_factory=dict)
     images: dict[str, ImageFacts] = field(default_factory=dict)
     groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
     invocations: dict[tuple[str, str], Invocation] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from pipeline.sandbox.ec2.launch import complete, launch, machine_spec
@@ -17,6 +18,8 @@ _STATES = {
 _SHUTTING_DOWN = (32, "shutting-down")
 _TERMINATED = (48, "terminated")
 _STOPPING = (64, "stopping")
+_RESTING = frozenset({"running", "stopped"})
+_SHOWN_FOR = timedelta(hours=1)
 
 
 def follow_machines(state: State) -> None:
@@ -35,6 +38,26 @@ def follow_machines(state: State) -> None:
             _end(scope, instance, "Server.InternalError", "Server.InternalError: Internal error on launch")
         _set(instance, _TERMINATED)
         state.live.pop(instance_id)
+        state.ended[instance_id] = state.clock.now(), account, region
+
+
+def changing(state: State) -> bool:
+    """Tell whether any instance is on its way from one state to another."""
+    return any(state.instances[instance_id].state not in _RESTING for instance_id in state.live)
+
+
+def forget_ended(state: State) -> None:
+    """Let instances vanish that ended long enough ago; they are the first that ended."""
+    for instance_id, (ended, account, region) in list(state.ended.items()):
+        if state.clock.now() - ended < _SHOWN_FOR:
+            return
+        backend = state.scope(account, region).ec2
+        for reservation in list(backend.reservations.values()):
+            reservation.instances = [item for item in reservation.instances if item.id != instance_id]
+            if not reservation.instances:
+                del backend.reservations[reservation.id]
+        backend.tags.pop(instance_id, None)
+        del state.ended[instance_id], state.instances[instance_id], state.born[instance_id]
 
 
 def find(scope: Scope, instance_id: str) -> Any:
@@ -46,9 +69,10 @@ def find(scope: Scope, instance_id: str) -> Any:
     return scope.ec2.get_instance(instance_id)
 
 
-def running(scope: Scope, instance_id: str) -> bool:
-    """Tell whether an instance runs."""
-    return bool(scope.instance(instance_id).state == "running")
+def condition(scope: Scope, instance_id: str) -> str:
+    """Tell an instance's state in EC2's words: terminated, too, when it has vanished."""
+    instance = scope.state.instances.get(instance_id)
+    return str(instance.state) if instance else "terminated"
 
 
 def terminate(scope: Scope, instance_id: str) -> None:

@@ -71,6 +71,9 @@ def launch(scope: Scope, wanted: Parameters, count: int) -> Any:
     subnet = wanted.get("SubnetId")
     if not subnet and not any(interface.get("SubnetId") for interface in interfaces):
         subnet = _default_subnet(scope, (wanted.get("Placement") or {}).get("AvailabilityZone"))
+    address = wanted.get("PrivateIpAddress")
+    if address and address in backend.get_subnet(subnet)._subnet_ips:  # noqa: SLF001 - moto would end in an exception
+        raise refusal("InvalidIPAddress.InUse", f"Address {address} is in use.")
     tags = _tags(wanted.get("TagSpecifications") or [])
     image = backend.amis[wanted["ImageId"]]
     market = wanted.get("InstanceMarketOptions") or {}
@@ -80,13 +83,13 @@ def launch(scope: Scope, wanted: Parameters, count: int) -> Any:
         None,
         list(wanted.get("SecurityGroups") or []),
         instance_type=wanted["InstanceType"],
-        is_instance_type_default=False,
+        is_instance_type_default=True,  # it was found to exist; moto would search through all that are offered
         region_name=scope.region,
         subnet_id=subnet,
         key_name=wanted.get("KeyName"),
         security_group_ids=list(wanted.get("SecurityGroupIds") or []),
         nics=interfaces,
-        private_ip=wanted.get("PrivateIpAddress"),
+        private_ip=address,
         tags=tags,
         ebs_optimized=bool(wanted.get("EbsOptimized")),
         disable_api_stop=bool(wanted.get("DisableApiStop")),
@@ -116,6 +119,9 @@ def _start(scope: Scope, instance: Any, wanted: Parameters) -> None:
             iam_instance_profile_name=profile.get("Name"),
             iam_instance_profile_arn=profile.get("Arn"),
         )
+    if not wanted.get("NetworkInterfaces"):
+        for interface in instance.nics.values():
+            interface.delete_on_termination = True  # AWS's default; its address is free again afterwards
     scope.state.born[instance.id] = scope.now
     scope.state.instances[instance.id] = instance
     scope.state.live[instance.id] = (scope.account, scope.region)

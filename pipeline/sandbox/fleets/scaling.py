@@ -62,12 +62,12 @@ def terminate(scope: Scope, group: Group, member: Member, cause: str) -> None:
     group.activities.insert(0, activity)
     member.activity, member.lifecycle = activity, Lifecycle.TERMINATING
     delays = [balancing.deregister(scope, arn, member.instance) for arn in group.target_groups]
-    runs = instances.running(scope, member.instance)
+    runs = instances.condition(scope, member.instance) == "running"
     member.draining_until = scope.now + max(delays, default=timedelta()) if runs else scope.now
 
 
 def _follow(scope: Scope, group: Group, member: Member) -> None:
-    state = scope.instance(member.instance).state
+    state = instances.condition(scope, member.instance)
     if member.lifecycle is Lifecycle.PENDING and state == "running":
         member.lifecycle, member.in_service = Lifecycle.IN_SERVICE, scope.now
         group.failures, group.retry_at = 0, None
@@ -96,7 +96,7 @@ def _replace_unhealthy(scope: Scope, group: Group) -> None:
         return
     for member in [member for member in group.counted if member.unhealthy]:
         what = "an ELB system health check failure."
-        if scope.instance(member.instance).state != "running":
+        if instances.condition(scope, member.instance) != "running":
             what = "an EC2 health check indicating it has been terminated or stopped."
         elif member.reported_unhealthy:
             what = "a user health-check."
