@@ -19,7 +19,6 @@ _LOOK = "See what would be done with: rebake plan"
 app = typer.Typer(
     name="rebake",
     help="Bake patched AMIs, prove them, and replace every fleet that runs the old one.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # rich is imported where something is shown, not for --help
     pretty_exceptions_enable=False,
@@ -50,7 +49,7 @@ def run(arguments: list[str]) -> int:
     """Run a command and answer its exit code; errors become one sentence and a hint on stderr."""
     as_json = "--json" in arguments
     try:
-        outcome = app(arguments, standalone_mode=False, prog_name="rebake")
+        outcome = app(arguments or ["--help"], standalone_mode=False, prog_name="rebake")
     except RebakeError as error:
         show_error(error, as_json=as_json)
         return error.exit_code

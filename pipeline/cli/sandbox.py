@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="A cloud on this machine, real but for the AWS control plane.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 

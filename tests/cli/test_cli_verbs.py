@@ -1,0 +1,233 @@
+"""Every verb from the outside: exit codes, one JSON document, dry runs that change nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Command, Project
+from world import World
+
+from pipeline import __version__
+from pipeline.model.ids import ImageId
+from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_SOURCE_IMAGE, TAG_STAGE
+from pipeline.model.outcomes import Package
+from pipeline.records.evidence import FileEvidence
+from pipeline.records.places import state_dir
+from pipeline.sandbox.clock import WallClock
+from pipeline.sandbox.cloud import Cloud
+
+SPEED = 200
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[tuple[World, str]]:
+    """Serve one account to the whole file: every test has a group of its own in it."""
+    cloud = Cloud(clock=WallClock(SPEED))
+    with cloud.serve() as endpoint:
+        yield World(cloud, endpoint=endpoint), endpoint
+
+
+@pytest.fixture
+def world(account: tuple[World, str], monkeypatch: pytest.MonkeyPatch) -> World:
+    """Point the command at the account and its time."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", account[1])
+    monkeypatch.setenv("REBAKE_TIME_SCALE", str(SPEED))
+    return account[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baked:
+    """Images that were baked of the project's very recipe: the newest candidate, and one that is tested."""
+
+    tested: str
+    candidate: str
+
+
+@pytest.fixture
+def baked(account: tuple[World, str], rebake: Command, project: Project, world: World) -> Baked:
+    """Make the images once, as if `rebake bake` had; their key is what the plan says."""
+    project()
+    step = document(rebake("bake", "web", "--force", "--dry-run", "--json").out)["plan"]["steps"][0]["step"]
+    tags = {TAG_FAMILY: "web", TAG_BAKE_KEY: step["bake_key"], TAG_SOURCE_IMAGE: step["source_image"]}
+    found = world.ec2.describe_images(Owners=["self"])["Images"]
+    by_name = {image["Name"]: image["ImageId"] for image in found}
+    candidate = by_name.get("candidate") or world.image(
+        "candidate", tags=tags | {TAG_STAGE: "candidate", TAG_BAKE_KEY: "0"}
+    )
+    tested = by_name.get("tested") or world.image("tested", tags=tags | {TAG_STAGE: "tested"})
+    assert account
+    return Baked(tested=tested, candidate=candidate)
+
+
+def document(text: str) -> Any:
+    """Read stdout as the one JSON document that it must be."""
+    return json.loads(text)
+
+
+def test_a_release_from_plan_to_history(rebake: Command, project: Project, world: World, baked: Baked) -> None:
+    """Plan (2), release with a report, plan (0), status, history, and back again: each as documented."""
+    folder = project(group="whole")
+    world.fleet("whole", world.image("before"), size=2)
+    assert rebake("plan").code == 2
+    answer = rebake("release", "--yes", "--json", "--report", "report.html")
+    assert answer.code == 0, answer.err
+    kinds = [step["outcome"]["kind"] for step in document(answer.out)["results"]]
+    assert set(kinds) == {"Done"}
+    assert "<polygon" in (folder / "report.html").read_text()
+    assert document((folder / "report.json").read_text())["stopped"] == ""
+    nothing = rebake("plan")
+    assert (nothing.code, nothing.out.splitlines()[-1]) == (0, "Plan: nothing to do.")
+    assert f"2 on {baked.tested}" in rebake("status", "web-prod").out
+    past = rebake("history", "web").out
+    assert "promoted" in past
+    assert "Successful 100 % to version 2" in past
+    back = rebake("rollback", "web-prod", "--yes")
+    assert back.code == 0, back.err
+    assert back.out.splitlines()[-1].split()[1:3] == ["wait", "done,"]
+    assert "DRIFT" in rebake("status", "web").out
+
+
+def test_a_bake_of_nothing_new_changes_nothing(
+    rebake: Command, project: Project, world: World, baked: Baked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an image of exactly this recipe, neither --yes nor Packer is needed, and the image is named."""
+    monkeypatch.setenv("PATH", str(project()))
+    world.cloud.calls.clear()
+    answer = rebake("bake", "web")
+    assert answer.code == 0
+    assert f"nothing changed: {baked.tested}" in answer.out
+    assert world.cloud.calls.mutating == ()
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_small_groups_are_rolled(rebake: Command, project: Project, world: World, baked: Baked, size: int) -> None:
+    """A group of none only changes its template, one of one is replaced; both end with 0."""
+    name = f"size-{size}"
+    project(group=name)
+    world.fleet(name, world.base(), size=size)
+    answer = rebake("roll", "web-prod", "--image", baked.tested, "--yes")
+    assert answer.code == 0, answer.err
+    assert world.versions(name) == ["2"] * size
+    assert ("size 0" in answer.out) == (size == 0)
+
+
+CHANGING = {
+    "bake": ("bake", "web", "--force"),
+    "smoke": ("smoke", "web"),
+    "promote": ("promote", "web"),
+    "roll": ("roll", "web-prod"),
+    "rollback": ("rollback", "web-prod"),
+    "release": ("release", "--force"),
+}
+
+
+@pytest.fixture
+def rolled(rebake: Command, project: Project, world: World, baked: Baked) -> str:
+    """Make a fleet that every verb has something to do with: rolled once, and behind its channel again."""
+    project(group="dry")
+    standing = world.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["dry"])["AutoScalingGroups"]
+    if not standing:
+        fleet = world.fleet("dry", world.base(), size=1)
+        assert rebake("roll", "web-prod", "--image", baked.tested, "--yes").code == 0
+        world.ssm.put_parameter(
+            Name="/rebake/web/stable", Value=baked.tested, Type="String", DataType="aws:ec2:image", Overwrite=True
+        )
+        assert fleet.group == "dry"
+    return "dry"
+
+
+@pytest.mark.parametrize("verb", CHANGING)
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_a_dry_run_changes_nothing(rebake: Command, rolled: str, world: World, verb: str, as_json: bool) -> None:
+    """--dry-run of each changing verb prints the plan, makes no mutating call, needs no approval, and ends with 0."""
+    assert rolled
+    world.cloud.calls.clear()
+    answer = rebake(*CHANGING[verb], "--dry-run", *(["--json"] if as_json else []))
+    assert answer.code == 0, answer.err
+    assert world.cloud.calls.mutating == ()
+    assert len(world.cloud.calls) > 0
+    if as_json:
+        assert document(answer.out)["results"] == []
+        assert document(answer.out)["exit_code"] == 0
+    else:
+        assert "Plan: " in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (("plan", "web"), "plan"),
+        (("status",), "families"),
+        (("history", "web-prod"), "families"),
+        (("check",), "findings"),
+        (("check", "--live"), "findings"),
+        (("schema",), "$schema"),
+    ],
+    ids=" ".join,
+)
+def test_json_is_one_document(rebake: Command, rolled: str, world: World, words: tuple[str, ...], key: str) -> None:
+    """--json prints exactly one document on stdout, whatever there is to tell; reading verbs change nothing."""
+    assert rolled
+    world.cloud.calls.clear()
+    answer = rebake(*words, *(["--json"] if words != ("schema",) else []))
+    assert answer.code in {0, 1, 2}, answer.err
+    assert key in document(answer.out)
+    assert world.cloud.calls.mutating == ()
+
+
+def test_a_check_without_aws_calls_nothing(rebake: Command, project: Project, world: World) -> None:
+    """`check` reads files and tools only."""
+    project()
+    world.cloud.calls.clear()
+    answer = rebake("check")
+    assert "family web" in answer.out
+    assert len(world.cloud.calls) == 0
+
+
+@pytest.mark.usefixtures("world")
+def test_the_difference_of_two_images(rebake: Command, project: Project) -> None:
+    """`diff` reads kept lists; it says what it cannot know, as text and as one document."""
+    project()
+    evidence = FileEvidence(state_dir() / "evidence")
+    for image, version in (("ami-0000000000000001", "3.0.20"), ("ami-0000000000000002", "3.0.22")):
+        evidence.keep_packages(ImageId(image), before=(), after=(Package(name="openssl", version=version),))
+    words = ("diff", "ami-0000000000000001", "ami-0000000000000002")
+    assert "openssl  3.0.20  ->  3.0.22" in rebake(*words).out
+    assert document(rebake(*words, "--json").out)["changes"][0]["after"] == "3.0.22"
+    assert "the same packages" in rebake("diff", words[1], words[1]).out
+    unknown = rebake("diff", words[1], "ami-0000000000000003", "--json")
+    assert unknown.code == 1
+    assert "ami-0000000000000003" in document(unknown.out)["error"]
+
+
+def test_init_writes_a_file_that_check_can_read(rebake: Command, project: Project) -> None:
+    """`init` writes the starter and the schema beside it, and overwrites only when told to."""
+    folder = project()
+    kept = (folder / "rebake.yaml").read_text()
+    refused = rebake("init")
+    assert refused.code == 64
+    assert "--force" in refused.complaint()[1]
+    assert (folder / "rebake.yaml").read_text() == kept
+    assert rebake("init", "--force").code == 0
+    assert document((folder / "rebake.schema.json").read_text())["$schema"]
+    assert rebake("init", "nowhere/rebake.yaml").code == 64
+    assert (folder / "rebake.yaml").read_text() != kept
+
+
+def test_the_version_is_said(rebake: Command) -> None:
+    """`--version` prints the version and nothing else; no word at all prints the help."""
+    assert (rebake("--version").out, rebake("--version").code) == (f"{__version__}\n", 0)
+    assert "Commands:" in rebake().out
+    assert rebake("sandbox").complaint() == ("Missing command.", "See: rebake sandbox --help")
+
+
+def test_an_error_before_the_plan_is_one_document_too(rebake: Command, home: Path) -> None:
+    """An error is the document on stdout, and the sentence on stderr."""
+    answer = rebake("plan", "--json", "--config", str(home / "none.yaml"))
+    assert document(answer.out)["exit_code"] == answer.code == 64
+    assert document(answer.out)["faults"]
