@@ -39,8 +39,9 @@ console = Console(stderr=True)
 class Demo:
     """The scene: a project folder of its own, a sandbox, and the commands run there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, tier: Tier | None) -> None:
         self.folder = folder
+        self.tier = tier
         self.began = time.monotonic()
         self.environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
 
@@ -76,7 +77,7 @@ class Demo:
         """Bring a sandbox up that dies with this process, and down again whatever happens."""
         os.environ["XDG_STATE_HOME"] = self.environment["XDG_STATE_HOME"]
         with console.status("the first time, a Debian root file system is made for it (half a minute) and kept"):
-            status = control.up(speed=SPEED, die_with_parent=True)
+            status = control.up(self.tier, speed=SPEED, die_with_parent=True)
         self.environment |= status.environment
         try:
             yield status
@@ -101,12 +102,15 @@ def main() -> int:
     """Tell the story; 0 if every request was answered and the fleet is on the new image."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--report", type=Path, default=Path("demo-report.html"), help="where the HTML report goes")
+    parser.add_argument(
+        "--tier", choices=list(Tier), help="how real the sandbox is; default: as real as it can be here"
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))
     with tempfile.TemporaryDirectory(prefix="rebake-demo-") as name:
         folder = Path(name) / "project"
         shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        return play(Demo(folder), options.report.resolve())
+        return play(Demo(folder, tier=options.tier), options.report.resolve())
 
 
 def play(demo: Demo, report: Path) -> int:
@@ -116,7 +120,7 @@ def play(demo: Demo, report: Path) -> int:
         console.print(f"tier {status.tier}: {status.reason}", highlight=False)
         aws = Sandbox(status.endpoint, "us-east-1")
         if status.tier is not Tier.USERLAND:
-            return play_small(demo, aws)
+            return play_small(demo, aws, report)
 
         demo.tell("A first image, without its security updates, and a fleet of four on it")
         demo.configure(patched=False)
@@ -142,7 +146,7 @@ def play(demo: Demo, report: Path) -> int:
         return conclude(demo, report, traffic=json.loads(figures.read_text()))
 
 
-def play_small(demo: Demo, aws: Sandbox) -> int:
+def play_small(demo: Demo, aws: Sandbox, report: Path) -> int:
     """Roll only: where instances are not userlands there is nothing that Packer could log in to."""
     demo.tell("This machine gives instances no userland of their own, so this is what is NOT real here:")
     console.print("  no Packer build, no apt, no smoke test: two images are made of a process and marked as tested")
@@ -153,7 +157,7 @@ def play_small(demo: Demo, aws: Sandbox) -> int:
         demo.tell("Promote and roll, while requests go on: this is real")
         print(demo.rebake("promote", "web", "--image", second, "--yes"))
         print(demo.rebake("roll", "web-prod", "--yes", "--report", "run.html"))
-    return conclude(demo, Path("demo-report.html").resolve(), traffic=json.loads(figures.read_text()))
+    return conclude(demo, report, traffic=json.loads(figures.read_text()))
 
 
 def baked(output: str) -> str:
