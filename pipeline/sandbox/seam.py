@@ -7,6 +7,7 @@ HTML page; and it has no notion of client tokens. All of that is settled in `Sea
 from __future__ import annotations
 
 import json
+import logging
 import re
 import socket
 import warnings
@@ -26,6 +27,8 @@ from pipeline.sandbox.state import State, user_arn
 
 Answer = tuple[int, dict[str, Any], Any]
 _OK = 300
+_LOG = logging.getLogger(__name__)
+_BROKEN = {"ec2": "InternalError", "ssm": "InternalServerError"}
 _DENIED = {"ec2": "UnauthorizedOperation", "ssm": "AccessDeniedException", "kms": "AccessDeniedException"}
 _YOUNG = {
     "ami": ("InvalidAMIID.NotFound", "The image id '[{}]' does not exist"),
@@ -71,15 +74,27 @@ class Seam:
                 self._state.clock.sleep(fault.latency)
         if _has(faults, FaultKind.RESET):
             return _cut(response, request)
+        try:
+            answer = self._answer_in_turn(response, request, service, operation, faults)
+        except Exception:
+            if _connection(request) is None:
+                raise
+            _LOG.exception("%s could not be answered", action)
+            answer = _broken(response, service)
+        return _cut(response, request) if _has(faults, FaultKind.LOST) else answer
+
+    def _answer_in_turn(
+        self, response: Any, request: Any, service: str, operation: str, faults: tuple[Fault, ...]
+    ) -> Answer:
+        action = action_name(service, operation or "?")
         with self._state.lock:
             self._tick()
             answer, error = self._execute(response, request, service, operation, faults)
-            parameters = _parameters(response, request)
             self._state.calls.record(
                 Call(
                     at=self._state.clock.now(),
                     action=action,
-                    parameters=parameters,
+                    parameters=_parameters(response, request),
                     account=response.current_account,
                     region=response.region,
                     error=error,
@@ -87,7 +102,7 @@ class Seam:
             )
             if mutates(action):
                 self._tick()
-        return _cut(response, request) if _has(faults, FaultKind.LOST) else answer
+        return answer
 
     def _execute(
         self, response: Any, request: Any, service: str, operation: str, faults: tuple[Fault, ...]
@@ -227,9 +242,21 @@ def _serialised(response: Any, result: Any) -> Answer:
     return status, headers, body
 
 
+def _broken(response: Any, service: str) -> Answer:
+    """Answer that the service itself has failed, as that service says it."""
+    text = "The sandbox failed to answer; its log says why."
+    _, headers, body = _serialised(response, ActionResult(refusal(_BROKEN.get(service, "InternalFailure"), text)))
+    return 500, headers, body
+
+
+def _connection(request: Any) -> Any:
+    """Tell the socket that a request came by; None in process."""
+    return request.environ.get("werkzeug.socket")
+
+
 def _cut(response: Any, request: Any) -> Answer:
     """End the connection. In process there is none: a 500 is what every client retries in the same way."""
-    connection = request.environ.get("werkzeug.socket")
+    connection = _connection(request)
     if connection is not None:
         # close() alone would leave the client waiting for its read time-out
         connection.shutdown(socket.SHUT_RDWR)
