@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_sts import STSClient
 
-_ATTEMPTS = "AWS_MAX_ATTEMPTS"
+_ATTEMPTS, _REGION = "AWS_MAX_ATTEMPTS", "AWS_REGION"
 _CONNECT_SECONDS = 5
 # RunInstances and CreateImage answer late under load; a shorter limit would only turn slow answers into lost ones.
 _READ_SECONDS = 60
@@ -120,4 +120,5 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None, at
         max_pool_connections=_CONNECTIONS,
         user_agent_extra=f"rebake/{pipeline.__version__}",
     )
-    return Clients(boto3.Session(profile_name=profile, region_name=region), endpoint=endpoint, config=config)
+    chosen = region or os.environ.get(_REGION)  # every other SDK reads it; botocore knows AWS_DEFAULT_REGION only
+    return Clients(boto3.Session(profile_name=profile, region_name=chosen), endpoint=endpoint, config=config)

@@ -33,7 +33,6 @@ def project(home: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         ("AWS_ACCESS_KEY_ID", "sandbox"),
         ("AWS_SECRET_ACCESS_KEY", "sandbox"),
         ("AWS_REGION", "us-east-1"),
-        ("AWS_DEFAULT_REGION", "us-east-1"),
     ):
         monkeypatch.setenv(name, value)
 

@@ -169,6 +169,21 @@ def test_a_report_that_cannot_be_written_stops_the_run_before_it_begins(
     assert len(world.cloud.calls) == 0
 
 
+def test_a_missing_region_is_told(
+    rebake: Command, project: Project, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a region nothing can be asked; the variable that the hint names is read."""
+    project()
+    monkeypatch.delenv("AWS_REGION")
+    world.cloud.calls.clear()
+    answer = rebake("status")
+    assert answer.code == 64
+    sentence, hint = answer.complaint()
+    assert sentence == "You must specify a region."
+    assert "set AWS_REGION" in hint
+    assert len(world.cloud.calls) == 0
+
+
 def test_without_a_terminal_somebody_must_say_yes(rebake: Command, project: Project, world: World) -> None:
     """In a pipeline nobody can be asked: nothing is done, and --yes is the next step."""
     project()
