@@ -49,8 +49,6 @@ _OPERATIONS = (
     "fleets.standby",
     "fleets.traffic",
 )
-_BUSY_STEP = timedelta(seconds=5)
-_IDLE_STEP = timedelta(minutes=1)
 _ASKED_FOR: Final = ("ec2", "elb", "elbv2")
 _THREAD_PAUSE = 0.2
 
@@ -164,7 +162,7 @@ class Cloud(Generic[ClockT]):
             follow_commands(state)
             balancing.route(state)
             forget_ended(state)
-            return _BUSY_STEP if scaling.busy(state) or changing(state) else _IDLE_STEP
+            return scaling.STEP if changing(state) else scaling.stride(state)
 
     @contextmanager
     def in_process(self) -> Iterator[Cloud[ClockT]]:

@@ -31,7 +31,10 @@ def read_blueprint(scope: Scope, parameters: Parameters) -> Blueprint | None:
     """
     if policy := parameters.get("MixedInstancesPolicy"):
         specification = (policy.get("LaunchTemplate") or {}).get("LaunchTemplateSpecification") or {}
-        return _template_blueprint(scope, specification, policy)
+        blueprint = _template_blueprint(scope, specification, policy)
+        if any(override.get("WeightedCapacity") for override in blueprint.overrides):
+            raise refusal("UnsupportedOperation", "The sandbox counts instances: it knows no weighted capacity.")
+        return blueprint
     if specification := parameters.get("LaunchTemplate"):
         return _template_blueprint(scope, specification, None)
     if name := parameters.get("LaunchConfigurationName"):

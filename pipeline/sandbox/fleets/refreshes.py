@@ -126,7 +126,8 @@ def _check(request: Request, group: Group, preferences: Preferences, desired: Bl
     target = desired or group.blueprint
     if target.configuration and preferences.skip_matching:
         raise _invalid("Skip matching does not work with launch configurations.")
-    if target.attribute_based and (desired or preferences.skip_matching):
+    attributes = target.attribute_based or group.blueprint.attribute_based
+    if attributes and (desired or preferences.skip_matching):
         raise _invalid("Attribute-based instance types work neither with a desired configuration nor skip matching.")
     alias = bool(target.template) and follows_alias(request, target)
     if alias and (desired or preferences.skip_matching):

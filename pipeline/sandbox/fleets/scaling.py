@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from moto.core.exceptions import ServiceException
 
@@ -16,6 +16,8 @@ from pipeline.sandbox.fleets.model import Activity, Group, Lifecycle, Member, St
 from pipeline.sandbox.fleets.progress import mark
 from pipeline.sandbox.state import Scope, State
 
+STEP = timedelta(seconds=5)
+_REST = timedelta(minutes=1)
 _FIRST_RETRY = timedelta(seconds=30)
 _LAST_RETRY = timedelta(minutes=5)
 
@@ -29,14 +31,20 @@ def step_groups(state: State) -> None:
             del state.groups[key]
 
 
-def busy(state: State) -> bool:
-    """Tell whether anything moves, so that time may only pass in small steps."""
-    return any(
-        group.refresh
-        or len(group.counted) != group.desired
-        or any(member.lifecycle in {Lifecycle.PENDING, Lifecycle.TERMINATING} for member in group.members)
-        for group in state.groups.values()
-    )
+def stride(state: State) -> timedelta:
+    """Tell how far time may jump: a small step while anything moves, and never past the end of a wait."""
+    return min((_stride(group, state.clock.now()) for group in state.groups.values()), default=_REST)
+
+
+def _stride(group: Group, now: datetime) -> timedelta:
+    moving = any(member.lifecycle in {Lifecycle.PENDING, Lifecycle.TERMINATING} for member in group.members)
+    if moving or len(group.counted) != group.desired:
+        return STEP
+    refresh = group.refresh
+    if refresh is None:
+        return _REST
+    until = refresh.baking_until if refresh.status is Status.BAKING else refresh.holding_until
+    return min(_REST, until - now) if until and until > now else STEP
 
 
 def step_group(scope: Scope, group: Group) -> None:
