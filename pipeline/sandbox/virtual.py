@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 from pipeline.sandbox.clock import SandboxClock
 from pipeline.sandbox.machines import (
@@ -42,6 +43,7 @@ class Behaviour:
     after: timedelta = timedelta()
 
     @classmethod
+    @cache
     def parse(cls, text: str) -> Behaviour:
         """Read ``healthy``, ``sick``, ``dead``, ``offline``, ``slow:<seconds>`` or ``turns-sick-after:<seconds>``.
 

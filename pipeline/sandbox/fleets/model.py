@@ -87,7 +87,7 @@ class Member:
     @property
     def counted(self) -> bool:
         """Whether it counts towards the group's capacity."""
-        return self.lifecycle in {Lifecycle.PENDING, Lifecycle.IN_SERVICE}
+        return self.lifecycle is Lifecycle.PENDING or self.lifecycle is Lifecycle.IN_SERVICE
 
 
 class Status(StrEnum):

@@ -17,7 +17,7 @@ from pipeline.sandbox.fleets.progress import mark
 from pipeline.sandbox.state import Scope, State
 
 STEP = timedelta(seconds=5)
-_REST = timedelta(minutes=1)
+_REST = timedelta(minutes=5)
 _FIRST_RETRY = timedelta(seconds=30)
 _LAST_RETRY = timedelta(minutes=5)
 
