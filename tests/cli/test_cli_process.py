@@ -1,0 +1,150 @@
+"""The command as a process of its own: what it imports, and how signals end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from commands import Project
+from packers import for_each_packer
+from world import World
+
+from pipeline.model.names import TAG_FAMILY, TAG_STAGE
+from pipeline.sandbox.clock import WallClock
+from pipeline.sandbox.cloud import Cloud
+
+SPEED = 50
+HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "jinja2", "ruamel", "tenacity", "pipeline.model", "asyncio")
+
+pytest_generate_tests = for_each_packer
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[tuple[World, str]]:
+    """Serve one account to the whole file."""
+    cloud = Cloud(clock=WallClock(SPEED))
+    with cloud.serve() as endpoint:
+        yield World(cloud, endpoint=endpoint), endpoint
+
+
+@pytest.fixture
+def world(account: tuple[World, str], monkeypatch: pytest.MonkeyPatch) -> World:
+    """Point the command at the account and its time."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", account[1])
+    monkeypatch.setenv("AWS_POLL_DELAY_SECONDS", "1")
+    monkeypatch.setenv("REBAKE_TIME_SCALE", str(SPEED))
+    return account[0]
+
+
+def stopped(words: list[str], folder: Path, *, when: Callable[[], bool], by: signal.Signals) -> tuple[int, str, str]:
+    """Start a command, send it a signal as soon as something has come about, and answer how it ended."""
+    command = [sys.executable, "-m", "pipeline.cli", *words]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not when():
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            process.send_signal(by)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    return process.returncode, out, err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """--help answers before anything that takes its time is imported."""
+    program = (
+        "import sys; from pipeline.cli.main import run; code = run(['--help']); "
+        f"print([name for name in sys.modules if name.startswith({HEAVY!r})], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_help_is_not_cut_off() -> None:
+    """Each verb's first sentence fits on a terminal of 80 columns."""
+    command = [sys.executable, "-m", "pipeline.cli", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "80"})
+    assert "..." not in done.stdout.partition("Commands:")[2]
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_a_refresh_puts_the_fleet_back(world: World, project: Project, by: signal.Signals) -> None:
+    """Stopped in the middle of a roll: exit 130, AWS rolls back, and what was done is one JSON document."""
+    name = by.name.lower()
+    folder = project(group=name, strategy=", checkpoints: [50, 100], checkpoint_delay: 20m")
+    world.fleet(name, world.base(), size=4)
+    new = world.image(name, tags={TAG_FAMILY: "web", TAG_STAGE: "tested"})
+
+    def under_way() -> bool:
+        found = world.autoscaling.describe_instance_refreshes(AutoScalingGroupName=name)["InstanceRefreshes"]
+        return bool(found) and found[0]["Status"] == "InProgress" and bool(found[0].get("PercentageComplete"))
+
+    words = ["roll", "web-prod", "--image", new, "--yes", "--json", "--report", "report.html"]
+    code, out, err = stopped(words, folder, when=under_way, by=by)
+    assert code == 130, err
+    document = json.loads(out)
+    assert document["error"] == "Interrupted; AWS is rolling web-prod back to the image it had."
+    assert [step["planned"]["step"]["kind"] for step in document["results"]] == [
+        "CreateTemplateVersion",
+        "StartRefresh",
+    ]
+    assert err.splitlines()[-1] == "  -> Watch it with: rebake status web-prod"
+    assert "AWS is rolling web-prod back" in (folder / "report.html").read_text()
+    assert world.refresh(name)["Status"].startswith("Rollback")
+
+
+def test_a_signal_before_anything_changes_says_so(world: World, project: Project) -> None:
+    """Stopped while it looks: exit 130, and that nothing was changed; a signal in a call to AWS is not lost."""
+    folder = project()
+    world.cloud.faults.delay("*", timedelta(seconds=2 * SPEED))
+    world.cloud.calls.clear()
+    code, _, err = stopped(["plan"], folder, when=lambda: len(world.cloud.calls) > 0, by=signal.SIGTERM)
+    world.cloud.faults.clear()
+    assert code == 130, err
+    assert err.splitlines()[0] == "rebake: Stopped by SIGTERM before anything was changed."
+    assert world.cloud.calls.mutating == ()
+
+
+@pytest.mark.packer
+def test_a_signal_during_a_build_leaves_nothing(
+    world: World, project: Project, packer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped while Packer waits for SSH: exit 130; no instance, key or group is left, and no temporary folder."""
+    folder = project()
+    # A short path: Packer speaks to its plugins through Unix sockets there, whose paths end at 108 characters.
+    with tempfile.TemporaryDirectory(dir="/tmp") as scratch:
+        monkeypatch.setenv("TMPDIR", scratch)
+        monkeypatch.setenv("REBAKE_PACKER", str(packer))
+        code, _, err = stopped(["bake", "web", "--yes"], folder, when=lambda: bool(builders(world)), by=signal.SIGTERM)
+        assert list(Path(scratch).iterdir()) == []
+    assert code == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("  -> ")
+    assert builders(world) == []
+    assert world.ec2.describe_key_pairs()["KeyPairs"] == []
+    groups = world.ec2.describe_security_groups()["SecurityGroups"]
+    assert [group["GroupName"] for group in groups if group["GroupName"] != "default"] == []
+
+
+def builders(world: World) -> list[str]:
+    """List the running instances that a build made."""
+    found = world.ec2.describe_instances(
+        Filters=[
+            {"Name": "tag:rebake:purpose", "Values": ["bake", "build"]},
+            {"Name": "instance-state-name", "Values": ["running"]},
+        ]
+    )
+    return [instance["InstanceId"] for group in found["Reservations"] for instance in group["Instances"]]
