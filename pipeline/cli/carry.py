@@ -41,7 +41,7 @@ def carry_out(common: Common, planner: Callable[[Room], Plan], *, rolling_back: 
             result = apply(room, plan)
     code = exit_code(plan, result, rolling_back=rolling_back)
     if common.report is not None:
-        code = _report(common.report, room, plan, result, recorder.events) or code
+        _report(common.report, room, plan, result, recorder.events)
     _tell(common, room, plan, result, code)
     return code
 
@@ -57,14 +57,12 @@ def _tell(common: Common, room: Room, plan: Plan, result: RunResult, code: ExitC
         show_error(result.stopped, as_json=False)
 
 
-def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Sequence[Event]) -> ExitCode | None:
+def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Sequence[Event]) -> None:
     content = report.record(run=room.run, plan=plan, result=result, events=events, packages=baked_changes(room, result))
     try:
         report.write(path, content)
-    except RebakeError as error:  # the disk is full, say: the run's own words come all the same
+    except RebakeError as error:  # the disk is full, say: the run is finished, its own words and code stand
         show_error(error, as_json=False)
-        return None if result.stopped else error.exit_code
-    return None
 
 
 def _approve(common: Common) -> None:
