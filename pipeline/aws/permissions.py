@@ -94,6 +94,7 @@ _PLAN = _of(
     "Templates.version",
     "Templates.versions",
     "Channels.current",
+    "Channels.history",
 )
 _BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(

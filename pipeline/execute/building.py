@@ -10,7 +10,7 @@ from pipeline.execute.waiting import poll
 from pipeline.model import names
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image, Stage
-from pipeline.model.outcomes import Done, Failed, Outcome
+from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
 from pipeline.model.settings import Family, Secret
 from pipeline.model.steps import BuildImage
 from pipeline.planning.bake_key import family_key
@@ -25,6 +25,9 @@ _IMAGE_BUDGET = timedelta(hours=2)
 def build_image(bench: Workbench, step: BuildImage) -> Outcome:
     """Bake the image, or adopt one of the same key that stands already."""
     family = bench.settings.families[step.family]
+    if not step.force and (standing := _standing(bench, step)) is not None:
+        bench.made.images[step.family] = standing.id
+        return Skipped(reason=f"{standing.id} was baked from exactly this in the meantime")
     request = _request(bench, family, step)
     if family_key(family, request.rendered.files, step.source_image) != step.bake_key:
         return Failed(reason="The recipe changed after the plan was made.", hint="Plan again.")
@@ -34,6 +37,14 @@ def build_image(bench: Workbench, step: BuildImage) -> Outcome:
         return _after_failure(bench, request, error)
     image = await_image(bench, step.family, product.image)
     return _finish(bench, request, image, product)
+
+
+def _standing(bench: Workbench, step: BuildImage) -> Image | None:
+    """Find an image of the same key that another run has made since the plan."""
+    for image in bench.tools.images.baked(family=step.family, key=step.bake_key):
+        if image.state in {"pending", "available"} and image.stage is not Stage.REJECTED:
+            return image
+    return None
 
 
 def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest:
@@ -69,7 +80,8 @@ def _tags(bench: Workbench, family: Family, step: BuildImage) -> dict[str, str]:
 def _finish(bench: Workbench, request: BuildRequest, image: Image, product: BuildProduct) -> Outcome:
     tools = bench.tools
     # Templates of the user's own know nothing of our tags, and a lost answer can leave an image without any.
-    tools.images.tag(image, {k: v for k, v in request.tags.items() if image.tags.get(k) != v})
+    # Its snapshots may lack what it has itself, so that all tags are written on all of them.
+    tools.images.tag(image, request.tags)
     tools.images.require_imds_v2(image)
     if product.after:
         tools.evidence.keep_packages(image.id, before=product.before, after=product.after)

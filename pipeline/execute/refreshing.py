@@ -34,10 +34,13 @@ def create_template_version(bench: Workbench, step: CreateTemplateVersion) -> Ou
 
 
 def _create(bench: Workbench, step: CreateTemplateVersion, source: TemplateVersion, image: ImageId) -> TemplateVersion:
+    # The run that baked the image, not this one: the token below demands the same request on any machine.
+    known = bench.tools.images.get([image]).get(image)
+    baked_by = (known.run if known else None) or bench.run
     return bench.tools.templates.create_version(
         source,
         image=image,
-        description=names.template_description(step.family, image, bench.run, step.source_version),
+        description=names.template_description(step.family, image, baked_by, step.source_version),
         token=names.client_token("template-version", step.template, str(step.source_version), image),
     )
 
@@ -56,6 +59,9 @@ def start_refresh(bench: Workbench, step: StartRefresh) -> Outcome:
         bench.made.refreshes[step.fleet] = active.id
         return Skipped(reason=f"refresh {active.id} already goes to version {version}")
     group = fleets.find(GroupByName(name=step.group))
+    if group.template is None or (group.template.id, group.template.number) != (step.template, step.saved):
+        stands = f"{group.template.id} version {group.template.version}" if group.template else "no launch template"
+        return Failed(reason=f"Group {step.group} was set to {stands} after the plan was made.", hint="Plan again.")
     refresh = fleets.start_refresh(
         group,
         template=step.template,
@@ -64,6 +70,7 @@ def start_refresh(bench: Workbench, step: StartRefresh) -> Outcome:
         auto_rollback=step.auto_rollback,
     )
     bench.made.refreshes[step.fleet] = refresh
+    bench.made.started.add(refresh)
     return Done(facts={"refresh": refresh, "version": str(version)})
 
 
@@ -100,10 +107,15 @@ def roll_back_refresh(bench: Workbench, step: RollBackRefresh) -> Outcome:
 def put_back(bench: Workbench, step: StartRefresh | AwaitRefresh) -> Interrupted:
     """Ask AWS to roll back the refresh that an interrupted step had under way, and answer how that went."""
     look = f"rebake status {step.fleet}"
+    if not step.undo:
+        return Interrupted(
+            f"Interrupted; the way back of {step.fleet} goes on in AWS.", hint=f"Run it again to watch, or: {look}"
+        )
     try:
         active = _active(bench, step.group)
         if active is None or not _is_ours(bench, step, active):
-            return Interrupted(f"Interrupted; no refresh of {step.fleet} was under way.", hint=f"Look with: {look}")
+            text = f"Interrupted; no refresh of {step.fleet} that this run had started was under way."
+            return Interrupted(text, hint=f"Look with: {look}")
         if active.status is not RefreshStatus.ROLLBACK_IN_PROGRESS:
             bench.tools.fleets.roll_back_refresh(step.group)
     except RebakeError as error:
@@ -118,7 +130,7 @@ def put_back(bench: Workbench, step: StartRefresh | AwaitRefresh) -> Interrupted
 
 def _is_ours(bench: Workbench, step: StartRefresh | AwaitRefresh, active: Refresh) -> bool:
     if isinstance(step, AwaitRefresh):
-        return active.id == bench.made.refresh(step.fleet, step.refresh)
+        return active.id in bench.made.started  # one that was adopted belongs to the run that started it
     return _goes_to(active, step, bench.made.version(step.version))
 
 
@@ -161,12 +173,14 @@ def _find(bench: Workbench, group: GroupName, refresh: RefreshId) -> Refresh | N
 
 def _report(bench: Workbench, fleet: str, refresh: Refresh, group: Group) -> None:
     # What is being terminated serves nothing any more, and would make a fleet of four look like one of seven.
-    standing = [member for member in group.members if not member.lifecycle.startswith("Terminating")]
-    images = Counter(str(member.image or "unknown") for member in standing)
-    healthy = sum(member.healthy and member.lifecycle == "InService" for member in group.members)
+    images = Counter(str(member.image or "unknown") for member in group.standing)
     mix = ", ".join(f"{count} on {image}" for image, count in sorted(images.items()))
     bench.say(
         fleet,
         f"{refresh.status} {refresh.percentage} %: {mix or 'no instances'}",
-        data={"percentage": refresh.percentage, "healthy": healthy, **{f"image:{k}": n for k, n in images.items()}},
+        data={
+            "percentage": refresh.percentage,
+            "healthy": group.healthy,
+            **{f"image:{k}": n for k, n in images.items()},
+        },
     )

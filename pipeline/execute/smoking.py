@@ -12,7 +12,7 @@ from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import poll
 from pipeline.model import names
 from pipeline.model.images import Image, Stage
-from pipeline.model.outcomes import Done, Outcome, Refused, SmokeReport, Verdict
+from pipeline.model.outcomes import Done, Failed, Outcome, Refused, SmokeReport, Verdict
 from pipeline.model.settings import SmokeSettings
 from pipeline.model.steps import SmokeTestImage
 from pipeline.ports.instances import Instance, LaunchRequest
@@ -23,11 +23,20 @@ _TAG_MAX = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trial:
-    """How the candidate did on one instance type; ``fault`` is empty where it passed."""
+    """How the candidate did on one instance type; ``fault`` is empty where it passed.
+
+    ``unknown`` says that the fault is not the image's: something could not be known.
+    """
 
     instance_type: str
     fault: str
+    unknown: bool = False
     tests: int = 0
+
+    @property
+    def word(self) -> str:
+        """The result in one word."""
+        return ("unknown" if self.unknown else "failed") if self.fault else "passed"
 
 
 def smoke_test_image(bench: Workbench, step: SmokeTestImage) -> Outcome:
@@ -38,15 +47,26 @@ def smoke_test_image(bench: Workbench, step: SmokeTestImage) -> Outcome:
     """
     image = await_image(bench, step.family, bench.made.image(step.image))
     instances: list[Instance] = []
+    whole = False
     try:
         for instance_type in step.instance_types:
             # One by one: a launch that fails must leave those before it in the list, to be terminated.
             instances.append(_launch(bench, step, image, instance_type))  # noqa: PERF401 - see above
+        whole = True
         trials = [_try_out(bench, step.family, image, instance) for instance in instances]
     finally:
-        if instances:
-            bench.tools.instances.terminate(tuple(instance.id for instance in instances))
+        _terminate(bench, instances, whole=whole)
     return _judge(bench, step.family, image, trials)
+
+
+def _terminate(bench: Workbench, instances: list[Instance], *, whole: bool) -> None:
+    """Terminate what was booted; where a launch broke off, also what AWS launched without our hearing of it."""
+    found = {instance.id for instance in instances}
+    if not whole:
+        mine = {names.TAG_RUN: bench.run, names.TAG_PURPOSE: "smoke"}
+        found |= {instance.id for instance in bench.tools.instances.tagged(mine)}
+    if found:
+        bench.tools.instances.terminate(tuple(sorted(found)))
 
 
 def _launch(bench: Workbench, step: SmokeTestImage, image: Image, instance_type: str) -> Instance:
@@ -96,6 +116,7 @@ def _try_out(bench: Workbench, family: str, image: Image, instance: Instance) ->
     return _Trial(
         instance_type=instance.instance_type,
         fault="" if report.passed else _first_fault(report),
+        unknown=report.unknown,
         tests=len(report.tests),
     )
 
@@ -118,12 +139,17 @@ def _await_running(bench: Workbench, instance: Instance, settings: SmokeSettings
 
 def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) -> Outcome:
     passed = all(not trial.fault for trial in trials)
-    matrix = " ".join(f"{trial.instance_type}={'failed' if trial.fault else 'passed'}" for trial in trials)
+    faults = "; ".join(f"{trial.instance_type}: {trial.fault}" for trial in trials if trial.fault)
+    if not passed and all(trial.unknown for trial in trials if trial.fault):
+        return Failed(
+            reason=f"{image.id} stays a candidate, for not all of its smoke tests could tell: {faults}",
+            hint=f"See to what could not be known, and test it again: rebake smoke {family}",
+        )
+    matrix = " ".join(f"{trial.instance_type}={trial.word}" for trial in trials)
     stage = Stage.TESTED if passed else Stage.REJECTED
     bench.tools.images.tag(image, {names.TAG_STAGE: stage, names.TAG_SMOKE: matrix[:_TAG_MAX]})
     if passed:
         return Done(facts={"image": image.id, "stage": stage, "tests": str(sum(trial.tests for trial in trials))})
-    faults = "; ".join(f"{trial.instance_type}: {trial.fault}" for trial in trials if trial.fault)
     return Refused(
         reason=f"{image.id} failed its smoke tests and is rejected: {faults}",
         hint=f"The reports are kept; mend the recipe and bake again: rebake release {family}",
@@ -136,8 +162,9 @@ def _summary(report: SmokeReport) -> str:
 
 
 def _first_fault(report: SmokeReport) -> str:
-    for test in report.tests:
-        if test.verdict in {Verdict.FAILED, Verdict.ERROR}:
-            first = test.message.strip().splitlines()
-            return f"{test.name}: {first[0] if first else test.verdict}"
+    for verdicts in ({Verdict.FAILED, Verdict.ERROR}, {Verdict.UNKNOWN}):
+        for test in report.tests:
+            if test.verdict in verdicts:
+                first = test.message.strip().splitlines()
+                return f"{test.name}: {first[0] if first else test.verdict}"
     return "no test ran"

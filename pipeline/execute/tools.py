@@ -48,6 +48,7 @@ class Made:
     images: dict[str, ImageId] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     refreshes: dict[str, RefreshId] = field(default_factory=dict)
+    started: set[RefreshId] = field(default_factory=set)
 
     def image(self, ref: ImageRef) -> ImageId:
         """Look up an image.

@@ -81,6 +81,16 @@ class Group:
     subnets: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def standing(self) -> tuple[Member, ...]:
+        """The members that are not on their way out: what drains serves nothing new and will be gone."""
+        return tuple(member for member in self.members if not member.lifecycle.startswith("Terminating"))
+
+    @property
+    def healthy(self) -> int:
+        """How many members are in service and healthy."""
+        return sum(member.healthy and member.lifecycle == "InService" for member in self.members)
+
 
 class RefreshStatus(StrEnum):
     """Exactly the ten statuses of an instance refresh."""

@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from pipeline.errors import RebakeError
 from pipeline.model.ids import ImageId, InstanceId
-from pipeline.model.images import Image
 from pipeline.model.steps import PlannedStep
 
 
@@ -87,16 +86,6 @@ class Package:
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """A finished build. Package lists are sorted by name; empty where the template records none."""
-
-    image: Image
-    before: tuple[Package, ...] = ()
-    after: tuple[Package, ...] = ()
-    took: timedelta = timedelta()
-
-
 class Verdict(StrEnum):
     """What one test says."""
 
@@ -104,6 +93,8 @@ class Verdict(StrEnum):
     FAILED = "failed"
     SKIPPED = "skipped"
     ERROR = "error"
+    UNKNOWN = "unknown"
+    """A fact that it needs could not be had (a mirror was out of reach): nothing is said of the image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +121,12 @@ class SmokeReport:
 
     @property
     def passed(self) -> bool:
-        """Whether at least one test ran and none failed or broke."""
+        """Whether at least one test ran, none failed or broke, and nothing stayed unknown."""
         verdicts = {test.verdict for test in self.tests}
-        return Verdict.PASSED in verdicts and not verdicts & {Verdict.FAILED, Verdict.ERROR}
+        return Verdict.PASSED in verdicts and not verdicts & {Verdict.FAILED, Verdict.ERROR, Verdict.UNKNOWN}
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nothing failed or broke, but something could not be known: no pass, and no fault of the image."""
+        verdicts = {test.verdict for test in self.tests}
+        return Verdict.UNKNOWN in verdicts and not verdicts & {Verdict.FAILED, Verdict.ERROR}

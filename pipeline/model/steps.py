@@ -41,11 +41,12 @@ VersionRef = int | Created
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildImage:
-    """Bake a candidate."""
+    """Bake a candidate; unless forced, one of the same key that stands already is taken instead."""
 
     family: str
     bake_key: BakeKey
     source_image: ImageId
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +97,20 @@ class CreateTemplateVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRefresh:
-    """Start an instance refresh towards a numbered version, or adopt one that already goes there."""
+    """Start an instance refresh towards a numbered version, or adopt one that already goes there.
+
+    ``saved`` is the version that stood on the group when the plan was made. ``undo``: an interruption has AWS roll
+    the refresh back; a way back is left running instead.
+    """
 
     fleet: str
     group: GroupName
     template: TemplateId
+    saved: int
     version: VersionRef
     strategy: RefreshStrategy
     auto_rollback: bool
+    undo: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +121,7 @@ class AwaitRefresh:
     group: GroupName
     strategy: RefreshStrategy
     refresh: RefreshId | None = None
+    undo: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from pipeline.model.fleets import Group, Refresh, TemplateVersion
-from pipeline.model.ids import BakeKey, ImageId
+from pipeline.model.ids import BakeKey, ImageId, RefreshId
 from pipeline.model.images import Image
 from pipeline.model.settings import Family, FleetSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FamilyView:
-    """An image family: its source image now, the key a bake would have now, and what was baked before.
-
-    ``baked`` are our own images of the family, newest first. ``channel`` is what its channel points to.
-    """
+class FamilyImages:
+    """What was baked of a family (newest first), what its channel points to, and all that it ever pointed to."""
 
     family: Family
-    recipe: str
-    source: Image
-    key: BakeKey
     baked: tuple[Image, ...]
     parameter: str
     channel: ImageId | None
+    promoted: frozenset[ImageId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FamilyView(FamilyImages):
+    """The same, and the recipe: its source image now, and the key that a bake would have now."""
+
+    recipe: str
+    source: Image
+    key: BakeKey
 
     @property
     def current(self) -> Image | None:
         """The image that was baked from exactly this recipe and source image; of several the best proven."""
-        images = [image for image in self.baked if image.bake_key == self.key and image.state != "failed"]
-        ranked = sorted(images, key=lambda image: _RANK.index(image.stage or ""), reverse=True)
-        return ranked[0] if ranked else None
+        images = [image for image in self.baked if image.bake_key == self.key and image.state in _USABLE]
+        return max(images, key=lambda image: _RANK.index(image.stage or ""), default=None)
 
 
+_USABLE = frozenset({"pending", "available"})
 _RANK = ("", "rejected", "candidate", "tested")
 
 
@@ -42,9 +45,9 @@ _RANK = ("", "rejected", "candidate", "tested")
 class FleetView:
     """A fleet: its group, the launch template version saved on it, and its refreshes (newest first).
 
-    ``version`` is None for a group without a launch template. ``images`` holds what is known of the images
-    in use; an image that was deregistered is missing there. ``versions`` are the template's, newest first.
-    ``desired_image`` is what the refresh under way goes to, where that is known.
+    ``version`` is None for a group without a launch template; ``versions`` are the template's, newest first.
+    ``images`` holds what is known of the images in use; an image that was deregistered is missing there.
+    ``goals`` says which image each refresh goes or went to, where that is known.
     """
 
     settings: FleetSettings
@@ -52,7 +55,7 @@ class FleetView:
     version: TemplateVersion | None
     versions: tuple[TemplateVersion, ...] = ()
     refreshes: tuple[Refresh, ...] = ()
-    desired_image: ImageId | None = None
+    goals: Mapping[RefreshId, ImageId] = field(default_factory=dict)
     images: Mapping[ImageId, Image] = field(default_factory=dict)
 
     @property
@@ -60,11 +63,6 @@ class FleetView:
         """The refresh (or roll-back of one) under way."""
         return next((refresh for refresh in self.refreshes if not refresh.status.ended), None)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Everything that was observed for one plan."""
-
-    at: datetime
-    families: Mapping[str, FamilyView] = field(default_factory=dict)
-    fleets: Mapping[str, FleetView] = field(default_factory=dict)
+    def goal(self, refresh: Refresh | None) -> ImageId | None:
+        """The image that a refresh goes or went to."""
+        return None if refresh is None else self.goals.get(refresh.id)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.errors import NotFound, NotPossible
+from pipeline.errors import NotFound, NotPossible, RefusedError
 from pipeline.model.ids import ImageId
-from pipeline.model.images import Architecture, Image
+from pipeline.model.images import Architecture, Image, Stage
 from pipeline.model.names import channel_parameter
 from pipeline.model.settings import (
     Family,
@@ -17,7 +17,7 @@ from pipeline.model.settings import (
     SourcePinned,
     SourceRule,
 )
-from pipeline.model.views import FamilyView
+from pipeline.model.views import FamilyImages, FamilyView
 from pipeline.planning.bake_key import family_key
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
@@ -33,8 +33,21 @@ class FamilyObserver:
     channels: Channels
     builder: Builder
 
+    def observe_images(self, name: str) -> FamilyImages:
+        """Observe what was baked of a family and what its channel points to, in two calls; its recipe is not read."""
+        family = self.settings.families[name]
+        parameter = channel_parameter(self.settings.channel_prefix, name, family.channel)
+        history = self.channels.history(parameter)
+        return FamilyImages(
+            family=family,
+            baked=self.images.baked(family=name),
+            parameter=parameter,
+            channel=history[0].image if history else None,
+            promoted=frozenset(entry.image for entry in history),
+        )
+
     def observe(self, name: str) -> FamilyView:
-        """Observe one family in three or four calls.
+        """Observe one family with its recipe in three or four calls.
 
         Raises:
             NotFound: its source rule matches no image.
@@ -43,15 +56,16 @@ class FamilyObserver:
         family = self.settings.families[name]
         rendered = self.builder.render(family)
         source = self.source(family)
-        parameter = channel_parameter(self.settings.channel_prefix, name, family.channel)
+        known = self.observe_images(name)
         return FamilyView(
             family=family,
             recipe=rendered.recipe,
             source=source,
             key=family_key(family, rendered.files, source.id),
-            baked=self.images.baked(family=name),
-            parameter=parameter,
-            channel=self.channels.current(parameter),
+            baked=known.baked,
+            parameter=known.parameter,
+            channel=known.channel,
+            promoted=known.promoted,
         )
 
     def source(self, family: Family) -> Image:
@@ -60,6 +74,7 @@ class FamilyObserver:
         Raises:
             NotFound: nothing matches.
             NotPossible: the image is of another architecture, or cannot be launched.
+            RefusedError: it is an image of ours that was rejected.
         """
         image = self._resolve(family.source, family.architecture)
         if image is None:
@@ -71,6 +86,11 @@ class FamilyObserver:
             raise NotPossible(
                 f"Family {family.name} is {family.architecture}, but its source {image.id} is {image.architecture}.",
                 hint="Correct `architecture` or the source rule.",
+            )
+        if image.stage is Stage.REJECTED:
+            raise RefusedError(
+                f"The source image {image.id} of family {family.name} was rejected.",
+                hint=f"Promote a proven one with: rebake promote {image.family}",
             )
         if image.state != "available":
             raise NotPossible(

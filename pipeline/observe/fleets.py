@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import NotFound
 from pipeline.model.fleets import Group, Refresh, TemplateRef, TemplateVersion
-from pipeline.model.ids import ImageId
+from pipeline.model.ids import ImageId, RefreshId
 from pipeline.model.images import Image
 from pipeline.model.settings import Settings
 from pipeline.model.views import FleetView
@@ -41,7 +41,7 @@ class FleetObserver:
             version=saved,
             versions=versions,
             refreshes=refreshes,
-            desired_image=_desired_image(refreshes, versions),
+            goals=_goals(group, refreshes, versions),
             images=self._images(in_use),
         )
 
@@ -72,9 +72,15 @@ def _find(versions: tuple[TemplateVersion, ...], ref: TemplateRef) -> TemplateVe
             return next((version for version in versions if str(version.number) == number), None)
 
 
-def _desired_image(refreshes: tuple[Refresh, ...], versions: tuple[TemplateVersion, ...]) -> ImageId | None:
-    active = next((refresh for refresh in refreshes if not refresh.status.ended), None)
-    if active is None or active.desired is None:
-        return None
-    version = _find(versions, active.desired)
-    return ImageId(version.image) if version else None
+def _goals(
+    group: Group, refreshes: tuple[Refresh, ...], versions: tuple[TemplateVersion, ...]
+) -> dict[RefreshId, ImageId]:
+    goals: dict[RefreshId, ImageId] = {}
+    for refresh in refreshes:
+        desired = refresh.desired
+        # A version number says nothing of another template's versions.
+        if desired is None or group.template is None or desired.id != group.template.id:
+            continue
+        if version := _find(versions, desired):
+            goals[refresh.id] = ImageId(version.image)
+    return goals

@@ -14,7 +14,7 @@ from pipeline.model.steps import (
     PlannedStep,
     SmokeTestImage,
 )
-from pipeline.model.views import FamilyView, FleetView
+from pipeline.model.views import FamilyImages, FamilyView, FleetView
 
 
 def plan_bake(view: FamilyView, *, force: bool = False) -> Plan:
@@ -24,7 +24,7 @@ def plan_bake(view: FamilyView, *, force: bool = False) -> Plan:
     ``force`` bakes all the same.
     """
     name = view.family.name
-    step = BuildImage(family=name, bake_key=view.key, source_image=view.source.id)
+    step = BuildImage(family=name, bake_key=view.key, source_image=view.source.id, force=force)
     if force:
         return Plan(steps=(PlannedStep(target=name, step=step, why="asked for by --force"),))
     if view.current is None:
@@ -34,8 +34,28 @@ def plan_bake(view: FamilyView, *, force: bool = False) -> Plan:
     return Plan(notes=(note,))
 
 
-def plan_smoke(view: FamilyView, image: ImageRef, *, like: FleetView | None) -> PlannedStep:
-    """Plan the smoke test of an image, booted like the fleet's own instances where there is a fleet."""
+def plan_smoke(view: FamilyImages, *, image: ImageId | None, like: FleetView | None) -> Plan:
+    """Plan the smoke test of an image; without one, of the newest candidate.
+
+    Raises:
+        NotOurs: the image is not of this family.
+        RefusedError: it was rejected, and a second test must not wash that off.
+    """
+    if image is None:
+        newest = next((found for found in view.baked if found.stage is Stage.CANDIDATE), None)
+        if newest is None:
+            text = "no candidate waits for its smoke test; name an image with --image to test it again"
+            return Plan(notes=(Note(target=view.family.name, text=text),))
+        return Plan(steps=(smoke_step(view, newest.id, like=like),))
+    if find_baked(view, image).stage is Stage.REJECTED:
+        raise RefusedError(
+            f"{image} was rejected, and stays so.", hint=f"Bake anew with: rebake bake {view.family.name} --force"
+        )
+    return Plan(steps=(smoke_step(view, image, like=like),))
+
+
+def smoke_step(view: FamilyImages, image: ImageRef, *, like: FleetView | None) -> PlannedStep:
+    """Plan one smoke test, booted like the fleet's own instances where a fleet has a launch template."""
     family = view.family
     template = like.group.template if like else None
     step = SmokeTestImage(
@@ -46,11 +66,11 @@ def plan_smoke(view: FamilyView, image: ImageRef, *, like: FleetView | None) -> 
         version=template.version if template else None,
         subnet=(like.group.subnets[0] if like and like.group.subnets else family.build.subnet),
     )
-    booted = f"booted like {like.settings.name}" if like else "booted bare: no fleet uses the family yet"
-    return PlannedStep(target=family.name, step=step, why=f"{image} is not proven yet; {booted}")
+    booted = f"booted like {like.settings.name}" if like and template else "booted bare, without a fleet's template"
+    return PlannedStep(target=family.name, step=step, why=f"{image}, {booted}")
 
 
-def plan_promote(view: FamilyView, image: ImageId) -> Plan:
+def plan_promote(view: FamilyImages, image: ImageId) -> Plan:
     """Plan to point the family's channel at the image.
 
     Raises:
@@ -64,7 +84,7 @@ def plan_promote(view: FamilyView, image: ImageId) -> Plan:
     return Plan(steps=(promotion_step(view, image),))
 
 
-def promotion_step(view: FamilyView, image: ImageRef) -> PlannedStep:
+def promotion_step(view: FamilyImages, image: ImageRef) -> PlannedStep:
     """Plan the move of the family's channel, for an image that is proven or will be by the time it happens."""
     step = MoveChannel(
         family=view.family.name,
@@ -76,7 +96,7 @@ def promotion_step(view: FamilyView, image: ImageRef) -> PlannedStep:
     return PlannedStep(target=view.family.name, step=step, why=f"{view.channel or 'nothing'} -> {image}")
 
 
-def find_baked(view: FamilyView, image: ImageId) -> Image:
+def find_baked(view: FamilyImages, image: ImageId) -> Image:
     """Find an image among the family's own.
 
     Raises:
@@ -91,7 +111,7 @@ def find_baked(view: FamilyView, image: ImageId) -> Image:
     return found
 
 
-def newest_proven(view: FamilyView) -> Image:
+def newest_proven(view: FamilyImages) -> Image:
     """Find the newest image of the family that passed its smoke tests.
 
     Raises:

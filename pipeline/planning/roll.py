@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from pipeline.errors import HeldError, NotPossible
-from pipeline.model.fleets import Group, RefreshStatus, TemplateRef, TemplateVersion
-from pipeline.model.ids import ImageId, TemplateId
+from pipeline.model.fleets import Group, Member, RefreshStatus, TemplateRef, TemplateVersion
+from pipeline.model.ids import ImageId
+from pipeline.model.settings import OnBusy
 from pipeline.model.steps import (
     AwaitRefresh,
     Created,
@@ -21,6 +22,8 @@ from pipeline.model.steps import (
 from pipeline.model.views import FleetView
 
 _BLOCKING = {"Launch", "Terminate", "InstanceRefresh"}
+_BLOCKING_BALANCED = _BLOCKING | {"AddToLoadBalancer"}
+"""Suspended, AddToLoadBalancer leaves every new instance out of the target group, for good."""
 
 
 def plan_roll(view: FleetView, image: ImageRef) -> Plan:
@@ -36,20 +39,19 @@ def plan_roll(view: FleetView, image: ImageRef) -> Plan:
     name = view.settings.name
     if (adopted := _adopt(view, image)) is not None:
         return adopted
-    automatic = view.settings.strategy.auto_rollback
     on_image = version.image == image
-    stale = [member for member in view.group.members if not on_image or member.image != image]
+    stale = stale_members(view, version.image)
     if on_image and not stale:
-        return Plan(notes=(Note(target=name, text=f"all {len(view.group.members)} instances are on {image}"),))
+        return Plan(notes=(Note(target=name, text=f"all {len(view.group.standing)} instances are on {image}"),))
     if on_image:
-        why = f"{len(stale)} of {len(view.group.members)} instances are not on {image} yet"
-        return Plan(steps=refresh_steps(view, version.id, version.number, why=why, auto_rollback=automatic))
+        why = f"{len(stale)} of {len(view.group.standing)} instances are not on {image} yet"
+        return Plan(steps=refresh_steps(view, version, version.number, why=why))
     create = CreateTemplateVersion(
         fleet=name, family=view.settings.family, template=version.id, source_version=version.number, image=image
     )
     steps = (
         PlannedStep(target=name, step=create, why=f"version {version.number} boots {version.image}"),
-        *refresh_steps(view, version.id, Created(fleet=name), why=describe_members(view), auto_rollback=automatic),
+        *refresh_steps(view, version, Created(fleet=name), why=describe_members(view)),
     )
     return Plan(steps=steps, notes=_size_notes(view.group, name))
 
@@ -64,10 +66,10 @@ def require_rollable(view: FleetView) -> TemplateVersion:
     group = view.group
     _require_template(group)
     _require_plain_overrides(group)
-    blocked = sorted(_BLOCKING & set(group.suspended))
+    blocked = sorted((_BLOCKING_BALANCED if group.target_groups else _BLOCKING) & set(group.suspended))
     if blocked:
         raise NotPossible(
-            f"Group {group.name} has suspended {', '.join(blocked)}, so a refresh would replace nothing.",
+            f"Group {group.name} has suspended {', '.join(blocked)}, so a refresh could leave it empty.",
             hint=f"Resume it: aws autoscaling resume-processes --auto-scaling-group-name {group.name}",
         )
     version = view.version
@@ -84,9 +86,21 @@ def require_rollable(view: FleetView) -> TemplateVersion:
     return version
 
 
+def stale_members(view: FleetView, image: str) -> tuple[Member, ...]:
+    """List the members that a refresh to the image would replace: not those it is told to leave alone."""
+    strategy = view.settings.strategy
+    return tuple(
+        member
+        for member in view.group.standing
+        if member.image != image
+        and not (member.protected and strategy.protected is OnBusy.IGNORE)
+        and not (member.lifecycle == "Standby" and strategy.standby is OnBusy.IGNORE)
+    )
+
+
 def describe_members(view: FleetView) -> str:
     """Say what the fleet's instances run now, for the plan's reader."""
-    counts = Counter(member.image for member in view.group.members)
+    counts = Counter(member.image for member in view.group.standing)
     if not counts:
         return "no instances"
     return ", ".join(f"{count} on {image or 'an unknown image'}" for image, count in counts.most_common())
@@ -122,7 +136,7 @@ def _adopt(view: FleetView, image: ImageRef) -> Plan | None:
     refresh = view.active
     if refresh is None:
         return None
-    target = view.desired_image
+    target = view.goal(refresh)
     forward = refresh.status in {RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS, RefreshStatus.BAKING}
     if forward and target is not None and target == image:
         name = view.settings.name
@@ -143,19 +157,24 @@ def _where(desired: TemplateRef | None, image: ImageId | None) -> str:
 
 
 def refresh_steps(
-    view: FleetView, template: TemplateId, version: VersionRef, *, why: str, auto_rollback: bool
+    view: FleetView, saved: TemplateVersion, version: VersionRef, *, why: str, back: bool = False
 ) -> tuple[PlannedStep, ...]:
-    """Plan the start of a refresh and the wait for its end."""
+    """Plan the start of a refresh from the saved version and the wait for its end.
+
+    ``back``: it is a way back, which neither AWS nor an interruption may undo: that would lead to what is left.
+    """
     name, strategy = view.settings.name, view.settings.strategy
     start = StartRefresh(
         fleet=name,
         group=view.group.name,
-        template=template,
+        template=saved.id,
+        saved=saved.number,
         version=version,
         strategy=strategy,
-        auto_rollback=auto_rollback,
+        auto_rollback=strategy.auto_rollback and not back,
+        undo=not back,
     )
-    wait = AwaitRefresh(fleet=name, group=view.group.name, strategy=strategy)
+    wait = AwaitRefresh(fleet=name, group=view.group.name, strategy=strategy, undo=not back)
     pace = f"{why} -> instance refresh, {strategy.min_healthy}..{strategy.max_healthy} % healthy"
     return (
         PlannedStep(target=name, step=start, why=pace),

@@ -3,58 +3,59 @@
 from __future__ import annotations
 
 from pipeline.errors import NotPossible
-from pipeline.model.fleets import RefreshStatus, TemplateVersion
+from pipeline.model.fleets import Refresh, RefreshStatus, TemplateVersion
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.names import template_origin
 from pipeline.model.steps import AwaitRefresh, Note, Plan, PlannedStep, RollBackRefresh, TagImage
 from pipeline.model.views import FleetView
-from pipeline.planning.roll import refresh_steps, require_rollable
+from pipeline.planning.roll import refresh_steps, require_rollable, stale_members
 
 _FORWARD = {RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS, RefreshStatus.BAKING}
 
 
 def plan_rollback(view: FleetView, *, to: int | None = None, reject: bool = False) -> Plan:
-    """Plan the way back: AWS's own roll-back during a refresh, a forward refresh to the earlier version after one.
+    """Plan the way back.
 
-    ``to`` names the launch template version; without it, it is the one that the current version was made from.
-    ``reject`` also rejects the image that is left, so that no later release rolls it again.
+    During a refresh it is AWS's own roll-back. After one that did not get through, it is a refresh to the version
+    saved on the group, which AWS rewrites only on success. After one that did, it is a refresh to the version that
+    the saved one was made from. ``to`` names another version. ``reject`` also rejects the image that is left, as
+    soon as the way back has begun, so that no later release rolls it again.
 
     Raises:
         NotPossible: there is no way back; the message says why.
     """
     if view.active is not None:
-        return Plan(steps=(*_rejection(view, view.desired_image, reject=reject), *_during(view)))
+        return _marked(view, _during(view, view.active), view.goal(view.active), reject=reject)
     saved = require_rollable(view)
-    target = _previous(view, saved, to)
-    image = next((known for known in view.images.values() if known.id == target.image), None)
-    _require_bootable(view, target, None if image is None else image.stage, exists=image is not None)
+    stuck = to is None and bool(stale_members(view, saved.image))
+    target = saved if stuck else _previous(view, saved, to)
+    _require_bootable(view, target)
     name = view.settings.name
-    if target.number == saved.number and all(m.image == target.image for m in view.group.members):
+    if target.number == saved.number and not stale_members(view, target.image):
         return Plan(notes=(Note(target=name, text=f"the fleet is on version {target.number} already"),))
-    why = f"version {saved.number} ({saved.image}) -> version {target.number} ({target.image})"
-    # AWS's own roll-back of this refresh would lead to the very version that is being left.
-    back = refresh_steps(view, target.id, target.number, why=why, auto_rollback=False)
-    return Plan(steps=(*_rejection(view, ImageId(saved.image), reject=reject), *back))
+    left = view.goal(next(iter(view.refreshes), None)) if stuck else ImageId(saved.image)
+    why = f"{left or 'a mix'} -> version {target.number} ({target.image})"
+    return _marked(view, refresh_steps(view, saved, target.number, why=why, back=True), left, reject=reject)
 
 
-def _rejection(view: FleetView, image: ImageId | None, *, reject: bool) -> tuple[PlannedStep, ...]:
-    if not reject or image is None:
-        return ()
-    step = TagImage(family=view.settings.family, image=image, stage=Stage.REJECTED)
-    return (PlannedStep(target=view.settings.name, step=step, why=f"{image} must not be rolled again"),)
+def _marked(view: FleetView, back: tuple[PlannedStep, ...], left: ImageId | None, *, reject: bool) -> Plan:
+    name = view.settings.name
+    if left is None or left not in view.images:
+        return Plan(steps=back)
+    if not reject:
+        text = f"{left} is not rejected: roll it again by hand if it was not to blame, or reject it with --reject"
+        return Plan(steps=back, notes=(Note(target=name, text=text),))
+    step = TagImage(family=view.settings.family, image=left, stage=Stage.REJECTED)
+    mark = PlannedStep(target=name, step=step, why=f"{left} must not be rolled again")
+    # Marked after the way back has begun: a mark that fails must not keep the fleet on the image.
+    return Plan(steps=(*back[:-1], mark, back[-1]))
 
 
-def _during(view: FleetView) -> tuple[PlannedStep, ...]:
-    refresh = view.active
-    if refresh is None:
-        return ()
+def _during(view: FleetView, refresh: Refresh) -> tuple[PlannedStep, ...]:
     name, group, strategy = view.settings.name, view.group.name, view.settings.strategy
-    wait = PlannedStep(
-        target=name,
-        step=AwaitRefresh(fleet=name, group=group, strategy=strategy, refresh=refresh.id),
-        why="until every replaced instance is back",
-    )
+    step = AwaitRefresh(fleet=name, group=group, strategy=strategy, refresh=refresh.id, undo=False)
+    wait = PlannedStep(target=name, step=step, why="until every replaced instance is back")
     if refresh.status is RefreshStatus.ROLLBACK_IN_PROGRESS:
         return (wait,)
     if refresh.status not in _FORWARD:
@@ -64,8 +65,7 @@ def _during(view: FleetView) -> tuple[PlannedStep, ...]:
         )
     if refresh.desired is None:
         raise NotPossible(
-            f"Refresh {refresh.id} of group {group} was started without a desired configuration, "
-            "so AWS cannot roll it back.",
+            f"Refresh {refresh.id} of group {group} has no desired configuration, so AWS cannot roll it back.",
             hint=f"Cancel it (aws autoscaling cancel-instance-refresh), then run: rebake rollback {name} --to VERSION",
         )
     undo = PlannedStep(
@@ -95,14 +95,17 @@ def _previous(view: FleetView, saved: TemplateVersion, to: int | None) -> Templa
     return found
 
 
-def _require_bootable(view: FleetView, target: TemplateVersion, stage: Stage | None, *, exists: bool) -> None:
-    if not exists:
-        raise NotPossible(
-            f"The image {target.image} of version {target.number} does not exist any more.",
-            hint=f"Name another version: rebake rollback {view.settings.name} --to VERSION",
-        )
-    if stage is Stage.REJECTED:
-        raise NotPossible(
-            f"The image {target.image} of version {target.number} was rejected.",
-            hint=f"Name another version: rebake rollback {view.settings.name} --to VERSION",
-        )
+def _require_bootable(view: FleetView, target: TemplateVersion) -> None:
+    image = view.images.get(ImageId(target.image))
+    if image is None:
+        fault = "cannot be found"
+    elif image.stage is Stage.REJECTED:
+        fault = "was rejected"
+    elif image.state != "available":
+        fault = f"is {image.state}"
+    else:
+        return
+    raise NotPossible(
+        f"The image {target.image} of version {target.number} {fault}.",
+        hint=f"Name another version: rebake rollback {view.settings.name} --to VERSION",
+    )

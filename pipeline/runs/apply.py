@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, Interrupted
 from pipeline.execute.executor import execute
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped
 from pipeline.model.steps import AwaitRefresh, Plan
@@ -19,12 +19,13 @@ def apply(room: Room, plan: Plan) -> RunResult:
 def exit_code(plan: Plan, result: RunResult, *, rolling_back: bool = False) -> ExitCode:
     """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some fleets done and others not.
 
-    What stopped the run in the middle of a step brings its own code. For a roll-back that was asked for, a fleet on
-    its old image is what was wanted.
+    What stopped the run in the middle of a step brings its own code, but what was rolled before it stays rolled.
+    For a roll-back that was asked for, a fleet on its old image is what was wanted.
     """
-    if result.stopped is not None:
-        return result.stopped.exit_code
-    code = _of_outcome(result.last, rolling_back=rolling_back)
+    if isinstance(result.stopped, Interrupted):
+        return ExitCode.INTERRUPTED
+    stopped = result.stopped
+    code = stopped.exit_code if stopped else _of_outcome(result.last, rolling_back=rolling_back)
     rolled = {step.planned.target for step in result.results if _rolled(step.planned.step, step.outcome)}
     if code is not ExitCode.DONE:
         return ExitCode.PARTIAL if rolled else code

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from pipeline.errors import ExitCode, NotFound, RebakeError
+from graphlib import TopologicalSorter
+
+from pipeline.errors import NotFound, NotPossible, RefusedError, UsageError
 from pipeline.model.ids import ImageId
-from pipeline.model.images import Image
-from pipeline.model.steps import Note, Plan
+from pipeline.model.settings import Settings, SourceChannel
+from pipeline.model.steps import Plan
 from pipeline.model.views import FleetView
-from pipeline.planning.bake import find_baked, newest_proven, plan_bake, plan_promote, plan_smoke, require_proven
-from pipeline.planning.release import merge, plan_release
+from pipeline.planning.bake import newest_proven, plan_bake, plan_promote, plan_smoke, require_proven
+from pipeline.planning.release import blocked, merge, plan_release
 from pipeline.planning.roll import plan_roll
 from pipeline.planning.rollback import plan_rollback
 from pipeline.runs.room import Room
+
+_OWN = (NotPossible, RefusedError, UsageError)
+"""Errors of one family or fleet; all others (credentials, an outage) concern every one of them."""
 
 
 def for_bake(room: Room, family: str, *, force: bool = False) -> Plan:
@@ -20,25 +25,14 @@ def for_bake(room: Room, family: str, *, force: bool = False) -> Plan:
 
 
 def for_smoke(room: Room, family: str, *, image: ImageId | None = None) -> Plan:
-    """Plan a smoke test of an image (also one tested before); without one, of the newest candidate.
-
-    Raises:
-        NotFound: the family has no image.
-    """
-    view = room.family(family)
-    if image is not None:
-        chosen: Image | None = find_baked(view, image)
-    else:
-        chosen = view.current or (view.baked[0] if view.baked else None)
-    if chosen is None:
-        raise NotFound(f"Family {family} has no image to test.", hint=f"Bake one with: rebake bake {family}")
+    """Plan a smoke test of an image; without one, of the newest candidate."""
     fleets = room.fleets_of(family)
-    return Plan(steps=(plan_smoke(view, chosen.id, like=room.fleet(fleets[0]) if fleets else None),))
+    return plan_smoke(room.images_of(family), image=image, like=room.fleet(fleets[0]) if fleets else None)
 
 
 def for_promote(room: Room, family: str, *, image: ImageId | None = None) -> Plan:
     """Plan to move the family's channel to an image; without one, to the newest that is tested."""
-    view = room.family(family)
+    view = room.images_of(family)
     return plan_promote(view, image or newest_proven(view).id)
 
 
@@ -66,27 +60,48 @@ def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool 
 
 
 def for_release(room: Room, families: tuple[str, ...] = (), *, force: bool = False) -> Plan:
-    """Plan everything between the recipes as they are and every fleet running their images; no names: all families."""
-    chosen = families or tuple(sorted(room.settings.families))
-    return merge(_release(room, family, force=force) for family in chosen)
+    """Plan everything between the recipes as they are and every fleet running their images; no names: all families.
+
+    Families come after those they are baked from. Of several, one that cannot be planned is noted and stops no other;
+    one alone raises what is wrong with it.
+    """
+    if len(families) == 1:
+        return _release(room, families[0], force=force)
+    chosen = [name for name in _in_order(room.settings) if not families or name in families]
+    for unknown in set(families) - set(chosen):
+        room.images_of(unknown)  # raises with the nearest name
+    return merge(_release_or_note(room, family, force=force) for family in chosen)
+
+
+def _in_order(settings: Settings) -> tuple[str, ...]:
+    graph = {
+        name: [family.source.family] if isinstance(family.source, SourceChannel) else []
+        for name, family in sorted(settings.families.items())
+    }
+    return tuple(TopologicalSorter(graph).static_order())
+
+
+def _release_or_note(room: Room, family: str, *, force: bool) -> Plan:
+    try:
+        return _release(room, family, force=force)
+    except _OWN as error:
+        return blocked(family, error)
 
 
 def _release(room: Room, family: str, *, force: bool) -> Plan:
-    views: list[FleetView] = []
-    absent: list[Note] = []
     view = room.family(family)
+    fleets: list[FleetView] = []
+    absent: list[Plan] = []
     for name in room.fleets_of(family):
         try:
-            views.append(room.fleet(name))
-        except RebakeError as error:
-            if error.exit_code is not ExitCode.FAILED:
-                raise
-            absent.append(Note(target=name, text=f"{error.message} {error.hint}".strip(), blocked=error.exit_code))
-    return merge((plan_release(view, views, force=force), Plan(notes=tuple(absent))))
+            fleets.append(room.fleet(name))
+        except _OWN as error:
+            absent.append(blocked(name, error))
+    return merge((plan_release(view, fleets, force=force), *absent))
 
 
 def _promoted(room: Room, family: str) -> ImageId:
-    view = room.family(family)
+    view = room.images_of(family)
     if view.channel is None:
         raise NotFound(
             f"Channel {view.parameter} does not exist: nothing was promoted yet.",

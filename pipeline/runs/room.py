@@ -13,7 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools, Workbench
 from pipeline.model.ids import RunId
 from pipeline.model.settings import Settings
-from pipeline.model.views import FamilyView, FleetView
+from pipeline.model.views import FamilyImages, FamilyView, FleetView
 from pipeline.observe.families import FamilyObserver
 from pipeline.observe.fleets import FleetObserver
 from pipeline.ports.preflight import Preflight
@@ -35,11 +35,12 @@ class Room:
             UsageError: the configuration has no such family.
         """
         require_known("family", name, self.settings.families)
-        tools = self.tools
-        observer = FamilyObserver(
-            settings=self.settings, images=tools.images, channels=tools.channels, builder=tools.builder
-        )
-        return observer.observe(name)
+        return self._families().observe(name)
+
+    def images_of(self, name: str) -> FamilyImages:
+        """Observe what was baked of a family, without its recipe or source image; errors as for `family`."""
+        require_known("family", name, self.settings.families)
+        return self._families().observe_images(name)
 
     def fleet(self, name: str) -> FleetView:
         """Observe a fleet by name.
@@ -57,6 +58,12 @@ class Room:
     def fleets_of(self, family: str) -> tuple[str, ...]:
         """Name the fleets that run a family, in order of their names."""
         return tuple(sorted(name for name, fleet in self.settings.fleets.items() if fleet.family == family))
+
+    def _families(self) -> FamilyObserver:
+        tools = self.tools
+        return FamilyObserver(
+            settings=self.settings, images=tools.images, channels=tools.channels, builder=tools.builder
+        )
 
     def bench(self) -> Workbench:
         """Set up an execution."""

@@ -70,7 +70,8 @@ def test_the_best_proven_image_of_a_key_counts() -> None:
 
 def test_a_smoke_test_boots_like_the_fleet() -> None:
     """The candidate is booted from the fleet's own template and subnet, on the build's first type by default."""
-    step = plan_smoke(nouns.family_view(), nouns.NEW, like=nouns.fleet_view(nouns.OLD)).step
+    view = nouns.family_view(nouns.image(stage=Stage.CANDIDATE))
+    step = plan_smoke(view, image=None, like=nouns.fleet_view(nouns.OLD)).steps[0].step
     assert step == SmokeTestImage(
         family="web",
         image=nouns.NEW,
@@ -83,10 +84,26 @@ def test_a_smoke_test_boots_like_the_fleet() -> None:
 
 def test_a_smoke_test_without_a_fleet_boots_bare() -> None:
     """A family that no fleet runs yet is tested without a launch template."""
-    planned = plan_smoke(nouns.family_view(), nouns.NEW, like=None)
+    planned = plan_smoke(nouns.family_view(nouns.image()), image=nouns.NEW, like=None).steps[0]
     assert isinstance(planned.step, SmokeTestImage)
     assert planned.step.template is None
     assert "booted bare" in planned.why
+
+
+def test_without_a_candidate_there_is_nothing_to_test() -> None:
+    """A tested image is not tested again by default: a flaky test would reject what runs in production."""
+    assert plan_smoke(nouns.family_view(nouns.image()), image=None, like=None).empty
+
+
+def test_a_rejected_image_is_not_washed_clean() -> None:
+    """No second smoke test makes a rejected image rollable."""
+    with pytest.raises(RefusedError, match="stays so"):
+        plan_smoke(nouns.family_view(nouns.image(stage=Stage.REJECTED)), image=nouns.NEW, like=None)
+
+
+def test_an_image_that_cannot_be_launched_counts_for_nothing() -> None:
+    """A disabled image of the key is baked anew."""
+    assert kinds(plan_bake(nouns.family_view(nouns.image(state="disabled")))) == ["BuildImage"]
 
 
 def test_promotion_moves_the_channel() -> None:

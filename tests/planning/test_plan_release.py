@@ -4,7 +4,7 @@ import nouns
 import pytest
 
 from pipeline.errors import ExitCode
-from pipeline.model.fleets import TemplateRef
+from pipeline.model.fleets import RefreshStatus, TemplateRef
 from pipeline.model.images import Stage
 from pipeline.model.steps import Baked, MoveChannel, SmokeTestImage
 from pipeline.model.views import FamilyView, FleetView
@@ -63,6 +63,43 @@ def test_a_fleet_that_cannot_be_rolled_is_noted_and_stops_no_other() -> None:
     plan = plan_release(nouns.family_view(nouns.image(), channel=nouns.NEW), [odd, nouns.fleet_view(nouns.OLD)])
     assert {planned.target for planned in plan.steps} == {"web-prod"}
     assert [(note.target, note.blocked) for note in plan.blocked] == [("web-odd", ExitCode.FAILED)]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (RefreshStatus.ROLLBACK_SUCCESSFUL, "ended as RollbackSuccessful"),
+        (RefreshStatus.FAILED, "ended as Failed"),
+        (RefreshStatus.SUCCESSFUL, "left ami-0new again"),
+        (RefreshStatus.CANCELLED, ""),
+    ],
+)
+def test_what_a_fleet_was_brought_away_from_is_not_rolled_unattended(status: RefreshStatus, said: str) -> None:
+    """A nightly release must not undo a roll-back; the note names the command that rolls it all the same."""
+    tried = nouns.refresh(status)
+    fleet = nouns.fleet_view(nouns.OLD, refreshes=(tried,), goals={tried.id: nouns.NEW})
+    plan = plan_release(nouns.family_view(nouns.image(), channel=nouns.NEW), [fleet])
+    assert plan.empty == bool(said)
+    if said:
+        assert said in plan.notes[-1].text
+        assert "rebake roll web-prod --image ami-0new" in plan.notes[-1].text
+        assert plan.notes[-1].blocked is ExitCode.REFUSED
+
+
+def test_stragglers_of_a_roll_that_got_through_are_rolled() -> None:
+    """A refresh to the image succeeded and an instance is on another: that one is replaced."""
+    done = nouns.refresh(RefreshStatus.SUCCESSFUL)
+    saved = nouns.version(2, nouns.NEW)
+    fleet = nouns.fleet_view(nouns.NEW, nouns.OLD, saved=saved, refreshes=(done,), goals={done.id: nouns.NEW})
+    assert kinds(nouns.family_view(nouns.image(), channel=nouns.NEW), fleet) == ["StartRefresh", "AwaitRefresh"]
+
+
+def test_a_channel_that_was_moved_back_stays_there() -> None:
+    """What somebody promoted by hand is not promoted over, and the fleets are left alone."""
+    view = nouns.family_view(nouns.image(), channel=nouns.OLD, promoted=frozenset({nouns.OLD, nouns.NEW}))
+    plan = plan_release(view, [nouns.fleet_view(nouns.OLD)])
+    assert plan.empty
+    assert "rebake promote web --image ami-0new" in plan.notes[-1].text
 
 
 def test_merged_plans_keep_their_order() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import nouns
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.errors import HeldError, NotPossible
 from pipeline.model.fleets import RefreshStatus, TemplateRef
 from pipeline.model.ids import ImageId
+from pipeline.model.settings import OnBusy
 from pipeline.model.steps import AwaitRefresh, Baked, Created, CreateTemplateVersion, StartRefresh
 from pipeline.model.views import FleetView
 from pipeline.planning.roll import describe_members, plan_roll
@@ -27,6 +29,7 @@ def test_a_fleet_on_an_old_image_is_rolled() -> None:
             fleet="web-prod",
             group=nouns.group().name,
             template=nouns.TEMPLATE,
+            saved=1,
             version=Created(fleet="web-prod"),
             strategy=strategy,
             auto_rollback=True,
@@ -65,7 +68,7 @@ def test_size_zero_is_rolled_with_a_note() -> None:
 
 def test_a_refresh_that_goes_there_is_adopted() -> None:
     """The same command run again while its refresh runs only waits for it."""
-    view = nouns.fleet_view(nouns.OLD, refreshes=(nouns.refresh(),), desired_image=nouns.NEW)
+    view = nouns.fleet_view(nouns.OLD, refreshes=(nouns.refresh(),), goals={nouns.refresh().id: nouns.NEW})
     steps = plan_roll(view, nouns.NEW).steps
     assert [planned.step for planned in steps] == [
         AwaitRefresh(
@@ -87,7 +90,8 @@ def test_a_refresh_that_goes_elsewhere_holds_the_fleet(
     status: RefreshStatus, desired: ImageId | None, to: int | None
 ) -> None:
     """Another refresh under way is named, and how to wait or undo it."""
-    view = nouns.fleet_view(nouns.OLD, refreshes=(nouns.refresh(status, to=to),), desired_image=desired)
+    goals = {nouns.refresh().id: desired} if desired else {}
+    view = nouns.fleet_view(nouns.OLD, refreshes=(nouns.refresh(status, to=to),), goals=goals)
     with pytest.raises(HeldError, match="refresh-1") as caught:
         plan_roll(view, nouns.NEW)
     assert "rebake rollback web-prod" in caught.value.hint
@@ -102,6 +106,7 @@ def test_a_refresh_that_goes_elsewhere_holds_the_fleet(
         ({"mixed": True, "override_templates": True}, "overrides with launch templates"),
         ({"mixed": True, "attribute_based": True}, "by attributes"),
         ({"suspended": ("AZRebalance", "Terminate")}, "suspended Terminate"),
+        ({"suspended": ("AddToLoadBalancer",), "target_groups": ("tg",)}, "suspended AddToLoadBalancer"),
     ],
 )
 def test_groups_that_cannot_be_rolled_safely_are_refused(changes: dict[str, Any], said: str) -> None:
@@ -124,6 +129,22 @@ def test_a_group_without_a_template_version_is_refused() -> None:
     view = nouns.fleet_view(nouns.OLD)
     with pytest.raises(NotPossible, match="no launch template"):
         plan_roll(FleetView(settings=view.settings, group=view.group, version=None), nouns.NEW)
+
+
+def test_members_that_will_not_be_replaced_are_not_waited_for() -> None:
+    """What is terminating, and what the strategy leaves alone, makes no fleet look unfinished."""
+    leaving, protected, standby = nouns.members(nouns.OLD, nouns.OLD, nouns.OLD)
+    odd = (
+        replace(leaving, lifecycle="Terminating:Wait"),
+        replace(protected, protected=True),
+        replace(standby, lifecycle="Standby"),
+    )
+    saved = nouns.version(1, nouns.NEW)
+    view = nouns.fleet_view(nouns.NEW, saved=saved)
+    group = replace(view.group, members=(*view.group.members, *odd))
+    ignoring = nouns.fleet(protected=OnBusy.IGNORE, standby=OnBusy.IGNORE)
+    assert plan_roll(replace(view, group=group, settings=ignoring), nouns.NEW).empty
+    assert len(plan_roll(replace(view, group=group), nouns.NEW).steps) == 2
 
 
 def test_members_are_counted_by_image() -> None:

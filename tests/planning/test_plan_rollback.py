@@ -33,10 +33,39 @@ def test_after_a_refresh_the_way_back_is_a_forward_refresh() -> None:
     assert steps[0].auto_rollback is False
 
 
-def test_reject_marks_the_image_that_is_left_first() -> None:
-    """--reject comes before the roll, so that no release in between rolls the image again."""
-    first = plan_rollback(rolled(), reject=True).steps[0].step
-    assert first == TagImage(family="web", image=nouns.NEW, stage=Stage.REJECTED)
+def test_reject_marks_the_image_that_is_left() -> None:
+    """--reject marks once the way back has begun: a mark that fails must not keep the fleet on the image."""
+    steps = [planned.step for planned in plan_rollback(rolled(), reject=True).steps]
+    assert [type(step) for step in steps] == [StartRefresh, TagImage, AwaitRefresh]
+    assert steps[1] == TagImage(family="web", image=nouns.NEW, stage=Stage.REJECTED)
+
+
+def test_without_reject_the_reader_is_told() -> None:
+    """A plain roll-back says that the image it leaves is not rejected."""
+    assert "--reject" in plan_rollback(rolled()).notes[0].text
+
+
+def test_an_image_that_is_gone_is_not_marked() -> None:
+    """A deregistered image needs no mark, and must not stop the way back."""
+    steps = plan_rollback(rolled(images={nouns.OLD: nouns.image(nouns.OLD)}), reject=True).steps
+    assert [type(planned.step) for planned in steps] == [StartRefresh, AwaitRefresh]
+
+
+def stuck(status: RefreshStatus) -> FleetView:
+    """Make a fleet whose refresh to version 2 did not get through: version 1 is still saved on the group."""
+    view = nouns.fleet_view(nouns.OLD, nouns.NEW, saved=BEFORE, versions=(AFTER, BEFORE))
+    ended = nouns.refresh(status)
+    images = {nouns.NEW: nouns.image(nouns.NEW), nouns.OLD: nouns.image(nouns.OLD)}
+    return replace(view, refreshes=(ended,), goals={ended.id: nouns.NEW}, images=images)
+
+
+@pytest.mark.parametrize("status", [RefreshStatus.FAILED, RefreshStatus.CANCELLED, RefreshStatus.ROLLBACK_FAILED])
+def test_after_a_refresh_that_got_stuck_the_saved_version_is_the_way_back(status: RefreshStatus) -> None:
+    """AWS rewrites the group only on success, so what is saved is what stood before; the other image is rejected."""
+    steps = [planned.step for planned in plan_rollback(stuck(status), reject=True).steps]
+    assert isinstance(steps[0], StartRefresh)
+    assert (steps[0].version, steps[0].undo) == (1, False)
+    assert steps[1] == TagImage(family="web", image=nouns.NEW, stage=Stage.REJECTED)
 
 
 def test_a_named_version_is_gone_back_to() -> None:
@@ -63,8 +92,8 @@ def test_during_a_refresh_aws_rolls_it_back(status: RefreshStatus) -> None:
 
 def test_during_a_refresh_reject_marks_its_image() -> None:
     """--reject during a refresh rejects the image it goes to."""
-    view = rolled(refreshes=(nouns.refresh(),), desired_image=nouns.NEW)
-    assert isinstance(plan_rollback(view, reject=True).steps[0].step, TagImage)
+    view = rolled(refreshes=(nouns.refresh(),), goals={nouns.refresh().id: nouns.NEW})
+    assert isinstance(plan_rollback(view, reject=True).steps[1].step, TagImage)
 
 
 def test_a_rollback_under_way_is_only_waited_for() -> None:
@@ -77,11 +106,12 @@ def test_a_rollback_under_way_is_only_waited_for() -> None:
     ("view", "said"),
     [
         (rolled(refreshes=(nouns.refresh(RefreshStatus.CANCELLING),)), "rolled back no more"),
-        (rolled(refreshes=(nouns.refresh(to=None),)), "without a desired configuration"),
-        (rolled(version=BEFORE), "was not made here"),
+        (rolled(refreshes=(nouns.refresh(to=None),)), "no desired configuration"),
+        (rolled(version=replace(AFTER, description="by hand")), "was not made here"),
         (rolled(versions=(AFTER,)), "Version 1 of lt-0web does not exist"),
-        (rolled(images={}), "ami-0old of version 1 does not exist"),
+        (rolled(images={}), "ami-0old of version 1 cannot be found"),
         (rolled(images={nouns.OLD: nouns.image(nouns.OLD, stage=Stage.REJECTED)}), "was rejected"),
+        (rolled(images={nouns.OLD: nouns.image(nouns.OLD, state="disabled")}), "is disabled"),
     ],
 )
 def test_no_way_back_is_said_with_a_next_step(view: FleetView, said: str) -> None:

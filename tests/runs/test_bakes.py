@@ -7,7 +7,7 @@ from pipeline.errors import ExitCode, Interrupted, NotFound, StepFailed
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image, Stage
 from pipeline.model.names import TAG_BAKE_KEY, TAG_RUN, TAG_STAGE
-from pipeline.model.outcomes import Done, Failed, RunResult
+from pipeline.model.outcomes import Done, Failed, RunResult, Skipped
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
 from pipeline.runs.diff import diff
@@ -101,6 +101,19 @@ def test_an_interrupted_bake_marks_what_it_leaves(make: SceneMaker) -> None:
     scene.builder.failure = None
     assert bake(scene)[1].results == ()
     assert len(baked(scene)) == 1
+
+
+def test_two_plans_made_at_once_bake_once(make: SceneMaker) -> None:
+    """The second run finds what the first has baked in the meantime; a forced one bakes all the same."""
+    scene = make()
+    plan = plans.for_bake(scene.room, "web")
+    forced = plans.for_bake(scene.room, "web", force=True)
+    bake(scene)
+    result = apply(scene.again(), plan)
+    assert isinstance(result.last, Skipped)
+    assert len(baked(scene)) == 1
+    apply(scene.again(), forced)
+    assert len(baked(scene)) == 2
 
 
 def test_an_image_that_fails_later_is_told(make: SceneMaker) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import nouns
 import pytest
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, HeldError, Interrupted, RebakeError
 from pipeline.model.ids import GroupName
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped, StepResult
 from pipeline.model.steps import AwaitRefresh, BuildImage, Note, Plan, PlannedStep
@@ -52,6 +53,15 @@ FAILED, REFUSED, ROLLED_BACK = Failed(reason="x"), Refused(reason="x"), RolledBa
 def test_a_run_ends_with_the_documented_code(ended: RunResult, code: ExitCode) -> None:
     """The last outcome decides, unless another fleet was rolled before it."""
     assert exit_code(Plan(), ended) is code
+
+
+@pytest.mark.parametrize(
+    ("stopped", "code"), [(HeldError("held"), ExitCode.PARTIAL), (Interrupted("stopped"), ExitCode.INTERRUPTED)]
+)
+def test_what_was_rolled_before_a_stop_is_not_called_unchanged(stopped: RebakeError, code: ExitCode) -> None:
+    """A fleet that was rolled makes it partial, whatever stopped the next one; an interruption keeps its code."""
+    assert exit_code(Plan(), replace(result((wait("a"), Done())), stopped=stopped)) is code
+    assert exit_code(Plan(), replace(result(), stopped=stopped)) is stopped.exit_code
 
 
 def test_rolled_back_is_what_a_rollback_wants() -> None:

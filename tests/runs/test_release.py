@@ -5,9 +5,10 @@ import pytest
 import rooms
 from rooms import SceneMaker
 
-from pipeline.errors import ExitCode, RefusedError
+from pipeline.errors import ExitCode, NotFound, RefusedError, UsageError
 from pipeline.model.images import Stage
-from pipeline.model.outcomes import Refused
+from pipeline.model.outcomes import Failed, Refused
+from pipeline.model.settings import SourceChannel
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
 from pipeline.runs.status import history, status
@@ -87,6 +88,42 @@ def test_a_boot_matrix_tests_every_type(make: SceneMaker) -> None:
     assert standing.newest is not None
     assert standing.newest.tags["rebake:smoke"] == "t3.small=passed m5.large=failed"
     assert running(scene) == []
+
+
+def test_a_launch_that_breaks_off_leaves_no_instance(make: SceneMaker) -> None:
+    """The second type cannot be had: the first one's instance is terminated, and the candidate stays a candidate."""
+    smoke = nouns.family().smoke
+    both = nouns.family(smoke=type(smoke)(instance_types=("t3.small", "no.such")))
+    scene = make(families={"web": both})
+    room = scene.again()
+    result = apply(room, plans.for_release(room))
+    assert isinstance(result.last, Failed) or result.stopped is not None
+    assert status(scene.room)[0].newest.stage is Stage.CANDIDATE  # type: ignore[union-attr] # it was just baked
+    assert running(scene) == []
+
+
+def test_a_family_whose_source_is_missing_stops_no_other(make: SceneMaker) -> None:
+    """Of several families, one that cannot be planned is noted; asked for alone, its error is raised."""
+    lost = nouns.family(name="lost", source=SourceChannel(family="web", channel="stable"))
+    scene = make(families={"web": nouns.family(), "lost": lost})
+    plan = plans.for_release(scene.room)
+    assert {planned.target for planned in plan.steps} == {"web"}
+    assert [note.target for note in plan.blocked] == ["lost"]
+    with pytest.raises(NotFound, match="no image matches"):
+        plans.for_release(scene.room, ("lost",))
+    with pytest.raises(UsageError, match="no family named"):
+        plans.for_release(scene.room, ("web", "wbe"))
+
+
+def test_a_rejected_base_is_not_built_upon(make: SceneMaker) -> None:
+    """A family on another's channel refuses that channel's image once it is rejected."""
+    derived = nouns.family(name="derived", source=SourceChannel(family="web", channel="stable"))
+    scene = make(families={"web": nouns.family(), "derived": derived})
+    release(scene)
+    base = scene.room.images_of("web").baked[0]
+    scene.room.tools.images.tag(base, {"rebake:stage": "rejected"})
+    with pytest.raises(RefusedError, match="was rejected"):
+        plans.for_bake(scene.again(), "derived")
 
 
 def test_an_image_whose_agent_never_answers_is_rejected(make: SceneMaker) -> None:

@@ -187,6 +187,64 @@ def test_an_interrupted_roll_is_put_back(make: SceneMaker) -> None:
     assert scene.world.versions(fleet.group) == ["1"] * 4
 
 
+def test_an_interrupted_way_back_goes_on(make: SceneMaker) -> None:
+    """Ctrl-C during a roll-back must not bring the bad image back."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    roll(scene, proven(scene, "new"))
+    room = replace(scene.again(), tools=replace(scene.room.tools, progress=InterruptingProgress()))
+    result = apply(room, plans.for_rollback(room, "web-prod"))
+    assert isinstance(result.stopped, Interrupted)
+    assert "goes on" in result.stopped.message
+    scene.world.wait(1200)
+    assert scene.world.versions(fleet.group) == ["1"] * 4
+
+
+def test_an_adopted_refresh_is_not_undone_by_an_interruption(make: SceneMaker) -> None:
+    """Ctrl-C while only watching what another run started leaves it alone."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    image = proven(scene, "new")
+    forward = plans.for_roll(scene.room, "web-prod", image=image)
+    apply(scene.room, Plan(steps=forward.steps[:2]))
+    room = replace(scene.again(), tools=replace(scene.room.tools, progress=InterruptingProgress()))
+    result = apply(room, plans.for_roll(room, "web-prod", image=image))
+    assert isinstance(result.stopped, Interrupted)
+    scene.world.wait(1200)
+    assert scene.world.versions(fleet.group) == ["2"] * 4
+
+
+def test_rollback_after_a_cancelled_roll(make: SceneMaker) -> None:
+    """Half replaced and cancelled: the way back is the saved version, not the one before it."""
+    scene = make(rooms.fleet(min_healthy=90, max_healthy=100))
+    fleet = old_fleet(scene)
+    forward = plans.for_roll(scene.room, "web-prod", image=proven(scene, "new"))
+    apply(scene.room, Plan(steps=forward.steps[:2]))
+    scene.world.wait(100)
+    scene.world.autoscaling.cancel_instance_refresh(AutoScalingGroupName=fleet.group)
+    scene.world.wait(120)
+    assert set(scene.world.versions(fleet.group)) == {"1", "2"}
+    room = scene.again()
+    back = plans.for_rollback(room, "web-prod")
+    assert exit_code(back, apply(room, back), rolling_back=True) is ExitCode.DONE
+    assert scene.world.versions(fleet.group) == ["1"] * 4
+
+
+def test_a_group_that_was_changed_after_the_plan_is_left_alone(make: SceneMaker) -> None:
+    """A template version saved on the group meanwhile is not rolled over."""
+    scene = make(rooms.fleet())
+    fleet = old_fleet(scene)
+    plan = plans.for_roll(scene.room, "web-prod", image=proven(scene, "new"))
+    version = scene.world.version(fleet.template, UserData="IyEvYmluL3NoCg==")
+    scene.world.autoscaling.update_auto_scaling_group(
+        AutoScalingGroupName=fleet.group,
+        LaunchTemplate={"LaunchTemplateId": fleet.template, "Version": str(version)},
+    )
+    result = apply(scene.again(), plan)
+    assert isinstance(result.last, Failed)
+    assert "after the plan was made" in result.last.reason
+
+
 def test_a_refresh_that_outlives_its_budget_is_said(make: SceneMaker) -> None:
     """The wait ends with its time budget; the refresh goes on, and the same command adopts it."""
     scene = make(rooms.fleet(timeout=timedelta(seconds=20)))
