@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 from moto.core.responses import ActionResult
-from moto.core.serialize import XFormedAttributePicker
+from moto.core.serialize import EC2Serializer, QuerySerializer, XFormedAttributePicker
 from moto.core.utils import get_value
 
 Transformer = Callable[[Any], Any]
@@ -47,6 +48,22 @@ class _Picker(XFormedAttributePicker):  # type: ignore[misc] # moto is not typed
         return None
 
 
+def _xml(body: Mapping[str, Any]) -> str:
+    return "".join(_element(name, value) for name, value in body.items())
+
+
+def _element(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(_element(name, item) for item in value)
+    if isinstance(value, Mapping):
+        attributes = "".join(f" {key[1:]}={quoteattr(item)}" for key, item in value.items() if key[0] == "@")
+        inner = _xml({key: item for key, item in value.items() if key[0] != "@"})
+    else:
+        attributes = ""
+        inner = "" if value is None else escape(str(value).lower() if isinstance(value, bool) else str(value))
+    return f"<{name}{attributes}>{inner}</{name}>"
+
+
 class Answered(ActionResult):  # type: ignore[misc] # moto is not typed
     """What an operation answered, to be serialised by the service's protocol."""
 
@@ -58,5 +75,7 @@ class Answered(ActionResult):  # type: ignore[misc] # moto is not typed
             pretty_print=False,
             value_picker=_Picker(transformers),
         )
+        if isinstance(serializer, EC2Serializer | QuerySerializer):
+            serializer._serialize_body = _xml  # noqa: SLF001 - moto checks every name of every element again
         done = serializer.serialize(self.result)
         return done["status_code"], done["headers"], done["body"]
