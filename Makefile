@@ -19,6 +19,7 @@ help:
 ## Work on it
 ##   make setup                  .venv from requirements.lock (hashes checked)
 ##   make packer                 Packer into .tools unless one is on PATH
+##   make base                   the sandbox's base image, in the background, unless it is there
 ##   make test                   the whole test suite; ARGS goes to pytest
 ##   make check                  lint, then the whole suite with its coverage gate: the project's own check
 ##   make lint                   ruff, mypy, import-linter, shellcheck
