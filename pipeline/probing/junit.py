@@ -15,6 +15,8 @@ _HOST = re.compile(r"ssm://[^\]\-]*(?:-[0-9a-f]+)?-?")
 _UNREADABLE = "collection failure"
 _VERDICTS = {"failure": Verdict.FAILED, "error": Verdict.ERROR, "skipped": Verdict.SKIPPED}
 _TAGS = {verdict: tag for tag, verdict in _VERDICTS.items()}
+UNKNOWN = "unknown: "
+"""What the message of a skipped test begins with when the reason is that a fact could not be had."""
 
 
 def suite(name: str, results: Iterable[TestResult]) -> ET.Element:
@@ -67,6 +69,8 @@ def _result(case: ET.Element) -> TestResult:
             verdict, message = meaning, found.get("message", "")
             if message == _UNREADABLE:  # the cause is the last line of the traceback
                 message = f"{message}: {(found.text or '').strip().splitlines()[-1].removeprefix('E').strip()}"
+            elif meaning is Verdict.SKIPPED and message.startswith(UNKNOWN):
+                verdict = Verdict.UNKNOWN
             break
     name = _HOST.sub("", case.get("name", "")).replace("[]", "").replace("-]", "]")
     where = case.get("classname", "")
@@ -74,7 +78,7 @@ def _result(case: ET.Element) -> TestResult:
         name=f"{where}::{name}" if where else name,
         verdict=verdict,
         took=timedelta(seconds=float(case.get("time", "0"))),
-        message=message.removeprefix("Failed: "),
+        message=message.removeprefix("Failed: ").removeprefix(UNKNOWN),
     )
 
 

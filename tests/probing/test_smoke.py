@@ -225,3 +225,20 @@ def test_the_report_is_taken_apart_from_the_answer(commands: Commands, smoke: Sm
     """A command whose output fits costs one Run Command call."""
     assert smoke(suite("def test_x(host): assert host.run('echo x').stdout == 'x\\n'")).passed
     assert len(commands.scripts) == 1
+
+
+def test_what_cannot_be_known_is_neither_passed_nor_failed(smoke: Smoke, suite: Suite) -> None:
+    """A test skipped as unknown is shown as skipped with its words, and the report is no pass; failures outweigh it."""
+    text = """
+import pytest
+def test_right(host): pass
+def test_unknown(host): pytest.skip("unknown: the mirror does not answer")
+"""
+    report = smoke(suite(text))
+    result = by_name(report)["test_web::test_unknown"]
+    assert (result.verdict, result.message) == (Verdict.UNKNOWN, "the mirror does not answer")
+    assert (report.passed, report.unknown) == (False, True)
+    assert 'skipped="1"' in report.junit
+    assert 'message="unknown: the mirror does not answer"' in report.junit
+    worse = smoke(suite(text + "def test_wrong(host): assert False"))
+    assert (worse.passed, worse.unknown) == (False, False)

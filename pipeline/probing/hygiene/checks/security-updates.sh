@@ -9,7 +9,7 @@ if command -v apt-get >/dev/null; then
     if ! apt -o APT::Update::Error-Mode=any update >"$lists/log" 2>&1; then
         echo "Whether updates are pending cannot be known: the package lists cannot be fetched."
         tail -n 3 "$lists/log"
-        exit 1
+        exit 75
     fi
     # "Inst openssl [3.0.20] (3.0.22 Debian-Security:12/oldstable-security [amd64])"
     plan=$(apt -s upgrade --with-new-pkgs) || exit 1
@@ -22,7 +22,7 @@ elif command -v dnf >/dev/null; then
     if ! listed=$(dnf -q --refresh $latest updateinfo list --security 2>"$lists/log"); then
         echo "Whether updates are pending cannot be known: dnf failed."
         tail -n 3 "$lists/log"
-        exit 1
+        exit 75
     fi
     pending=$(echo "$listed" | awk 'NF >= 3 {print $3}' | sort -u)
 else
