@@ -22,7 +22,7 @@ from pipeline.model.names import TAG_FAMILY, TAG_STAGE
 from pipeline.sandbox.clock import WallClock
 from pipeline.sandbox.cloud import Cloud
 
-SPEED = 50
+SPEED = 120
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "moto", "jinja2", "ruamel", "tenacity", "pipeline.model", "asyncio")
 
 pytest_generate_tests = for_each_packer
