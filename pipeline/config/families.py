@@ -229,7 +229,7 @@ class FamilySection(Section):
         default_factory=dict, description="For the template; {ssm: …} and {secret: …} are fetched when they are needed."
     )
     provision: list[ProvisionSection] = Field(default_factory=list, description="Steps after patching, in order.")
-    smoke: Smoke = Field(default_factory=Smoke)
+    smoke: Smoke = Field(default_factory=dict, validate_default=True)
     channel: Name = Field(
         default="stable", description="The channel that a tested image is promoted to; default: stable."
     )
@@ -241,6 +241,11 @@ class FamilySection(Section):
         if info.data.get("baseline") is Baseline.NONE and smoke.hygiene:
             raise ValueError(
                 "baseline: none leaves updates pending, which the hygiene suite then finds; set hygiene: false"
+            )
+        if info.data.get("template", "").startswith("windows-") and (smoke.hygiene or smoke.suites):
+            raise ValueError(
+                "hygiene, services and suites run shell scripts (Run Command's AWS-RunShellScript), which Windows has "
+                "not: set hygiene: false, name no suites, and prove the image with http or tcp"
             )
         return smoke
 

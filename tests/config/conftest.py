@@ -28,7 +28,7 @@ def faults(write: Callable[[str], Path]) -> Callable[[str], list[str]]:
 
     def faults(text: str) -> list[str]:
         with pytest.raises(ConfigError) as caught:
-            load(write(text), templates={"debian-12"})
+            load(write(text), templates={"debian-12", "windows-2022"})
         return list(caught.value.faults)
 
     return faults

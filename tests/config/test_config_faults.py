@@ -21,6 +21,14 @@ families:
         ("    zzz: 1\n", "7: families.web.zzz: unknown key; known here: template, architecture"),
         ("    architecture: i386\n", "7: families.web.architecture: 'i386' is not 'x86_64' or 'arm64'"),
         ("    baseline: none\n    smoke: {}\n", "families.web.smoke: baseline: none leaves updates pending"),
+        (
+            "  win: {template: windows-2022, source: {image: ami-12345678}, build: {instance_profile: p}}\n",
+            "7: families.win: hygiene, services and suites run shell scripts",
+        ),
+        (
+            "  win: {template: windows-2022, smoke: {hygiene: false, suites: [test_web.py]}}\n",
+            "name no suites, and prove the image with http or tcp",
+        ),
         ("    smoke: {hygiene: false}\n", "7: families.web.smoke: nothing would be tested"),
         ("    smoke: {hygiene: false, services: [a], tcp: {port: 1}}\n", "services are checked by the hygiene suite"),
         ("    smoke: {hygiene: maybe}\n", "hygiene: must be true or false, not 'maybe'"),

@@ -216,3 +216,12 @@ def test_keys_left_empty_count_as_not_given(write: Write) -> None:
     loaded = load(write(f"version: 1\ndefaults:\nfamilies: {{web: {family}}}\nfleets:\n"))
     assert loaded.families["web"].smoke.hygiene
     assert loaded.fleets == {}
+
+
+def test_a_windows_family_is_proven_by_probes(write: Write) -> None:
+    """What needs no shell on the instance is allowed on Windows."""
+    build = "{connect: private-ip, source_cidr: 10.0.0.0/8}"
+    family = f"{{template: windows-2022, source: {{image: ami-12345678}}, build: {build}, smoke: SMOKE}}"
+    smoke = "{hygiene: false, http: {port: 80}}"
+    loaded = load(write(f"version: 1\nfamilies: {{win: {family.replace('SMOKE', smoke)}}}\n"))
+    assert [probe.port for probe in loaded.families["win"].smoke.probes] == [80]
