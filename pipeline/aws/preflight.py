@@ -50,14 +50,14 @@ class LivePreflight:
         return tuple(self._family(family))
 
     def fleet(self, fleet: FleetSettings) -> tuple[Finding, ...]:
-        """Check what a roll needs: the service-linked role, and quota for the instances above desired capacity."""
+        """Check what a roll needs: the service-linked role, the rights of the template's profile, quota for more."""
         try:
             entry = self._fleets.describe(fleet.group)
         except RebakeError as failure:
             return (Finding(check="group", ok=None, text=failure.message, hint=failure.hint),)
         # A group may have a role of its own, with a suffix to the usual name.
         role = entry.get("ServiceLinkedRoleARN", "").rpartition("/")[2] or _SERVICE_ROLE
-        return (self._service_role(role), self._surge(fleet, group_of(entry, {})))
+        return (self._service_role(role), *self._launches(fleet, group_of(entry, {})))
 
     def _family(self, family: Family) -> Iterator[Finding]:
         build = family.build
@@ -129,14 +129,21 @@ class LivePreflight:
     def _get_role(self, role: str) -> None:
         self._clients.iam.get_role(RoleName=role)
 
-    def _surge(self, fleet: FleetSettings, group: Group) -> Finding:
-        try:
-            if group.template is None or group.mixed:
-                kind = ""
-            else:
-                kind = self._templates.version(group.template.id, group.template.version).instance_type
-        except RebakeError as failure:
-            return Finding(check="vCPU quota", ok=None, text=failure.message, hint=failure.hint)
+    def _launches(self, fleet: FleetSettings, group: Group) -> Iterator[Finding]:
+        """Check what the fleet's launch template names: smoke tests boot with it, and so do the new instances."""
+        kind = ""
+        if group.template is not None:
+            try:
+                version = self._templates.version(group.template.id, group.template.version)
+            except RebakeError as failure:
+                yield Finding(check="launch template", ok=None, text=failure.message, hint=failure.hint)
+                return
+            if version.instance_profile:
+                yield from self._agent(version.instance_profile)
+            kind = "" if group.mixed else version.instance_type
+        yield self._surge(fleet, group, kind)
+
+    def _surge(self, fleet: FleetSettings, group: Group, kind: str) -> Finding:
         if not kind:
             text = f"{group.name} boots more than one instance type, so its need of vCPUs is not known."
             return Finding(check="vCPU quota", ok=None, text=text, hint="Compare the quota with what it may boot.")

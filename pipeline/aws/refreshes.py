@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.aws.paging import tags_of
-from pipeline.errors import NotPossible
+from pipeline.errors import NotPossible, Unavailable
 from pipeline.model.fleets import Group, Member, Refresh, RefreshStatus, TemplateRef
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
 from pipeline.model.settings import OnBusy, RefreshStrategy
@@ -112,13 +112,17 @@ def group_of(entry: AutoScalingGroupTypeDef, images: Mapping[InstanceId, ImageId
 
 
 def refresh_of(entry: InstanceRefreshTypeDef) -> Refresh:
-    """Read a refresh as DescribeInstanceRefreshes answers it."""
+    """Read a refresh as DescribeInstanceRefreshes answers it.
+
+    Raises:
+        Unavailable: AWS answers a status that this version does not know.
+    """
     desired = entry.get("DesiredConfiguration", {})
     mixed = desired.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
     return Refresh(
         id=RefreshId(entry["InstanceRefreshId"]),
         group=GroupName(entry["AutoScalingGroupName"]),
-        status=RefreshStatus(entry["Status"]),
+        status=_status(entry["Status"]),
         percentage=entry.get("PercentageComplete", 0),
         remaining=entry.get("InstancesToUpdate", 0),
         reason=entry.get("StatusReason", ""),
@@ -127,6 +131,16 @@ def refresh_of(entry: InstanceRefreshTypeDef) -> Refresh:
         ended=entry.get("EndTime"),
         rollback_reason=entry.get("RollbackDetails", {}).get("RollbackReason", ""),
     )
+
+
+def _status(word: str) -> RefreshStatus:
+    try:
+        return RefreshStatus(word)
+    except ValueError as error:
+        raise Unavailable(
+            f"AWS reports an instance refresh as {word!r}, a status that this version of rebake does not know.",
+            hint="Look at the refresh in the Auto Scaling console, and use a newer rebake.",
+        ) from error
 
 
 def _member(entry: InstanceTypeDef, images: Mapping[InstanceId, ImageId]) -> Member:

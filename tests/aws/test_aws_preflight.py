@@ -180,16 +180,18 @@ def answer_group(stub: Stub, **more: Any) -> None:
     answer_groups(stub, described(DesiredCapacity=5, **more))
 
 
+def answer_version(stub: Stub, **data: Any) -> None:
+    """Let version 3 of the group's launch template say this."""
+    version = {"LaunchTemplateId": "lt-0abc", "VersionNumber": 3, "LaunchTemplateData": data}
+    stub("ec2").add_response("describe_launch_template_versions", {"LaunchTemplateVersions": [version]})
+
+
 @pytest.mark.parametrize(("max_healthy", "vcpus"), [(150, 6), (100, 2)])
 def test_a_roll_needs_room_for_its_extra_instances(clients: Clients, stub: Stub, max_healthy: int, vcpus: int) -> None:
     """Half of five more is three; at 100 % AWS may still launch one first."""
     answer_role(stub, ROLE, "AWSServiceRoleForAutoScaling")
     answer_group(stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"})
-    data = {"InstanceType": "t3.small"}
-    stub("ec2").add_response(
-        "describe_launch_template_versions",
-        {"LaunchTemplateVersions": [{"LaunchTemplateId": "lt-0abc", "VersionNumber": 3, "LaunchTemplateData": data}]},
-    )
+    answer_version(stub, InstanceType="t3.small")
     answer_quota(stub, 32, [])
     role, quota = LivePreflight(clients).fleet(fleet(max_healthy))
     assert role.ok is True
@@ -225,3 +227,20 @@ def test_a_template_that_cannot_be_read_leaves_the_need_unknown(clients: Clients
     role, quota = LivePreflight(clients).fleet(fleet())
     assert role.ok is True
     assert quota.ok is None
+
+
+@pytest.mark.parametrize(("decision", "expected"), [("allowed", True), ("implicitDeny", False)])
+def test_the_profile_of_the_launch_template_needs_the_agent_s_rights(
+    clients: Clients, stub: Stub, decision: str, *, expected: bool
+) -> None:
+    """Smoke tests boot with the fleet's own template, so that its profile, too, must let the agent come online."""
+    answer_role(stub, ROLE, "AWSServiceRoleForAutoScaling")
+    answer_group(stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"})
+    answer_version(stub, InstanceType="t3.small", IamInstanceProfile={"Name": "web"})
+    answer_profile(stub, ROLE)
+    answer_simulation(stub, ROLE, dict.fromkeys(AGENT_ACTIONS, decision))
+    answer_quota(stub, 32, [])
+    _, *agent, quota = LivePreflight(clients).fleet(fleet())
+    assert {finding.ok for finding in agent} == {expected}
+    assert {finding.check for finding in agent} == {"SSM agent on web"}
+    assert quota.ok is True

@@ -265,3 +265,11 @@ def test_the_mixed_template_of_a_refresh_is_read(clients: Clients, stub: Stub) -
     found = AutoScalingFleets(clients).refreshes(WEB)
     assert found[0].desired == TemplateRef(id=TEMPLATE, version="7")
     assert found[1].desired is None
+
+
+def test_a_status_that_is_not_known_is_told_by_its_word(clients: Clients, stub: Stub) -> None:
+    """When AWS adds a status, the reader gets a sentence with it."""
+    stub("autoscaling").add_response("describe_instance_refreshes", {"InstanceRefreshes": [refresh("r", "Paused")]})
+    with pytest.raises(Unavailable, match="an instance refresh as 'Paused'") as raised:
+        AutoScalingFleets(clients).refreshes(WEB)
+    assert "newer rebake" in raised.value.hint
