@@ -116,11 +116,12 @@ def test_small_groups_are_rolled(rebake: Command, project: Project, world: World
     assert ("size 0" in answer.out) == (size == 0)
 
 
+TESTED = "the tested image"
 CHANGING = {
     "bake": ("bake", "web", "--force"),
     "smoke": ("smoke", "web"),
-    "promote": ("promote", "web"),
-    "roll": ("roll", "web-prod"),
+    "promote": ("promote", "web", "--image", TESTED),
+    "roll": ("roll", "web-prod", "--image", TESTED),
     "rollback": ("rollback", "web-prod"),
     "release": ("release", "--force"),
 }
@@ -128,25 +129,25 @@ CHANGING = {
 
 @pytest.fixture
 def rolled(rebake: Command, project: Project, world: World, baked: Baked) -> str:
-    """Make a fleet that every verb has something to do with: rolled once, and behind its channel again."""
+    """Make a fleet that every verb has something to do with: rolled once, to an older image; answer the tested one."""
     project(group="dry")
     standing = world.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["dry"])["AutoScalingGroups"]
     if not standing:
         fleet = world.fleet("dry", world.base(), size=1)
-        assert rebake("roll", "web-prod", "--image", baked.tested, "--yes").code == 0
+        older = world.image("older", tags={TAG_FAMILY: "web", TAG_BAKE_KEY: "1", TAG_STAGE: "tested"})
+        assert rebake("roll", "web-prod", "--image", older, "--yes").code == 0
         world.ssm.put_parameter(
-            Name="/rebake/web/stable", Value=baked.tested, Type="String", DataType="aws:ec2:image", Overwrite=True
+            Name="/rebake/web/stable", Value=older, Type="String", DataType="aws:ec2:image", Overwrite=True
         )
         assert fleet.group == "dry"
-    return "dry"
+    return baked.tested
 
 
 @pytest.mark.parametrize("verb", CHANGING)
 def test_a_dry_run_changes_nothing(rebake: Command, rolled: str, world: World, verb: str) -> None:
     """--dry-run of each changing verb tells the plan, makes no mutating call, needs no approval, and ends with 0."""
-    assert rolled
     world.cloud.calls.clear()
-    answer = rebake(*CHANGING[verb], "--dry-run", "--json")
+    answer = rebake(*(rolled if word == TESTED else word for word in CHANGING[verb]), "--dry-run", "--json")
     assert answer.code == 0, answer.err
     assert world.cloud.calls.mutating == ()
     assert len(world.cloud.calls) > 0
