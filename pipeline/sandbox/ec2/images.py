@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from pipeline.sandbox.machines import FreezeState
+from pipeline.sandbox.regions import publish_parameters
 from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal, refuse_dry_run
 from pipeline.sandbox.state import Scope, State
 
@@ -23,6 +24,7 @@ def resolved(scope: Scope, image: str) -> str:
     """
     if not image.startswith(_ALIAS):
         return image
+    publish_parameters(scope)
     parameter = scope.ssm.get_parameter(image.removeprefix(_ALIAS))
     value = str(parameter.value) if parameter else ""
     if not _AMI.fullmatch(value):
