@@ -24,13 +24,13 @@ def check(
     common: Common,
     live: Annotated[bool, typer.Option("--live", help="Also ask AWS: credentials, permissions, quotas, keys.")] = False,
 ) -> None:
-    """Tell what would fail, before anything is built."""
+    """Tell what would fail, before anything is built. Exit 1: something would; what is unknown is only shown."""
     runs = room("pipeline.runs.check")
     with open_room(common) as (opened, _):
         findings = runs.recipes(opened)
         if live:
             findings += runs.live(opened, room("pipeline.wiring").actions())
-    bad = [finding for finding in findings if finding.ok is not True]
+    bad = [finding for finding in findings if finding.ok is False]
     body = {"findings": findings, "ok": not bad}
     print(room(_JSON).dump(body) if common.json else room(_TEXT).findings(findings))
     raise typer.Exit(ExitCode.FAILED if bad else ExitCode.DONE)
@@ -44,9 +44,10 @@ def plan(
     runs = room("pipeline.runs.plans")
     with open_room(common) as (opened, _):
         planned = runs.for_release(opened, tuple(families or ()))
-    body = {"plan": planned, "changes": not planned.empty}
+    wanted = not planned.empty or bool(planned.blocked)  # a change that is blocked is wanted all the same
+    body = {"plan": planned, "changes": wanted}
     print(room(_JSON).dump(body) if common.json else room("pipeline.cli.output").plan_text(planned))
-    raise typer.Exit(ExitCode.DONE if planned.empty else ExitCode.CHANGES)
+    raise typer.Exit(ExitCode.CHANGES if wanted else ExitCode.DONE)
 
 
 def status(common: Common, name: Name = None) -> None:

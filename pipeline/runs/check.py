@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from pipeline.errors import CredentialsError, RebakeError
+from pipeline.model import names
+from pipeline.model.settings import Secret
+from pipeline.model.views import FamilyView
 from pipeline.planning.roll import require_rollable
+from pipeline.ports.builder import BuildRequest
 from pipeline.ports.preflight import Finding
 from pipeline.runs.room import Room
 
@@ -25,7 +29,7 @@ def recipes(room: Room) -> tuple[Finding, ...]:
 
 
 def live(room: Room, actions: Sequence[str]) -> tuple[Finding, ...]:
-    """Check credentials, IAM actions, quotas, keys, source images and groups, changing nothing.
+    """Check credentials, IAM actions, quotas, keys, source images, templates and groups, changing nothing.
 
     Without credentials nothing else can be known, so that is then the only finding.
     """
@@ -36,7 +40,7 @@ def live(room: Room, actions: Sequence[str]) -> tuple[Finding, ...]:
     findings = [Finding(check="credentials", ok=True, text=f"{caller.arn} in account {caller.account}")]
     findings += _guarded("permissions", partial(room.preflight.permissions, actions))
     for name, family in sorted(room.settings.families.items()):
-        findings += _guarded(f"family {name}", partial(_source, room, name))
+        findings += _buildable(room, name)
         findings += _guarded(f"family {name}", partial(room.preflight.family, family))
     for name, fleet in sorted(room.settings.fleets.items()):
         findings += _guarded(f"fleet {name}", partial(_rollable, room, name))
@@ -49,9 +53,32 @@ def _renders(room: Room, name: str) -> Iterable[Finding]:
     return (Finding(check=f"family {name}", ok=True, text=f"{rendered.recipe}, {len(rendered.files)} files"),)
 
 
-def _source(room: Room, name: str) -> Iterable[Finding]:
-    view = room.family(name)
-    return (Finding(check=f"family {name}", ok=True, text=f"source image {view.source.id} ({view.source.name})"),)
+def _buildable(room: Room, name: str) -> list[Finding]:
+    """Find the source image and let Packer check the template against it, as a build of this moment would."""
+    check = f"family {name}"
+    try:
+        view = room.family(name)
+    except RebakeError as error:
+        return [_fault(check, error)]
+    source = Finding(check=check, ok=True, text=f"source image {view.source.id} ({view.source.name})")
+    return [source, *_guarded(check, partial(_valid, room, view))]
+
+
+def _valid(room: Room, view: FamilyView) -> Iterable[Finding]:
+    tools, family = room.tools, view.family
+    tools.builder.validate(
+        BuildRequest(
+            family=family,
+            rendered=tools.builder.render(family),
+            source=view.source,
+            key=view.key,
+            run=room.run,
+            image_name=names.image_name(family.name, tools.clock.now(), view.key),
+            tags=room.settings.tags,
+            secrets={key: tools.secrets.reveal(it) for key, it in family.variables.items() if isinstance(it, Secret)},
+        )
+    )
+    return (Finding(check=f"family {family.name}", ok=True, text="Packer accepts the template"),)
 
 
 def _rollable(room: Room, name: str) -> Iterable[Finding]:
@@ -65,4 +92,8 @@ def _guarded(check: str, findings: Callable[[], Iterable[Finding]]) -> list[Find
     try:
         return list(findings())
     except RebakeError as error:
-        return [Finding(check=check, ok=False, text=error.message, hint=error.hint)]
+        return [_fault(check, error)]
+
+
+def _fault(check: str, error: RebakeError) -> Finding:
+    return Finding(check=check, ok=False, text=error.message, hint=error.hint)
