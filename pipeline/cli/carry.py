@@ -37,7 +37,7 @@ def carry_out(common: Common, planner: Callable[[Room], Plan], *, rolling_back: 
             print(plan_text(plan), flush=True)
         result = RunResult()
         if not plan.empty and not common.dry_run:
-            _approve(common)
+            _approve(common, plan)
             result = apply(room, plan)
     code = exit_code(plan, result, rolling_back=rolling_back)
     if common.report is not None:
@@ -65,11 +65,13 @@ def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Seque
         show_error(error, as_json=False)
 
 
-def _approve(common: Common) -> None:
+def _approve(common: Common, plan: Plan) -> None:
     if common.yes:
         return
     if not sys.stdin.isatty():
         raise UsageError(
             "Nobody is there to approve the plan.", hint="Approve it with --yes, or look at it with --dry-run."
         )
+    if common.json:
+        print(plan_text(plan), file=sys.stderr)  # stdout is for the one document
     typer.confirm("Carry this plan out?", abort=True, err=True)

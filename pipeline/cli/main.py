@@ -14,6 +14,7 @@ from pipeline.cli import changing, files, reading, sandbox
 from pipeline.cli.complaint import show_error
 from pipeline.errors import ExitCode, Interrupted, RebakeError, UsageError
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK = "See what would be done with: rebake plan"
 
 app = typer.Typer(
@@ -40,8 +41,8 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 def main() -> NoReturn:
     """Run a command; the process's exit code is one of `ExitCode`."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in _ENDING:
+        signal.signal(number, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -67,6 +68,6 @@ def run(arguments: list[str]) -> int:
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
     # Not an Exception: libraries catch those, and botocore would take one for a lost connection and go on.
     # One more signal must not break off what puts things back.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for ending in _ENDING:
+        signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt(signal.Signals(number).name)

@@ -41,6 +41,7 @@ svg{width:100%;height:auto}svg text{fill:var(--soft);font-size:11px}.grid{stroke
 display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;
 padding:0;margin:.3rem 0}.key{display:inline-block;width:.8rem;height:.8rem;border-radius:.2rem;margin-right:.4rem}
 small{color:var(--soft)}td{overflow-wrap:anywhere}
+td:nth-child(-n+2){white-space:nowrap}
 @media(max-width:44rem){body{padding:1rem}th{display:none}tr{display:block;padding:.5rem 0;
 border-bottom:1px solid var(--line)}td,td.n{display:inline-block;border:0;padding:.1rem .6rem .1rem 0;text-align:left}
 td.wide{display:block}svg text{font-size:17px}}
@@ -87,6 +88,8 @@ def require_writable(path: Path) -> None:
     Raises:
         UsageError: it could not.
     """
+    if path.suffix == ".json":
+        raise UsageError(f"The report {path} is a page, and its data goes beside it as .json.", hint="Name it .html.")
     stood = path.exists()
     try:
         path.open("ab").close()

@@ -155,7 +155,9 @@ def test_a_broken_time_scale_is_told(
     assert len(world.cloud.calls) == 0
 
 
-@pytest.mark.parametrize("report", ["nowhere/report.html", "."], ids=["no such folder", "a folder"])
+@pytest.mark.parametrize(
+    "report", ["nowhere/report.html", ".", "report.json"], ids=["no such folder", "a folder", "its data"]
+)
 def test_a_report_that_cannot_be_written_stops_the_run_before_it_begins(
     rebake: Command, project: Project, world: World, report: str
 ) -> None:
