@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 import rooms
@@ -64,24 +65,54 @@ def test_explicit_minimum_and_maximum_are_sent(make: SceneMaker) -> None:
     assert scene.world.refresh("web-prod")["DesiredConfiguration"]["LaunchTemplate"]["Version"] == "2"
 
 
-def test_a_fleet_that_gets_sick_is_rolled_back(make: SceneMaker) -> None:
-    """An image that never turns healthy: AWS gives up after its hour, the fleet is on the old image, exit code 4."""
-    scene = make(rooms.fleet(timeout=timedelta(hours=6)))
-    fleet = old_fleet(scene, size=2, balanced=True)
-    code, result = roll(scene, proven(scene, "new", behaviour="sick"))
+class AlarmingProgress:
+    """Raises an alarm at the first sight of a refresh under way, as monitoring would."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def emit(self, event: Event) -> None:
+        """Set the alarm off."""
+        if event.kind is EventKind.PROGRESS and event.text.startswith("InProgress"):
+            alarm(self._scene, "ALARM")
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def alarm(scene: Scene, state: Literal["ALARM", "OK"]) -> None:
+    """Make the alarm web-5xx, in a state."""
+    scene.world.cloudwatch.put_metric_alarm(
+        AlarmName="web-5xx", ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1
+    )
+    scene.world.cloudwatch.set_alarm_state(AlarmName="web-5xx", StateValue=state, StateReason="test")
+
+
+def roll_under_alarm(make: SceneMaker, *, auto_rollback: bool) -> tuple[ExitCode, RunResult, list[str]]:
+    """Roll a fleet whose alarm goes off in the middle; answer also the versions it ends on."""
+    scene = make(rooms.fleet(alarms=("web-5xx",), auto_rollback=auto_rollback, min_healthy=90, max_healthy=100))
+    fleet = old_fleet(scene)
+    alarm(scene, "OK")
+    watched = replace(scene.room.tools, progress=AlarmingProgress(scene))
+    code, result = roll(replace(scene, room=replace(scene.room, tools=watched)), proven(scene, "new"))
+    return code, result, scene.world.versions(fleet.group)
+
+
+def test_a_fleet_whose_alarm_goes_off_is_rolled_back(make: SceneMaker) -> None:
+    """AWS rolls back by itself: every instance is on the old image, exit code 4, the alarm is named."""
+    code, result, versions = roll_under_alarm(make, auto_rollback=True)
     assert code is ExitCode.ROLLED_BACK
     assert isinstance(result.last, RolledBack)
-    assert scene.world.versions(fleet.group) == ["1"] * 2
-    assert scene.world.group(fleet.group)["LaunchTemplate"]["Version"] == "1"
+    assert "web-5xx" in result.last.reason
+    assert versions == ["1"] * 4
 
 
 def test_without_automatic_rollback_a_failure_says_the_way_back(make: SceneMaker) -> None:
     """auto_rollback: false ends as failed, with the next step."""
-    scene = make(rooms.fleet(auto_rollback=False, timeout=timedelta(hours=6)))
-    old_fleet(scene, size=1, balanced=True)
-    code, result = roll(scene, proven(scene, "new", behaviour="sick"))
+    code, result, _ = roll_under_alarm(make, auto_rollback=False)
     assert code is ExitCode.FAILED
     assert isinstance(result.last, Failed)
+    assert "web-5xx" in result.last.reason
     assert "rebake rollback web-prod" in result.last.hint
 
 
