@@ -27,6 +27,7 @@ from pipeline.cli.report import page
 from pipeline.errors import ExitCode
 from pipeline.sandbox import control
 from pipeline.sandbox.machines import Tier
+from pipeline.sandbox.real import discard, open_port
 
 PROJECT = Path(__file__).with_name("demo_project")
 SPEED = 20.0
@@ -70,6 +71,8 @@ class Demo:
         text = (PROJECT / "rebake.yaml").read_text(encoding="utf-8")
         if not patched:
             text = text.replace("baseline: security", "baseline: none").replace("services: [nginx]", "hygiene: false")
+        # Ordinary users may not bind port 80; the sandbox's instances then serve at 8080.
+        text = text.replace("port: 80,", f"port: {open_port(80)},")
         (self.folder / "rebake.yaml").write_text(text, encoding="utf-8")
 
     @contextmanager
@@ -83,6 +86,7 @@ class Demo:
             yield status
         finally:
             control.down()
+            discard(control.folder())
 
     @contextmanager
     def load(self, world: World) -> Iterator[Path]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from pipeline.sandbox.real import open_port
+
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ec2 import EC2Client
@@ -67,7 +69,7 @@ class Sandbox:
         )
         wait_for(lambda: self.healthy(target_group) == SIZE, "the fleet to be healthy")
         name = balancer["LoadBalancers"][0]["DNSName"]
-        return World(url=f"http://{name}/", target_group=target_group, group=group)
+        return World(url=f"http://{name}:{open_port(80)}/", target_group=target_group, group=group)
 
     def make_image(self, name: str, *, family: str) -> str:
         """Make an image of the newest base and mark it as a tested one of the family, without any build."""

@@ -12,11 +12,12 @@ from pipeline.sandbox.real.house import House
 from pipeline.sandbox.real.lifecycle import RealMachines
 from pipeline.sandbox.real.ports import open_port
 from pipeline.sandbox.real.processes import Processes
+from pipeline.sandbox.real.userland.namespaces import as_owner, run
 from pipeline.sandbox.real.userland.probe import Probe, probe
 from pipeline.sandbox.real.userland.rootfs import cache_folder, obtain, unpack
 from pipeline.sandbox.real.userland.userlands import SSH_PORT, Userlands
 
-__all__ = ["SSH_PORT", "Probe", "open_machines", "open_port", "probe"]
+__all__ = ["SSH_PORT", "Probe", "discard", "open_machines", "open_port", "probe"]
 
 
 def open_machines(
@@ -44,3 +45,12 @@ def open_machines(
         case _:
             assert_never(tier)
     return RealMachines(house, state_dir=state_dir, speed=speed, on_line=hear)
+
+
+def discard(state_dir: Path) -> None:
+    """Remove what machines left on disk, images included; an instance's files may belong to users of its own.
+
+    Raises:
+        StepFailed: it cannot be removed.
+    """
+    run(as_owner("rm", "-rf", "--", str(state_dir)))
