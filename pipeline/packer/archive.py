@@ -24,6 +24,36 @@ def visible_files(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(path for path in found if not _skipped(path.relative_to(folder))))
 
 
+def content(path: Path) -> bytes:
+    """Read a file that goes into a build.
+
+    Raises:
+        ConfigError: it is a link to a folder, leads nowhere, or may not be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        cause = "is a link to a folder" if path.is_dir() else "leads nowhere" if path.is_symlink() else "cannot be read"
+        why = "" if path.is_symlink() else f" ({error.strerror})"
+        raise ConfigError(
+            (f"{path} {cause}{why}, and the build would read it",),
+            hint="put a readable copy in its place, or remove it",
+        ) from error
+
+
+def text(path: Path) -> str:
+    """Read a template.
+
+    Raises:
+        ConfigError: as for `content`, or it is not UTF-8.
+    """
+    try:
+        return content(path).decode()
+    except UnicodeDecodeError as error:
+        line = content(path).count(b"\n", 0, error.start) + 1
+        raise ConfigError((f"{path}:{line}: is not UTF-8 text",), hint="save the template as UTF-8") from error
+
+
 def pack(source: Path, destination: str) -> bytes:
     """Pack a file, or a folder's content, under its absolute names on the build instance.
 
@@ -65,10 +95,10 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
         entry.linkname = str(path.readlink())
         archive.addfile(entry)
         return
-    content = path.read_bytes()
-    entry.size = len(content)
+    data = content(path)
+    entry.size = len(data)
     entry.mode = 0o755 if path.stat().st_mode & _EXECUTABLE else 0o644
-    archive.addfile(entry, io.BytesIO(content))
+    archive.addfile(entry, io.BytesIO(data))
 
 
 def _skipped(relative: Path) -> bool:

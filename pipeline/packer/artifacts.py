@@ -21,7 +21,7 @@ def built_image(events: Iterable[PackerEvent], *, manifest: Path, region: str) -
     An exit status is no proof: Packer 1.6.6 ends with 0 when it is interrupted twice.
 
     Raises:
-        StepFailed: there is none, there are several, or the two witnesses differ.
+        StepFailed: there is none, there are several, or the two witnesses differ or cannot be read.
     """
     told = {
         found
@@ -47,8 +47,14 @@ def built_image(events: Iterable[PackerEvent], *, manifest: Path, region: str) -
 def _manifest_images(manifest: Path) -> set[tuple[str, str]] | None:
     if not manifest.is_file():
         return None
-    builds = json.loads(manifest.read_text())["builds"]
-    return {found for build in builds for found in _IMAGE.findall(build["artifact_id"])}
+    try:
+        builds = json.loads(manifest.read_text())["builds"]
+        return {found for build in builds for found in _IMAGE.findall(build["artifact_id"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise StepFailed(
+            "Packer's manifest is damaged, so which image it made has one witness only",
+            hint="see whether the disk is full; the same command again adopts the image or builds a new one",
+        ) from error
 
 
 def _shown(images: set[tuple[str, str]]) -> str:

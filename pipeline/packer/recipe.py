@@ -15,12 +15,16 @@ from pipeline.errors import ConfigError
 from pipeline.model.images import Architecture
 from pipeline.model.settings import AnsibleStep, Connect, Family, FileStep, Provision, Secret, ShellStep
 from pipeline.packer import hcl
-from pipeline.packer.archive import pack, visible_files
+from pipeline.packer.archive import content, pack, text, visible_files
 from pipeline.packer.templates import JINJA_SUFFIX, SUFFIX, builtin_names, render
 from pipeline.ports.builder import Rendered
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 RESERVED = "rebake_"
+_ANSIBLE = (
+    *("roles", "templates", "files", "group_vars", "host_vars", "vars", "tasks", "handlers"),
+    *("library", "module_utils", "filter_plugins"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +69,13 @@ def render_recipe(family: Family, *, builtins: Path) -> Rendered:
         if source.name.endswith(JINJA_SUFFIX):
             texts[target.with_name(target.name.removesuffix(".j2"))] = render(source, context, builtins=builtins)
         else:
-            files[target] = source.read_bytes()
+            files[target] = content(source)
             if source.name.endswith(SUFFIX):
-                texts[target] = files[target].decode()
-    for text in texts.values():
-        files |= _read_by(text, folders)
+                texts[target] = text(source)
+    for written in texts.values():
+        files |= _read_by(written, folders)
     _check_use(family, texts, steps)
-    return Rendered(recipe=recipe, files=files | {path: text.encode() for path, text in texts.items()})
+    return Rendered(recipe=recipe, files=files | {path: written.encode() for path, written in texts.items()})
 
 
 def _check(family: Family) -> None:
@@ -103,7 +107,7 @@ def _template(family: Family, builtins: Path) -> tuple[str, Mapping[PurePath, Pa
         return f"built-in template {family.template}", {PurePath(source.name): source}, (source.parent, builtins)
     path = Path(family.template)
     if path.is_dir():
-        sources = {PurePath(found.relative_to(path)): found.resolve() for found in visible_files(path)}
+        sources = {PurePath(found.relative_to(path)): found for found in visible_files(path)}
         if any(target.parent == PurePath() and str(target).endswith((SUFFIX, JINJA_SUFFIX)) for target in sources):
             return f"folder {path}", sources, (builtins,)
     elif path.is_file() and path.name.endswith((SUFFIX, JINJA_SUFFIX)):
@@ -119,16 +123,23 @@ def _stage(step: Provision, number: int) -> tuple[Mapping[PurePath, bytes], Stag
     folder = PurePath("provision")
     match step:
         case ShellStep(script=script):
-            path = folder / f"{number:02}-{script.name}"
+            path = folder / f"{number:02}-{_plain(script.name)}"
             return {path: _read(Path(script))}, Staged(kind="shell", path=str(path))
         case FileStep(source=source, destination=destination):
-            path = folder / f"{number:02}-{source.name}.tar"
+            path = folder / f"{number:02}-{_plain(source.name)}.tar"
             return {path: pack(Path(source), destination)}, Staged(kind="file", path=str(path))
         case AnsibleStep(playbook=playbook):
-            _read(Path(playbook))
             base, target = Path(playbook).parent, folder / f"{number:02}-ansible"
-            files = {target / found.relative_to(base): found.read_bytes() for found in visible_files(base)}
-            return files, Staged(kind="ansible", path=str(target / playbook.name))
+            path = target / _plain(playbook.name)
+            # Only what Ansible itself looks for beside a playbook: the project's other files have no part in the image.
+            beside = [found for name in _ANSIBLE for found in visible_files(base / name)]
+            files = {target / found.relative_to(base): content(found) for found in beside}
+            return files | {path: _read(Path(playbook))}, Staged(kind="ansible", path=str(path))
+
+
+def _plain(name: str) -> str:
+    """Name a file so that HCL, Packer's own template engine and a shell all read it as it is."""
+    return re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)
 
 
 def _read(path: Path) -> bytes:
@@ -136,13 +147,13 @@ def _read(path: Path) -> bytes:
         raise ConfigError(
             (f"{path} does not exist, and a provisioning step runs it",), hint="correct its path in rebake.yaml"
         )
-    return path.read_bytes()
+    return content(path)
 
 
-def _read_by(text: str, folders: tuple[Path, ...]) -> dict[PurePath, bytes]:
+def _read_by(template: str, folders: tuple[Path, ...]) -> dict[PurePath, bytes]:
     """Gather the files and folders that a template's strings name, relative to itself."""
     files = {}
-    for written in hcl.strings(text):
+    for written in hcl.strings(template):
         named = PurePath(written.removeprefix("${path.root}/"))
         if not named.parts or named.is_absolute() or ("/" not in written and not named.suffix) or "$" in str(named):
             continue
@@ -154,7 +165,7 @@ def _read_by(text: str, folders: tuple[Path, ...]) -> dict[PurePath, bytes]:
                 fault = f"the template reads {written}, which lies outside its own folder"
                 raise ConfigError((fault,), hint="name the folder above as the template, or move the file")
             for path in visible_files(found) if found.is_dir() else (found,):
-                files[PurePath(path.relative_to(folder))] = path.read_bytes()
+                files[PurePath(path.relative_to(folder))] = content(path)
             break
     return files
 
@@ -168,15 +179,15 @@ def _exists(path: Path) -> bool:
 
 def _check_use(family: Family, texts: Mapping[PurePath, str], steps: list[Staged]) -> None:
     """Refuse what the template would silently ignore."""
-    text = "\n".join(texts.values())
-    known = hcl.declared(text)
+    whole = "\n".join(texts.values())
+    known = hcl.declared(whole)
     where = f"families.{family.name}"
     faults = [
         f"{where}.variables.{name}: the template declares no such variable"
         for name in family.variables
         if name not in known
     ]
-    if any(f'"{step.path}"' not in text for step in steps):
+    if any(f'"{step.path}"' not in whole for step in steps):
         faults.append(
             f"{where}.provision: a template of your own runs its own provisioners, so these steps would be ignored"
         )

@@ -63,6 +63,12 @@ def render(template: Path, context: Mapping[str, object], *, builtins: Path) -> 
     except jinja2.UndefinedError as error:
         fault = f"{_place(error, template)}: {error.message}"
         raise ConfigError((fault,), hint="define it under `variables:` of the family, or correct its name") from error
+    except UnicodeDecodeError as error:
+        fault = f"{template}, or what it extends or includes, is not UTF-8 text"
+        raise ConfigError((fault,), hint="save the template as UTF-8") from error
+    except Exception as error:  # a template may compute, and so raise, anything
+        fault = f"{_place(error, template)}: {type(error).__name__}: {error}"
+        raise ConfigError((fault,), hint="correct the expression in the template") from error
 
 
 def _place(error: Exception, template: Path) -> str:
