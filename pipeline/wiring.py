@@ -94,6 +94,7 @@ def assemble(
             region=clients.region,
             endpoint=endpoint,
             environment=os.environ,
+            credentials=clients.environment,
         ),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         secrets=AwsSecrets(clients),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore import exceptions as boto
 from botocore.config import Config
 
 import pipeline
@@ -31,8 +33,9 @@ _CONNECTIONS = 25
 class Clients:
     """One boto3 session and its clients; safe to share between threads."""
 
-    def __init__(self, session: boto3.Session, *, endpoint: str | None, config: Config) -> None:
+    def __init__(self, session: boto3.Session, *, endpoint: str | None, config: Config, named: bool = False) -> None:
         self._session = session
+        self._named = named
         self._endpoint = endpoint
         self._config = config
         self._made: dict[str, Any] = {}
@@ -42,6 +45,29 @@ class Clients:
     def region(self) -> str:
         """The region that all regional clients speak to."""
         return self.ec2.meta.region_name
+
+    @translated("sts")
+    def environment(self) -> Mapping[str, str]:
+        """Answer the credentials of the profile that was named, as they are now, as environment variables.
+
+        Empty where none was named: another program then finds its own by AWS's usual chain, and can refresh them.
+
+        Raises:
+            CredentialsError: the profile has none, or they cannot be refreshed.
+        """
+        if not self._named:
+            return {}
+        with self._lock:
+            found = self._session.get_credentials()
+        if found is None:
+            raise boto.NoCredentialsError
+        frozen = found.get_frozen_credentials()
+        values = {
+            "AWS_ACCESS_KEY_ID": frozen.access_key,
+            "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+            "AWS_SESSION_TOKEN": frozen.token,
+        }
+        return {name: value for name, value in values.items() if value}
 
     @property
     def ec2(self) -> EC2Client:
@@ -121,4 +147,5 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None, at
         user_agent_extra=f"rebake/{pipeline.__version__}",
     )
     chosen = region or os.environ.get(_REGION)  # every other SDK reads it; botocore knows AWS_DEFAULT_REGION only
-    return Clients(boto3.Session(profile_name=profile, region_name=chosen), endpoint=endpoint, config=config)
+    session = boto3.Session(profile_name=profile, region_name=chosen)
+    return Clients(session, endpoint=endpoint, config=config, named=profile is not None)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
@@ -16,55 +14,18 @@ from pipeline.errors import ConfigError, Interrupted, StepFailed, TimedOut, Tool
 from pipeline.model.settings import Family
 from pipeline.packer import tools
 from pipeline.packer.artifacts import built_image, packages
-from pipeline.packer.child import Child
-from pipeline.packer.client import PLUGINS_SINCE, PackerClient, allowed_environment
-from pipeline.packer.diagnosis import Diagnosis
-from pipeline.packer.events import Masker, PackerEvent, parse
+from pipeline.packer.client import PLUGINS_SINCE, PackerClient, allowed_environment, signed
+from pipeline.packer.diagnosis import NoCapacity
+from pipeline.packer.events import Masker
 from pipeline.packer.recipe import render_recipe
+from pipeline.packer.running import Running
 from pipeline.packer.templates import builtin_templates
 from pipeline.packer.variables import request_values
 from pipeline.packer.workspace import Workspace, workspace
 from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, ToolVersion
 
-_KEPT = {"artifact"}
 _SLOWEST_IMAGE_SECONDS = 2 * 60 * 60
 _POLL_SECONDS = 15
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
-    """A build under way and those who listen to it."""
-
-    child: Child
-    log: TextIO
-    masker: Masker
-    on_line: Callable[[str], None]
-    diagnosis: Diagnosis
-    kept: list[PackerEvent]
-
-    def follow(self, seconds: float, *, aloud: bool = True) -> None:
-        """Pass lines on until the end, or raise TimeoutError after so many seconds."""
-        for line in self.child.lines(deadline=time.monotonic() + seconds):
-            event = parse(line)
-            event = PackerEvent(target=event.target, type=event.type, data=tuple(map(self.masker.mask, event.data)))
-            self.diagnosis.listen(event)
-            if event.type in _KEPT:
-                self.kept.append(event)
-            for text in filter(str.strip, event.text.splitlines()):
-                self.log.write(text + "\n")
-                self.log.flush()
-                if aloud:
-                    self.on_line(text)
-
-    def stop(self, grace: float, *, aloud: bool = True) -> None:
-        """Let Packer clean up; kill it when that takes longer than the grace, or when even this is interrupted."""
-        self.child.ask_to_end()
-        try:
-            with contextlib.suppress(TimeoutError):
-                self.follow(grace, aloud=aloud)
-        finally:
-            self.child.kill()
-        self.follow(0, aloud=aloud)  # it has ended: this is what it said last
 
 
 class PackerBuilder:
@@ -72,6 +33,8 @@ class PackerBuilder:
 
     ``root`` is the project's folder (its ``.tools`` is searched), ``logs`` is where the masked logs are kept,
     ``endpoint`` stands in for all of AWS (a sandbox). ``grace`` is how long Packer may clean up when cancelled.
+    ``credentials`` answers the environment variables to sign with, asked anew for each build; without any Packer finds
+    its own.
     """
 
     def __init__(
@@ -81,6 +44,7 @@ class PackerBuilder:
         logs: Path,
         region: str,
         environment: Mapping[str, str],
+        credentials: Callable[[], Mapping[str, str]] = dict,
         endpoint: str | None = None,
         executable: str | None = None,
         templates: Path | None = None,
@@ -90,6 +54,7 @@ class PackerBuilder:
         self._logs = logs
         self._region = region
         self._environment = environment
+        self._credentials = credentials
         self._endpoint = endpoint
         self._executable = executable
         self._templates = templates or builtin_templates()
@@ -110,7 +75,7 @@ class PackerBuilder:
             ConfigError: Packer refuses it; its words are in the message.
             ToolMissing: there is no Packer, or a plugin is missing.
         """
-        with self._prepared(request) as (client, _):
+        with self._prepared(request, request.family.build.instance_types[0]) as (client, _):
             masker = Masker(request.secrets.values())
             try:
                 client.validate()
@@ -127,29 +92,15 @@ class PackerBuilder:
             ToolMissing: there is no Packer, or a plugin is missing.
         """
         self._check_tunnel(request)
-        path = self._logs / f"{request.run}-{request.family.name}.log"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        with self._prepared(request) as (client, place), path.open("a", encoding="utf-8") as log:
-            run = _Run(
-                child=client.build(place.output),
-                log=log,
-                masker=Masker(request.secrets.values()),
-                on_line=on_line,
-                diagnosis=Diagnosis(),
-                kept=[],
-            )
-            self._watch(run, request, path)
-            if run.diagnosis.cancelled:
-                raise _interrupted()
-            if run.child.exit_status():
-                raise StepFailed(run.diagnosis.cause(), hint=f"the whole log is in {path}")
-            return BuildProduct(
-                image=built_image(run.kept, manifest=place.manifest, region=self._region),
-                before=packages(place.packages_before),
-                after=packages(place.packages_after),
-                log=path,
-            )
+        *others, last = request.family.build.instance_types
+        ends = time.monotonic() + request.family.build.timeout.total_seconds()
+        with self._log(request) as log:
+            for instance_type in others:
+                try:
+                    return self._attempt(request, instance_type, on_line, log, ends)
+                except NoCapacity as lack:
+                    on_line(f"AWS has no {instance_type} to launch here ({lack.code}); trying the next type")
+            return self._attempt(request, last, on_line, log, ends)
 
     def tools(self) -> tuple[ToolVersion, ...]:
         """Report Packer's and its plugins' versions."""
@@ -160,16 +111,54 @@ class PackerBuilder:
         client = PackerClient(executable, folder=self._root, environment=self._packer_environment(executable))
         return tools.report(client, executable)
 
-    def _watch(self, run: _Run, request: BuildRequest, log: Path) -> None:
+    @contextmanager
+    def _log(self, request: BuildRequest) -> Iterator[TextIO]:
+        path = self._logs / f"{request.run}-{request.family.name}.log"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            log = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise StepFailed(
+                f"the build's log {path} cannot be written: {error.strerror}",
+                hint="check the folder's permissions, or set XDG_STATE_HOME to another folder",
+            ) from error
+        with log:
+            yield log
+
+    def _attempt(
+        self, request: BuildRequest, instance_type: str, on_line: Callable[[str], None], log: TextIO, ends: float
+    ) -> BuildProduct:
+        with self._prepared(request, instance_type) as (client, place):
+            run = Running(
+                child=client.build(place.output, held=place.lock),
+                log=log,
+                masker=Masker(request.secrets.values()),
+                on_line=on_line,
+                variables=place.variables,
+            )
+            self._watch(run, request, ends)
+            if run.diagnosis.cancelled:
+                raise _interrupted()
+            if run.child.exit_status():
+                raise run.diagnosis.failure(log.name)
+            return BuildProduct(
+                image=built_image(run.kept, manifest=place.manifest, region=self._region),
+                before=packages(place.packages_before),
+                after=packages(place.packages_after),
+                log=Path(log.name),
+            )
+
+    def _watch(self, run: Running, request: BuildRequest, ends: float) -> None:
         """See a build through, or cancel it; it never outlives this call."""
         grace, budget = self._grace.total_seconds(), request.family.build.timeout.total_seconds()
         run.child.start()
         try:
-            run.follow(budget)
+            run.follow(ends - time.monotonic())
         except TimeoutError:
             run.stop(grace)
             where = run.diagnosis.whereabouts()
-            hint = f"raise families.{request.family.name}.build.timeout; the whole log is in {log}"
+            hint = f"raise families.{request.family.name}.build.timeout; the whole log is in {run.log.name}"
             raise TimedOut(f"the build took longer than {budget:g} s and was cancelled{where}", hint=hint) from None
         except KeyboardInterrupt:
             run.stop(grace)
@@ -179,12 +168,13 @@ class PackerBuilder:
             raise
 
     @contextmanager
-    def _prepared(self, request: BuildRequest) -> Iterator[tuple[PackerClient, Workspace]]:
+    def _prepared(self, request: BuildRequest, instance_type: str) -> Iterator[tuple[PackerClient, Workspace]]:
         executable = tools.find_packer(self._executable, environment=self._environment, root=self._root)
         environment = self._packer_environment(executable)
         version = PackerClient(executable, folder=self._root, environment=environment).version()
         known = tools.check_version(version, executable)
-        values = request_values(request, region=self._region, endpoint=self._endpoint)
+        values = request_values(request, region=self._region, endpoint=self._endpoint, instance_type=instance_type)
+        environment = signed(environment, self._credentials())
         with workspace(request.rendered.files, values, version=known) as place:
             # Packer's temporary files hold variables, secrets among them: they go when the folder goes.
             scratch = {"TMPDIR": str(place.folder / "tmp"), "PACKER_CACHE_DIR": str(place.folder / "cache")}

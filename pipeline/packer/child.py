@@ -26,10 +26,19 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class Child:
-    """A process in a session of its own; ``lines`` follows its output until it ends."""
+    """A process in a session of its own; ``lines`` follows its output until it ends. It holds a file open, if told."""
 
-    def __init__(self, argv: Sequence[str], *, folder: Path, environment: Mapping[str, str], output: Path) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        output: Path,
+        held: int | None = None,
+    ) -> None:
         self._argv = argv
+        self._held = () if held is None else (held,)
         self._folder = folder
         self._environment = environment
         self._output = output
@@ -107,6 +116,7 @@ class Child:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    pass_fds=self._held,
                     preexec_fn=partial(_die_with_parent, os.getpid()),  # noqa: PLW1509 - one system call, resolved before the fork
                 )
         except OSError as error:

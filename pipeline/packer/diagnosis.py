@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 
+from pipeline.errors import StepFailed
 from pipeline.packer.events import PackerEvent
 
 _PREFIX = re.compile(r"^(?:(?:==>|-->) |\s{4})[\w.-]+: ?")
@@ -24,8 +25,20 @@ _SCRIPT = re.compile(
 )
 _INLINE = re.compile(r".*/(?:packer-shell|powershell-provisioner)\d*$")
 _EXIT = re.compile(r"exit status: (\d+)|exit status (\d+)")
+_LACKING = re.compile(
+    r"Error launching source instance:.*?\b(InsufficientInstanceCapacity|InsufficientHostCapacity|Unsupported):",
+    re.DOTALL,
+)
 _LAST_LINES = 3
 _LONGEST = 600
+
+
+class NoCapacity(StepFailed):
+    """AWS cannot launch this instance type here now; ``code`` is its word for why."""
+
+    def __init__(self, code: str, message: str, *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class Diagnosis:
@@ -65,6 +78,15 @@ class Diagnosis:
         script = _SCRIPT.search(self._phase)
         at = f"running {_named(script['path'])}" if script else (self._phase[:1].lower() + self._phase[1:]).rstrip(".")
         return f" while {at}" if at else ""
+
+    def failure(self, log: str) -> StepFailed:
+        """Make the error that ends the build; NoCapacity where another instance type may be launched instead."""
+        lacking = _LACKING.search(self._error)
+        hint = f"the whole log is in {log}"
+        if lacking:
+            more = "name further build.instance_types, or a subnet in another zone"
+            return NoCapacity(lacking[1], self.cause(), hint=f"{more}; {hint}")
+        return StepFailed(self.cause(), hint=hint)
 
     def cause(self) -> str:
         """Say where it failed and with what; at most 600 characters, never a stack trace."""

@@ -11,8 +11,8 @@ from pipeline.errors import ToolMissing
 from pipeline.packer.client import OLDEST, PLUGINS_SINCE, PackerClient, Version
 from pipeline.ports.builder import ToolVersion
 
-_HINT = "run scripts/get-packer, or name one in REBAKE_PACKER"
-_PLUGIN_HINT = "run scripts/build-packer, or `packer plugins install github.com/hashicorp/amazon`"
+_HINT = "install Packer (Debian: apt-get install packer) or, in a checkout, run scripts/get-packer"
+_PLUGIN_HINT = "run `packer plugins install github.com/hashicorp/amazon`, or, in a checkout, scripts/build-packer"
 _AMAZON = re.compile(r"packer-plugin-amazon_v(\d+\.\d+\.\d+\S*?)_x")
 
 

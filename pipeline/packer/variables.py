@@ -18,11 +18,11 @@ from pipeline.packer.hcl import Value
 from pipeline.ports.builder import BuildRequest
 
 
-def request_values(request: BuildRequest, *, region: str, endpoint: str | None) -> dict[str, Value]:
+def request_values(request: BuildRequest, *, region: str, endpoint: str | None, instance_type: str) -> dict[str, Value]:
     """Answer every variable that a template may declare, by name; packer_templates/README.md lists them for the user.
 
     Raises:
-        ConfigError: a secret variable was not resolved, or a tag would be evaluated.
+        ConfigError: a secret variable was not resolved, or a variable or tag would be evaluated.
     """
     family, build = request.family, request.family.build
     name = build_name(request.run, family.name)
@@ -44,7 +44,7 @@ def request_values(request: BuildRequest, *, region: str, endpoint: str | None) 
         "rebake_family": family.name,
         "rebake_image_name": request.image_name,
         "rebake_instance_profile": build.instance_profile or "",
-        "rebake_instance_type": build.instance_types[0],
+        "rebake_instance_type": instance_type,
         "rebake_manifest": "rebake-manifest.json",
         "rebake_port": build.ssh_port,
         "rebake_region": region,
@@ -70,9 +70,19 @@ def _own(family: Family, request: BuildRequest) -> dict[str, str]:
             tuple(f"families.{family.name}.variables.{name}: the secret was not resolved" for name in unresolved),
             hint="check the secret's name and the right to read it",
         )
-    return {
+    values = {
         name: request.secrets[name] if isinstance(value, Secret) else value for name, value in family.variables.items()
     }
+    # How often Packer renders a value depends on where a template uses it, so no quoting holds (tried to depth two).
+    bad = [name for name, value in values.items() if "{{" in value]
+    if bad:
+        raise ConfigError(
+            tuple(
+                f"families.{family.name}.variables.{name} contains {{{{, which Packer would evaluate" for name in bad
+            ),
+            hint="hand it over in a file (a file step), or fetch it on the instance",
+        )
+    return values
 
 
 def _tags(tags: dict[str, str]) -> dict[str, str]:

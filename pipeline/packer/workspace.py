@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -20,14 +23,20 @@ _SOURCES = {"amazon": "github.com/hashicorp/amazon", "ansible": "github.com/hash
 _OLDEST_PLUGIN = {"amazon": ">= 1.2.0", "ansible": ">= 1.1.0"}
 _FROM = re.compile(r"^([ \t]*)#@(\d+)\.(\d+) ", re.MULTILINE)
 _REQUIREMENT = re.compile(r"^\s*([\w-]+)\s*=\s*\{", re.MULTILINE)
+_PREFIX = "rebake-build-"
+_LOCK = ".rebake-lock"
 _COLLECTION = re.compile(r"(?:list|set|map|object|tuple)\b|any$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """Where a run's files lie. ``manifest`` and the package lists exist only if the template writes them."""
+    """Where a run's files lie. ``manifest`` and the package lists exist only if the template writes them.
+
+    ``lock`` is an open file whose lock says that somebody works here: whoever inherits it holds it, too.
+    """
 
     folder: Path
+    lock: int
     variables: Path
     output: Path
     manifest: Path
@@ -43,10 +52,13 @@ def workspace(
 
     Values are passed for the variables that the template declares, and only for those: Packer refuses others.
     """
-    folder = Path(tempfile.mkdtemp(prefix="rebake-"))
+    _sweep(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    lock = _claim(folder)
     try:
         place = Workspace(
             folder=folder,
+            lock=lock,
             variables=folder / "zz-rebake.pkrvars.hcl",
             output=folder / "output.log",
             manifest=folder / "rebake-manifest.json",
@@ -65,6 +77,27 @@ def workspace(
         yield place
     finally:
         shutil.rmtree(folder)
+        os.close(lock)
+
+
+def _claim(folder: Path) -> int:
+    """Lock a new folder; the lock file appears locked, so that nobody takes the folder for a dead one's."""
+    new = folder / f"{_LOCK}.new"
+    lock = os.open(new, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    new.rename(folder / _LOCK)
+    return lock
+
+
+def _sweep(place: Path) -> None:
+    """Remove our own folders whose processes, Packer among them, were all killed: secrets may lie in them."""
+    for path in place.glob(f"{_PREFIX}*/{_LOCK}"):
+        with contextlib.suppress(OSError):  # held, somebody else's, or removed meanwhile
+            if path.stat().st_uid != os.getuid():
+                continue
+            with path.open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path.parent)
 
 
 def fitted(files: Mapping[PurePath, bytes], version: Version) -> dict[PurePath, bytes]:

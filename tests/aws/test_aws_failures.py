@@ -224,3 +224,24 @@ def test_nobody_listening_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> Non
     away = connect(region="us-east-1", profile=None, endpoint="http://127.0.0.1:1", attempts=1)
     with pytest.raises(Unavailable, match="cannot be reached"), translated("sts"):
         away.sts.get_caller_identity()
+
+
+def test_a_named_profile_signs_for_other_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its credentials come as environment variables; without a name nothing comes, and an empty profile is told."""
+    shared = tmp_path / "credentials"
+    shared.write_text("[prod]\naws_access_key_id = AKIA1\naws_secret_access_key = s\naws_session_token = t\n")
+    config = tmp_path / "config"
+    config.write_text("[profile empty]\nregion = eu-west-1\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(shared))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert connect(region="eu-west-1", profile="prod", endpoint=None).environment() == {
+        "AWS_ACCESS_KEY_ID": "AKIA1",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "AWS_SESSION_TOKEN": "t",
+    }
+    assert connect(region="eu-west-1", profile=None, endpoint=None).environment() == {}
+    with pytest.raises(CredentialsError):
+        connect(region="eu-west-1", profile="empty", endpoint=None).environment()
