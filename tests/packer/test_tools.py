@@ -135,6 +135,24 @@ def test_get_packer_takes_the_one_on_path(tmp_path: Path) -> None:
     assert done.stdout == f"{packer}\n"
 
 
+@pytest.mark.mirror
+def test_get_packer_on_a_fresh_machine(tmp_path: Path) -> None:
+    """Without any package lists, as on a fresh machine, the script fetches lists of its own and the package."""
+    script = tmp_path / "scripts" / "get-packer"
+    script.parent.mkdir()
+    script.write_bytes((ROOT / "scripts" / "get-packer").read_bytes())
+    (tmp_path / "lists" / "partial").mkdir(parents=True)
+    settings = tmp_path / "apt.conf"
+    settings.write_text(
+        f'Dir::State::Lists "{tmp_path}/lists";\nDir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\n'
+    )
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "APT_CONFIG": str(settings)}
+    done = subprocess.run(["/bin/sh", script], env=environment, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path}/.tools/bin/packer\n"
+    assert list((tmp_path / "lists").iterdir()) == [tmp_path / "lists" / "partial"]
+
+
 def test_get_packer_without_apt(tmp_path: Path) -> None:
     """Where there is neither Packer nor apt-get, the script says so and what to do."""
     script = tmp_path / "scripts" / "get-packer"
