@@ -46,7 +46,11 @@ build {
   sources = ["source.amazon-ebs.own"]
 }
 """
-LACK = "Error launching source instance: InsufficientInstanceCapacity: none%!(PACKER_COMMA) try later"
+# What Packer 1.6.6 and the plugin 1.8.2 say when AWS has answered 500 as often as they would hear it.
+LACKS = (
+    "InsufficientInstanceCapacity: none left\\n\\tstatus code: 500, request id: x",
+    "operation error EC2: RunInstances, exceeded maximum number of attempts, 8, InsufficientInstanceCapacity: none left",
+)
 Builders = Callable[..., PackerBuilder]
 Requests = Callable[..., BuildRequest]
 
@@ -90,15 +94,17 @@ def test_the_next_type_is_tried_where_aws_lacks_one(
     assert "AWS has no t3.small to launch here (InsufficientInstanceCapacity); trying the next type" in lines
 
 
+@pytest.mark.parametrize("words", LACKS, ids=["1.6.6", "1.16"])
 def test_the_last_type_that_lacks_is_the_failure(
-    program: Callable[[str], Path], family: Family, builder_for: Builders, request_for: Requests
+    program: Callable[[str], Path], family: Family, builder_for: Builders, request_for: Requests, words: str
 ) -> None:
     """Each type is tried once, in order, and then the sentence says so; a failure of another kind ends it at once."""
-    lacking = program(f"echo '1,,error,{LACK}'; exit 1")
+    words = words.replace(",", "%!(PACKER_COMMA)")
+    lacking = program(f"printf '%s\\n' '1,,error,Error launching source instance: {words}'; exit 1")
     build = replace(family.build, instance_types=("t3.small", "t3.medium"))
     request = request_for(replace(family, build=build), builder_for())
     lines: list[str] = []
-    with pytest.raises(NoCapacity, match="InsufficientInstanceCapacity: none, try later") as told:
+    with pytest.raises(NoCapacity, match="InsufficientInstanceCapacity: none left") as told:
         builder_for(lacking).build(request, lines.append)
     assert "build.instance_types" in told.value.hint
     assert len([line for line in lines if "trying the next type" in line]) == 1

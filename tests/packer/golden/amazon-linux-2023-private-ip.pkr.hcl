@@ -57,6 +57,7 @@ source "amazon-ebs" "image" {
   custom_endpoint_ec2     = var.rebake_endpoint
   skip_region_validation  = var.rebake_endpoint != ""
   skip_metadata_api_check = var.rebake_endpoint != ""
+  max_retries             = 8
 
   source_ami           = var.rebake_source_image
   instance_type        = var.rebake_instance_type
