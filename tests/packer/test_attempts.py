@@ -49,7 +49,7 @@ build {
 # What Packer 1.6.6 and the plugin 1.8.2 say when AWS has answered 500 as often as they would hear it.
 LACKS = (
     "InsufficientInstanceCapacity: none left\\n\\tstatus code: 500, request id: x",
-    "operation error EC2: RunInstances, exceeded maximum number of attempts, 8, InsufficientInstanceCapacity: none left",
+    "operation error EC2: RunInstances, exceeded maximum number of attempts, InsufficientInstanceCapacity: none left",
 )
 Builders = Callable[..., PackerBuilder]
 Requests = Callable[..., BuildRequest]
