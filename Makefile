@@ -58,8 +58,7 @@ demo: base setup packer
 	@$(WITH_TOOLS) $(BIN)/python scripts/demo.py $(ARGS)
 
 test: base setup packer
-	@rm -f .coverage .coverage.*
-	@$(WITH_TOOLS) $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 -n 2 --dist loadgroup $(ARGS)
+	@$(WITH_TOOLS) scripts/run-tests $(ARGS)
 
 check: lint test
 	@$(BIN)/coverage report

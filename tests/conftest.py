@@ -29,17 +29,16 @@ def pytest_configure() -> None:
     os.environ.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse connections that leave the machine, unless marked ``mirror``; boot machines in one worker only.
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by markers
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Refuse connections that leave the machine, unless marked ``mirror``; mark what boots machines.
 
-    Machines have addresses of the whole host (127.31.x.y), so two workers would boot them on top of each other.
+    Machines have addresses of the whole host, so two workers would boot them on top of each other.
     """
-    for item in items:
-        if not item.get_closest_marker("mirror"):
-            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
-        if "sandbox_real" in item.path.parts or item.get_closest_marker("userland"):
-            item.add_marker(pytest.mark.xdist_group("machines"))
+    if not item.get_closest_marker("mirror"):
+        item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+    if "sandbox_real" in item.path.parts or item.get_closest_marker("userland"):
+        item.add_marker(pytest.mark.machines)
 
 
 @pytest.fixture(scope="session", autouse=True)
