@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 
-from pipeline.model.fleets import Group, Member, Refresh, RefreshStatus, TemplateRef, TemplateVersion
+from pipeline.model.fleets import ChannelEntry, Group, Member, Refresh, RefreshStatus, TemplateRef, TemplateVersion
 from pipeline.model.ids import BakeKey, GroupName, ImageId, InstanceId, RefreshId, RunId, TemplateId
 from pipeline.model.images import Architecture, Image, Stage
 from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_SOURCE_IMAGE, TAG_STAGE, template_description
@@ -70,8 +70,9 @@ def family(**changes: Any) -> Family:
     return Family(**values | changes)
 
 
-def family_view(*baked: Image, **changes: Any) -> FamilyView:
-    """Make an observed family with these images, newest first."""
+def family_view(*baked: Image, channel: str | None = None, earlier: tuple[str, ...] = (), **changes: Any) -> FamilyView:
+    """Make an observed family with these images, newest first; ``earlier`` is what its channel pointed to before."""
+    pointed = (*([channel] if channel else []), *earlier)
     values: dict[str, Any] = {
         "family": family(),
         "recipe": "template debian-12",
@@ -79,7 +80,9 @@ def family_view(*baked: Image, **changes: Any) -> FamilyView:
         "key": KEY,
         "baked": baked,
         "parameter": "/rebake/web/stable",
-        "channel": None,
+        "history": tuple(
+            ChannelEntry(version=len(pointed) - index, image=ImageId(to), at=NOW) for index, to in enumerate(pointed)
+        ),
     }
     return FamilyView(**values | changes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
+from pipeline.execute.executor import tell
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped
 from pipeline.model.steps import (
     AwaitRefresh,
@@ -84,16 +85,12 @@ def word(step: Step) -> str:  # noqa: PLR0911 - one line per kind of step is the
 def outcome_text(outcome: Outcome) -> str:
     """Write an outcome with its hint."""
     match outcome:
-        case Done(facts=facts):
-            return ", ".join(("done", *(f"{key} {value}" for key, value in facts.items())))
-        case Skipped(reason=reason):
-            return f"nothing to do: {reason}"
-        case RolledBack(reason=reason):
-            return f"ROLLED BACK: {reason}"
-        case Failed(reason=reason, hint=hint):
-            return f"FAILED: {reason}" + (f" -> {hint}" if hint else "")
-        case Refused(reason=reason, hint=hint):
-            return f"REFUSED: {reason}" + (f" -> {hint}" if hint else "")
+        case Done() | Skipped():
+            return tell(outcome)
+        case RolledBack():
+            return f"ROLLED BACK: {tell(outcome)}"
+        case Failed(hint=hint) | Refused(hint=hint):
+            return f"{type(outcome).__name__.upper()}: {tell(outcome)}" + (f" -> {hint}" if hint else "")
         case _:
             assert_never(outcome)
 

@@ -11,7 +11,7 @@ from pipeline.model import names
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image, Stage
 from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
-from pipeline.model.settings import Family, Secret
+from pipeline.model.settings import Family
 from pipeline.model.steps import BuildImage
 from pipeline.planning.bake_key import family_key
 from pipeline.ports.builder import BuildProduct, BuildRequest
@@ -42,7 +42,7 @@ def build_image(bench: Workbench, step: BuildImage) -> Outcome:
 def _standing(bench: Workbench, step: BuildImage) -> Image | None:
     """Find an image of the same key that another run has made since the plan."""
     for image in bench.tools.images.baked(family=step.family, key=step.bake_key):
-        if image.state in {"pending", "available"} and image.stage is not Stage.REJECTED:
+        if image.usable and image.stage is not Stage.REJECTED:
             return image
     return None
 
@@ -52,7 +52,6 @@ def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest
     source = tools.images.get([step.source_image]).get(step.source_image)
     if source is None:
         raise StepFailed(f"The source image {step.source_image} is gone.", hint="Plan again.")
-    secrets = {k: tools.secrets.reveal(v) for k, v in family.variables.items() if isinstance(v, Secret)}
     return BuildRequest(
         family=family,
         rendered=tools.builder.render(family),
@@ -61,7 +60,7 @@ def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest
         run=bench.run,
         image_name=names.image_name(family.name, tools.clock.now(), step.bake_key),
         tags=_tags(bench, family, step),
-        secrets=secrets,
+        secrets=tools.reveal(family),
     )
 
 
@@ -97,7 +96,7 @@ def _after_failure(bench: Workbench, request: BuildRequest, error: RebakeError) 
     while the image, made from a disk that was fully provisioned, becomes available without tags.
     """
     orphan = bench.tools.images.named(request.image_name)
-    if orphan is None or orphan.state not in {"pending", "available"}:
+    if orphan is None or not orphan.usable:
         raise error
     # Tagged at once, so that a run that is stopped now leaves an image that the next one finds by its key.
     bench.tools.images.tag(orphan, request.tags)

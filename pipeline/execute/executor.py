@@ -107,7 +107,7 @@ def tell(outcome: Outcome) -> str:
         case Done(facts=facts):
             return "done" + "".join(f", {key} {value}" for key, value in facts.items())
         case Skipped(reason=reason):
-            return f"nothing to do, {reason}"
+            return f"nothing to do: {reason}"
         case Failed(reason=reason) | Refused(reason=reason) | RolledBack(reason=reason):
             return reason
         case _:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pipeline.errors import StepFailed
 from pipeline.model.ids import ImageId, RefreshId, RunId
-from pipeline.model.settings import Settings
+from pipeline.model.settings import Family, Secret, Settings
 from pipeline.model.steps import Baked, Created, ImageRef, VersionRef
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
@@ -39,6 +39,10 @@ class Tools:
     secrets: Secrets
     evidence: Evidence
     progress: Progress
+
+    def reveal(self, family: Family) -> dict[str, str]:
+        """Fetch the values of a family's secret variables."""
+        return {name: self.secrets.reveal(it) for name, it in family.variables.items() if isinstance(it, Secret)}
 
 
 @dataclass(slots=True, kw_only=True)

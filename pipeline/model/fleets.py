@@ -111,6 +111,11 @@ class RefreshStatus(StrEnum):
         """Whether AWS will do nothing more under this refresh."""
         return self in _ENDED
 
+    @property
+    def forward(self) -> bool:
+        """Whether it goes where it was started for, and AWS can still roll it back."""
+        return self in {RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS, RefreshStatus.BAKING}
+
 
 _ENDED = frozenset(
     {

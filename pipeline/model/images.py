@@ -66,6 +66,11 @@ class Image:
         return ImageId(source) if source else None
 
     @property
+    def usable(self) -> bool:
+        """Whether it can be launched, or soon will be."""
+        return self.state in {"pending", "available"}
+
+    @property
     def stage(self) -> Stage | None:
         """How far it has come; None for an image without a stage we know."""
         value = self.tags.get(TAG_STAGE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.model.fleets import Group, Refresh, TemplateVersion
+from pipeline.model.fleets import ChannelEntry, Group, Refresh, TemplateVersion
 from pipeline.model.ids import BakeKey, ImageId, RefreshId
 from pipeline.model.images import Image
 from pipeline.model.settings import Family, FleetSettings
@@ -13,13 +13,22 @@ from pipeline.model.settings import Family, FleetSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyImages:
-    """What was baked of a family (newest first), what its channel points to, and all that it ever pointed to."""
+    """What was baked of a family, and the versions of its channel's parameter; both newest first."""
 
     family: Family
     baked: tuple[Image, ...]
     parameter: str
-    channel: ImageId | None
-    promoted: frozenset[ImageId] = frozenset()
+    history: tuple[ChannelEntry, ...] = ()
+
+    @property
+    def channel(self) -> ImageId | None:
+        """What the channel points to; None: nothing was promoted yet."""
+        return self.history[0].image if self.history else None
+
+    @property
+    def promoted(self) -> frozenset[ImageId]:
+        """All that the channel ever pointed to."""
+        return frozenset(entry.image for entry in self.history)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +42,10 @@ class FamilyView(FamilyImages):
     @property
     def current(self) -> Image | None:
         """The image that was baked from exactly this recipe and source image; of several the best proven."""
-        images = [image for image in self.baked if image.bake_key == self.key and image.state in _USABLE]
+        images = [image for image in self.baked if image.bake_key == self.key and image.usable]
         return max(images, key=lambda image: _RANK.index(image.stage or ""), default=None)
 
 
-_USABLE = frozenset({"pending", "available"})
 _RANK = ("", "rejected", "candidate", "tested")
 
 

@@ -37,13 +37,11 @@ class FamilyObserver:
         """Observe what was baked of a family and what its channel points to, in two calls; its recipe is not read."""
         family = self.settings.families[name]
         parameter = channel_parameter(self.settings.channel_prefix, name, family.channel)
-        history = self.channels.history(parameter)
         return FamilyImages(
             family=family,
             baked=self.images.baked(family=name),
             parameter=parameter,
-            channel=history[0].image if history else None,
-            promoted=frozenset(entry.image for entry in history),
+            history=self.channels.history(parameter),
         )
 
     def observe(self, name: str) -> FamilyView:
@@ -64,8 +62,7 @@ class FamilyObserver:
             key=family_key(family, rendered.files, source.id),
             baked=known.baked,
             parameter=known.parameter,
-            channel=known.channel,
-            promoted=known.promoted,
+            history=known.history,
         )
 
     def source(self, family: Family) -> Image:

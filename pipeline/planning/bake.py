@@ -42,7 +42,7 @@ def plan_smoke(view: FamilyImages, *, image: ImageId | None, like: FleetView | N
         RefusedError: it was rejected, and a second test must not wash that off.
     """
     if image is None:
-        newest = next((found for found in view.baked if found.stage is Stage.CANDIDATE), None)
+        newest = next((found for found in view.baked if found.stage is Stage.CANDIDATE and found.usable), None)
         if newest is None:
             text = "no candidate waits for its smoke test; name an image with --image to test it again"
             return Plan(notes=(Note(target=view.family.name, text=text),))

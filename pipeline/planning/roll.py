@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from pipeline.errors import HeldError, NotPossible
-from pipeline.model.fleets import Group, Member, RefreshStatus, TemplateRef, TemplateVersion
+from pipeline.model.fleets import Group, Member, TemplateRef, TemplateVersion
 from pipeline.model.ids import ImageId
 from pipeline.model.settings import OnBusy
 from pipeline.model.steps import (
@@ -137,8 +137,7 @@ def _adopt(view: FleetView, image: ImageRef) -> Plan | None:
     if refresh is None:
         return None
     target = view.goal(refresh)
-    forward = refresh.status in {RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS, RefreshStatus.BAKING}
-    if forward and target is not None and target == image:
+    if refresh.status.forward and target is not None and target == image:
         name = view.settings.name
         step = AwaitRefresh(fleet=name, group=view.group.name, strategy=view.settings.strategy, refresh=refresh.id)
         why = f"refresh {refresh.id} already goes to {image} ({refresh.percentage} %)"

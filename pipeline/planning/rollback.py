@@ -11,8 +11,6 @@ from pipeline.model.steps import AwaitRefresh, Note, Plan, PlannedStep, RollBack
 from pipeline.model.views import FleetView
 from pipeline.planning.roll import refresh_steps, require_rollable, stale_members
 
-_FORWARD = {RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS, RefreshStatus.BAKING}
-
 
 def plan_rollback(view: FleetView, *, to: int | None = None, reject: bool = False) -> Plan:
     """Plan the way back.
@@ -58,7 +56,7 @@ def _during(view: FleetView, refresh: Refresh) -> tuple[PlannedStep, ...]:
     wait = PlannedStep(target=name, step=step, why="until every replaced instance is back")
     if refresh.status is RefreshStatus.ROLLBACK_IN_PROGRESS:
         return (wait,)
-    if refresh.status not in _FORWARD:
+    if not refresh.status.forward:
         raise NotPossible(
             f"Refresh {refresh.id} of group {group} is {refresh.status}; it can be rolled back no more.",
             hint=f"When it has ended, run: rebake rollback {name}",

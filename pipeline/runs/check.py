@@ -7,7 +7,6 @@ from functools import partial
 
 from pipeline.errors import CredentialsError, RebakeError
 from pipeline.model import names
-from pipeline.model.settings import Secret
 from pipeline.model.views import FamilyView
 from pipeline.planning.roll import require_rollable
 from pipeline.ports.builder import BuildRequest
@@ -75,7 +74,7 @@ def _valid(room: Room, view: FamilyView) -> Iterable[Finding]:
             run=room.run,
             image_name=names.image_name(family.name, tools.clock.now(), view.key),
             tags=room.settings.tags,
-            secrets={key: tools.secrets.reveal(it) for key, it in family.variables.items() if isinstance(it, Secret)},
+            secrets=tools.reveal(family),
         )
     )
     return (Finding(check=f"family {family.name}", ok=True, text="Packer accepts the template"),)

@@ -11,7 +11,6 @@ from pipeline.errors import NotPossible, RebakeError
 from pipeline.model.fleets import ChannelEntry, Refresh
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image
-from pipeline.model.names import channel_parameter
 from pipeline.model.views import FleetView
 from pipeline.runs.room import Room, require_known
 
@@ -63,15 +62,7 @@ def status(room: Room, only: str | None = None) -> tuple[FamilyStatus, ...]:
 
 def history(room: Room, only: str | None = None) -> tuple[FamilyHistory, ...]:
     """Report what was baked, promoted and rolled; AWS keeps refreshes for six weeks."""
-    return tuple(
-        FamilyHistory(
-            name=name,
-            images=room.tools.images.baked(family=name),
-            channel=room.tools.channels.history(_parameter(room, name)),
-            refreshes={fleet: _refreshes(room, fleet) for fleet in room.fleets_of(name)},
-        )
-        for name in _chosen(room, only)
-    )
+    return tuple(_history(room, name) for name in _chosen(room, only))
 
 
 def _chosen(room: Room, only: str | None) -> tuple[str, ...]:
@@ -90,19 +81,24 @@ def _refreshes(room: Room, fleet: str) -> tuple[Refresh, ...]:
         return ()  # a group that is gone has no history, and must not hide the others'
 
 
-def _parameter(room: Room, family: str) -> str:
-    return channel_parameter(room.settings.channel_prefix, family, room.settings.families[family].channel)
+def _history(room: Room, name: str) -> FamilyHistory:
+    known = room.images_of(name)
+    return FamilyHistory(
+        name=name,
+        images=known.baked,
+        channel=known.history,
+        refreshes={fleet: _refreshes(room, fleet) for fleet in room.fleets_of(name)},
+    )
 
 
 def _family(room: Room, name: str, only: str | None) -> FamilyStatus:
-    channel = room.tools.channels.current(_parameter(room, name))
-    baked = room.tools.images.baked(family=name)
+    known = room.images_of(name)
     fleets = [fleet for fleet in room.fleets_of(name) if only in {None, name, fleet}]
     return FamilyStatus(
         name=name,
-        channel=channel,
-        newest=baked[0] if baked else None,
-        fleets=tuple(_fleet(room, fleet, channel) for fleet in fleets),
+        channel=known.channel,
+        newest=known.baked[0] if known.baked else None,
+        fleets=tuple(_fleet(room, fleet, known.channel) for fleet in fleets),
     )
 
 

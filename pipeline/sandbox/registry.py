@@ -41,10 +41,9 @@ class Refusal(ServiceException):  # type: ignore[misc] # moto is not typed
     """An AWS error, as an exception of a module of ours: of its own modules moto wants the service by their names."""
 
 
-def refusal(code: str, message: str) -> Exception:
+def refusal(code: str, message: str) -> Refusal:
     """Make the exception that is answered as this AWS error."""
-    error: Exception = Refusal(code, message)
-    return error
+    return Refusal(code, message)
 
 
 def refuse_dry_run(parameters: Parameters) -> None:

@@ -22,7 +22,7 @@ from werkzeug.exceptions import HTTPException
 from pipeline.sandbox.answers import Answered
 from pipeline.sandbox.calls import Call, action_name, mutates
 from pipeline.sandbox.faults import Fault, FaultKind, error_code
-from pipeline.sandbox.registry import OPERATIONS, Parameters, Request, refusal
+from pipeline.sandbox.registry import OPERATIONS, Parameters, Refusal, Request, refusal
 from pipeline.sandbox.state import State, user_arn
 
 Answer = tuple[int, dict[str, Any], Any]
@@ -119,9 +119,10 @@ class Seam:
             except ServiceException as refused:
                 error = refused.code
                 return ActionResult(refused)
-            except NotImplementedError:
-                error = "UnsupportedOperation"
-                return ActionResult(refusal(error, f"The sandbox does not know {service}:{operation}."))
+            except NotImplementedError:  # moto's own word for what it lacks
+                unknown = _unknown(service, operation)
+                error = unknown.code
+                return ActionResult(unknown)
             return result
 
         token = self._token(response, request, service, operation)
@@ -162,14 +163,14 @@ class Seam:
 
         def native() -> Any:
             if method is None:
-                raise NotImplementedError
+                raise _unknown(service, operation)
             return _plain(method())
 
         function = OPERATIONS.get((service, operation))
         if function is None:
             # Of moto's Auto Scaling only the launch configurations are used: it knows nothing of the groups here.
             if method is None or (service == "autoscaling" and "LaunchConfiguration" not in operation):
-                raise NotImplementedError
+                raise _unknown(service, operation)
             return method()
         request = Request(
             state=self._state,
@@ -219,6 +220,10 @@ def _plain(result: Any) -> Any:
         return result.result
     text = result[-1] if isinstance(result, tuple) else result
     return json.loads(text) if isinstance(text, str) and text.startswith("{") else {}
+
+
+def _unknown(service: str, operation: str) -> Refusal:
+    return refusal("UnsupportedOperation", f"The sandbox does not know {service}:{operation}.")
 
 
 def _serialised(response: Any, result: Any) -> Answer:

@@ -95,6 +95,17 @@ def test_without_a_candidate_there_is_nothing_to_test() -> None:
     assert plan_smoke(nouns.family_view(nouns.image()), image=None, like=None).empty
 
 
+def test_a_candidate_that_turned_out_failed_is_passed_over() -> None:
+    """An AMI that AWS could not finish must not keep the one before it from being tested."""
+    failed, waiting = (
+        nouns.image(name, stage=Stage.CANDIDATE, state=state)
+        for name, state in (("ami-f", "failed"), ("ami-w", "available"))
+    )
+    step = plan_smoke(nouns.family_view(failed, waiting), image=None, like=None).steps[0].step
+    assert isinstance(step, SmokeTestImage)
+    assert step.image == "ami-w"
+
+
 def test_a_rejected_image_is_not_washed_clean() -> None:
     """No second smoke test makes a rejected image rollable."""
     with pytest.raises(RefusedError, match="stays so"):

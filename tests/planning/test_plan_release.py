@@ -96,7 +96,7 @@ def test_stragglers_of_a_roll_that_got_through_are_rolled() -> None:
 
 def test_a_channel_that_was_moved_back_stays_there() -> None:
     """What somebody promoted by hand is not promoted over, and the fleets are left alone."""
-    view = nouns.family_view(nouns.image(), channel=nouns.OLD, promoted=frozenset({nouns.OLD, nouns.NEW}))
+    view = nouns.family_view(nouns.image(), channel=nouns.OLD, earlier=(nouns.NEW,))
     plan = plan_release(view, [nouns.fleet_view(nouns.OLD)])
     assert plan.empty
     assert "rebake promote web --image ami-0new" in plan.notes[-1].text
