@@ -17,10 +17,10 @@ from pipeline.model.settings import (
     Family,
     FleetSettings,
     GroupByName,
-    RefreshStrategy,
     Settings,
     SourceOwned,
 )
+from pipeline.model.strategies import RefreshStrategy
 from pipeline.model.views import FamilyView, FleetView
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)

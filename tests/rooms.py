@@ -16,7 +16,8 @@ from pipeline.aws.session import Clients
 from pipeline.errors import RebakeError
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.outcomes import Package, SmokeReport, TestResult, Verdict
-from pipeline.model.settings import Family, FleetSettings, GroupByName, RefreshStrategy, Settings, SmokeSettings
+from pipeline.model.settings import Family, FleetSettings, GroupByName, Settings, SmokeSettings
+from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, ToolVersion
 from pipeline.ports.instances import Instance, RunCommand
 from pipeline.records.events import Recorder

@@ -13,7 +13,8 @@ from pipeline.aws.session import Clients
 from pipeline.errors import AccessDenied, CredentialsError, HeldError, NotFound, NotPossible, Throttled, Unavailable
 from pipeline.model.fleets import Activity, Group, Refresh, TemplateRef
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
-from pipeline.model.settings import GroupByName, GroupSelector, RefreshStrategy
+from pipeline.model.settings import GroupByName, GroupSelector
+from pipeline.model.strategies import RefreshStrategy
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, DesiredConfigurationTypeDef

@@ -9,7 +9,7 @@ from pipeline.aws.paging import tags_of
 from pipeline.errors import NotPossible, Unavailable
 from pipeline.model.fleets import Group, Member, Refresh, RefreshStatus, TemplateRef
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
-from pipeline.model.settings import OnBusy, RefreshStrategy
+from pipeline.model.strategies import OnBusy, RefreshStrategy
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.literals import ScaleInProtectedInstancesType, StandbyInstancesType

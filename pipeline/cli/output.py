@@ -7,18 +7,8 @@ from typing import assert_never
 
 from pipeline.execute.executor import tell
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped
-from pipeline.model.steps import (
-    AwaitRefresh,
-    BuildImage,
-    CreateTemplateVersion,
-    MoveChannel,
-    Plan,
-    RollBackRefresh,
-    SmokeTestImage,
-    StartRefresh,
-    Step,
-    TagImage,
-)
+from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, RollBackRefresh, StartRefresh
+from pipeline.model.steps import BuildImage, MoveChannel, Plan, SmokeTestImage, Step, TagImage
 
 _GAP = 2
 

@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 
 from pipeline.config.fields import Duration, Flag, Name, Percent, Section, lasting, shaped
 from pipeline.model.ids import GroupName
-from pipeline.model.settings import FleetSettings, GroupByName, GroupByTags, GroupSelector, OnBusy, RefreshStrategy
+from pipeline.model.settings import FleetSettings, GroupByName, GroupByTags, GroupSelector
+from pipeline.model.strategies import OnBusy, RefreshStrategy
 
 _ALL = 100
 _MAX_DEFAULT = 110

@@ -17,19 +17,8 @@ from pipeline.execute.refreshing import (
 from pipeline.execute.smoking import smoke_test_image
 from pipeline.execute.tools import Workbench
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped, StepResult
-from pipeline.model.steps import (
-    AwaitRefresh,
-    BuildImage,
-    CreateTemplateVersion,
-    MoveChannel,
-    Plan,
-    PlannedStep,
-    RollBackRefresh,
-    SmokeTestImage,
-    StartRefresh,
-    Step,
-    TagImage,
-)
+from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, RollBackRefresh, StartRefresh
+from pipeline.model.steps import BuildImage, MoveChannel, Plan, PlannedStep, SmokeTestImage, Step, TagImage
 from pipeline.ports.progress import EventKind
 
 

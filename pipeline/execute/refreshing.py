@@ -12,8 +12,8 @@ from pipeline.model import names
 from pipeline.model.fleets import Group, Refresh, RefreshStatus, TemplateVersion
 from pipeline.model.ids import GroupName, ImageId, RefreshId
 from pipeline.model.outcomes import Done, Failed, Outcome, RolledBack, Skipped
+from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, RollBackRefresh, StartRefresh
 from pipeline.model.settings import GroupByName
-from pipeline.model.steps import AwaitRefresh, CreateTemplateVersion, RollBackRefresh, StartRefresh
 
 _PACE = timedelta(seconds=15)
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from pipeline.errors import StepFailed
 from pipeline.model.ids import ImageId, RefreshId, RunId
+from pipeline.model.refs import Baked, Created, ImageRef, VersionRef
 from pipeline.model.settings import Family, Secret, Settings
-from pipeline.model.steps import Baked, Created, ImageRef, VersionRef
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.clock import Clock

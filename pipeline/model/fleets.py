@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, SnapshotId, TemplateId
+from pipeline.model.names import TAG_ORIGIN, Role, role_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class TemplateVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An instance of a group. ``lifecycle`` is AWS's word (InService, Pending, Standby, Terminating …)."""
+    """An instance of a group. ``lifecycle`` is AWS's word (InService, Pending, Standby, Warmed:Stopped …)."""
 
     id: InstanceId
     lifecycle: str
@@ -54,15 +55,17 @@ class Member:
     protected: bool = False
     template: TemplateRef | None = None
     image: ImageId | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """An Auto Scaling group as DescribeAutoScalingGroups shows it.
+    """An Auto Scaling group as DescribeAutoScalingGroups shows it. Sizes are units where it is weighted.
 
     ``template`` is None for a group on a launch configuration (``launch_configuration`` names it).
-    ``mixed`` says that it has a mixed-instances policy; ``override_templates`` that an override of it names a
-    launch template of its own; ``attribute_based`` that instance types are chosen by attributes.
+    ``mixed`` says that it has a mixed-instances policy; ``override_templates`` that an override of it names another
+    launch template than the group's; ``override_images`` are the images that each of its overrides names (None: none);
+    ``attribute_based`` that instance types are chosen by attributes. ``warm`` are the instances of its warm pool.
     """
 
     name: GroupName
@@ -73,8 +76,11 @@ class Group:
     launch_configuration: str = ""
     mixed: bool = False
     override_templates: bool = False
+    override_images: tuple[ImageId | None, ...] = ()
+    weighted: bool = False
     attribute_based: bool = False
     members: tuple[Member, ...] = ()
+    warm: tuple[Member, ...] = ()
     target_groups: tuple[str, ...] = ()
     suspended: tuple[str, ...] = ()
     health_check: str = "EC2"
@@ -90,6 +96,16 @@ class Group:
     def healthy(self) -> int:
         """How many members are in service and healthy."""
         return sum(member.healthy and member.lifecycle == "InService" for member in self.members)
+
+    @property
+    def role(self) -> Role | None:
+        """What it is in a blue-green rollout."""
+        return role_of(self.tags)
+
+    @property
+    def origin(self) -> GroupName:
+        """The group that its fleet began with: itself, unless it was made in a rollout."""
+        return GroupName(self.tags.get(TAG_ORIGIN, self.name))
 
 
 class RefreshStatus(StrEnum):
@@ -146,13 +162,20 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """A scaling activity: what the group tried, and AWS's own words on how it went."""
+    """A scaling activity: what the group tried, and AWS's own words on how it went.
+
+    ``launch`` says that it was to launch an instance, ``instance`` which one it was about, where AWS says so.
+    ``decoded`` is the cause of a failure and the next step in our words; empty where AWS's words say it best.
+    """
 
     at: datetime
     description: str
     status: str
     cause: str = ""
     message: str = ""
+    launch: bool = False
+    instance: InstanceId | None = None
+    decoded: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

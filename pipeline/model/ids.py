@@ -27,3 +27,6 @@ RunId = NewType("RunId", str)
 
 BakeKey = NewType("BakeKey", str)
 """64 hexadecimal digits: SHA-256 over everything that goes into an image."""
+
+TargetGroupArn = NewType("TargetGroupArn", str)
+"""``arn:…:targetgroup/…``"""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 
-from pipeline.model.ids import BakeKey, ImageId, RunId
+from pipeline.model.ids import BakeKey, GroupName, ImageId, RunId
 
 TAG_FAMILY = "rebake:family"
 TAG_BAKE_KEY = "rebake:bake-key"
@@ -14,6 +17,23 @@ TAG_SOURCE_IMAGE = "rebake:source-image"
 TAG_STAGE = "rebake:stage"
 TAG_SMOKE = "rebake:smoke"
 TAG_PURPOSE = "rebake:purpose"
+TAG_ROLE = "rebake:role"
+TAG_ORIGIN = "rebake:origin"
+TAG_RETIRE = "rebake:retire-after"
+TAG_UNDO = "rebake:undo"
+TAG_UNDO_ROUTE = "rebake:undo-route"
+
+
+class Role(StrEnum):
+    """What a group is in a blue-green rollout; the tag ``rebake:role``. A group without one is a fleet's own."""
+
+    GREEN = "green"
+    """It is to have the traffic."""
+    LIVE = "live"
+    """It was green, and has the traffic now."""
+    BLUE = "blue"
+    """It had the traffic, and is kept until its rollback window is over."""
+
 
 _TOKENS = uuid.UUID("0b6f1d1e-6a5c-5c0e-9a52-7a4be1f3c9d2")
 
@@ -50,3 +70,31 @@ def build_name(run: RunId, family: str) -> str:
 def client_token(*parts: str) -> str:
     """Derive the idempotency token of one change: the same change asks with the same token, on any machine."""
     return str(uuid.uuid5(_TOKENS, "\x1f".join(parts)))
+
+
+def role_of(tags: Mapping[str, str]) -> Role | None:
+    """Read a group's role; None for a group that plays none."""
+    value = tags.get(TAG_ROLE)
+    return Role(value) if value in set(Role) else None
+
+
+def green_name(origin: str, version: int) -> GroupName:
+    """Name a green group: after the group that the fleet began with and the launch template version it boots."""
+    return GroupName(f"{origin}-v{version}")
+
+
+def target_group_name(group: str) -> str:
+    """Name a green group's target group: 32 letters, digits and hyphens at most, and one name for one group."""
+    digest = hashlib.sha256(group.encode()).hexdigest()[:8]
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in group[:23])
+    return f"{plain.strip('-')}-{digest}".strip("-")
+
+
+def andon_parameter(prefix: str, scope: str) -> str:
+    """Name the SSM parameter of an andon cord; scopes are ``all``, ``group-<patch group>`` and ``fleet-<fleet>``."""
+    return f"{prefix.rstrip('/')}/andon/{scope}"
+
+
+def approval_parameter(prefix: str, run: str) -> str:
+    """Name the SSM parameter that holds the answer to a run that asks for approval."""
+    return f"{prefix.rstrip('/')}/approvals/{run}"

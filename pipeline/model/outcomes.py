@@ -49,7 +49,14 @@ class RolledBack:
     reason: str
 
 
-Outcome = Done | Skipped | Failed | Refused | RolledBack
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """The andon cord was pulled; ``reason`` says by whom and what became of what was under way."""
+
+    reason: str
+
+
+Outcome = Done | Skipped | Failed | Refused | RolledBack | Halted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,11 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import PurePath
 
+from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
+from pipeline.model.shares import Share
+from pipeline.model.strategies import OnHalt, Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,42 +186,46 @@ class GroupByTags:
 GroupSelector = GroupByName | GroupByTags
 
 
-class OnBusy(StrEnum):
-    """What a refresh does with instances that are protected from scale-in, or in standby (AWS's words)."""
-
-    WAIT = "Wait"
-    IGNORE = "Ignore"
-    REPLACE = "Replace"
-    """Refresh for protected, Terminate for standby instances."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshStrategy:
-    """An instance refresh; percentages are of desired capacity. Min and max are always both sent."""
-
-    min_healthy: int = 90
-    max_healthy: int = 110
-    warmup: timedelta | None = None
-    checkpoints: tuple[int, ...] = ()
-    checkpoint_delay: timedelta = timedelta(hours=1)
-    skip_matching: bool = True
-    auto_rollback: bool = True
-    soak: timedelta = timedelta()
-    alarms: tuple[str, ...] = ()
-    protected: OnBusy = OnBusy.WAIT
-    standby: OnBusy = OnBusy.WAIT
-    timeout: timedelta = timedelta(hours=4)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSettings:
-    """A fleet as configured; the group behind it is observed later."""
+    """A fleet as configured; the group behind it is observed later.
+
+    ``floor`` is how many healthy targets (or members, without a load balancer) must stay, of desired capacity.
+    """
 
     name: str
     family: str
     group: GroupSelector
-    strategy: RefreshStrategy
+    strategy: Strategy
     patch_group: str | None = None
+    gates: tuple[Gate, ...] = ()
+    floor: Share = Share(value=50, percent=True)
+    on_halt: OnHalt = OnHalt.ROLL_BACK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchGroup:
+    """Fleets that are patched together, as one wave.
+
+    ``concurrency`` is how many of them at once, ``max_errors`` how many may fail before no further one is begun.
+    ``canary`` goes first and alone. ``min_image_age`` is since the bake; ``soak_before`` since the wave before was done.
+    """
+
+    name: str
+    wave: int
+    concurrency: Share = Share(value=1)
+    max_errors: Share = Share(value=0)
+    canary: str | None = None
+    min_image_age: timedelta = timedelta()
+    soak_before: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The blast radius of one run: the share of all configured fleets, and of their instances, that it may touch."""
+
+    fleets: Share = Share(value=100, percent=True)
+    instances: Share = Share(value=100, percent=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,3 +238,5 @@ class Settings:
     tags: Mapping[str, str]
     families: Mapping[str, Family]
     fleets: Mapping[str, FleetSettings]
+    patch_groups: Mapping[str, PatchGroup] = field(default_factory=dict)
+    limits: Limits = Limits()

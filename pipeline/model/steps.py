@@ -7,36 +7,32 @@ them up; it decides nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from pipeline.errors import ExitCode
-from pipeline.model.ids import BakeKey, GroupName, ImageId, RefreshId, TemplateId
+from pipeline.model.ids import BakeKey, ImageId, TemplateId
 from pipeline.model.images import Stage
-from pipeline.model.settings import RefreshStrategy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Baked:
-    """The image that this plan bakes for the family."""
-
-    family: str
-
-    def __str__(self) -> str:
-        return f"the new {self.family} image"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
-    """The launch template version that this plan creates for the fleet."""
-
-    fleet: str
-
-    def __str__(self) -> str:
-        return "a new version"
-
-
-ImageRef = ImageId | Baked
-VersionRef = int | Created
+from pipeline.model.refs import ImageRef
+from pipeline.model.rollouts import (
+    AwaitRefresh,
+    AwaitTargetsHealthy,
+    CancelRefresh,
+    CheckGate,
+    CreateGreen,
+    CreateTemplateVersion,
+    Drain,
+    HoldZones,
+    NameLive,
+    PutBack,
+    RetireGroup,
+    RollBackRefresh,
+    ShiftTraffic,
+    Soak,
+    StartRefresh,
+    UpdateStack,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,64 +80,27 @@ class MoveChannel:
     previous: ImageId | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateTemplateVersion:
-    """Make a launch template version from a pinned source version, with another image."""
-
-    fleet: str
-    family: str
-    template: TemplateId
-    source_version: int
-    image: ImageRef
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartRefresh:
-    """Start an instance refresh towards a numbered version, or adopt one that already goes there.
-
-    ``saved`` is the version that stood on the group when the plan was made. ``undo``: an interruption has AWS roll
-    the refresh back; a way back is left running instead.
-    """
-
-    fleet: str
-    group: GroupName
-    template: TemplateId
-    saved: int
-    version: VersionRef
-    strategy: RefreshStrategy
-    auto_rollback: bool
-    undo: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwaitRefresh:
-    """Wait for the group's refresh to end. ``refresh`` names one that runs already; None: the one just started."""
-
-    fleet: str
-    group: GroupName
-    strategy: RefreshStrategy
-    refresh: RefreshId | None = None
-    undo: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollBackRefresh:
-    """Ask AWS to roll the running refresh back."""
-
-    fleet: str
-    group: GroupName
-    refresh: RefreshId
-
-
 Step = (
     BuildImage
     | SmokeTestImage
     | TagImage
     | MoveChannel
     | CreateTemplateVersion
+    | HoldZones
+    | CancelRefresh
     | StartRefresh
     | AwaitRefresh
     | RollBackRefresh
+    | CreateGreen
+    | AwaitTargetsHealthy
+    | ShiftTraffic
+    | Soak
+    | Drain
+    | CheckGate
+    | NameLive
+    | RetireGroup
+    | PutBack
+    | UpdateStack
 )
 
 
@@ -168,16 +127,49 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """What happens to one fleet, in this order."""
+
+    fleet: str
+    steps: tuple[PlannedStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wave:
+    """Fleets that are rolled together, ``concurrency`` of them at once.
+
+    No further lane is begun once more than ``max_errors`` have failed, and no later wave. It waits ``soak_before``
+    from the end of the wave before, and until ``not_before``.
+    """
+
+    name: str
+    lanes: tuple[Lane, ...]
+    concurrency: int = 1
+    max_errors: int = 0
+    soak_before: timedelta = timedelta()
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Steps in the order they will be executed. An empty plan means: nothing to do."""
+    """Steps in the order they will be executed, then waves in theirs. An empty plan means: nothing to do."""
 
     steps: tuple[PlannedStep, ...] = ()
+    waves: tuple[Wave, ...] = ()
     notes: tuple[Note, ...] = ()
+
+    @property
+    def every(self) -> Iterator[PlannedStep]:
+        """All steps, those of the waves too, in the order in which they can begin at the earliest."""
+        yield from self.steps
+        for wave in self.waves:
+            for lane in wave.lanes:
+                yield from lane.steps
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not self.steps
+        return next(self.every, None) is None
 
     @property
     def blocked(self) -> tuple[Note, ...]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.model.fleets import ChannelEntry, Group, Refresh, TemplateVersion
-from pipeline.model.ids import BakeKey, ImageId, RefreshId
+from pipeline.model.ids import BakeKey, ImageId, RefreshId, TargetGroupArn
 from pipeline.model.images import Image
+from pipeline.model.names import Role
 from pipeline.model.settings import Family, FleetSettings
+from pipeline.model.traffic import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +52,44 @@ _RANK = ("", "rejected", "candidate", "tested")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A group beside the fleet's own in a blue-green rollout, with its target group.
+
+    ``version`` is the launch template version saved on it; None when that is gone. ``targets`` None: it was deleted.
+    """
+
+    group: Group
+    targets: TargetGroupArn | None
+    version: TemplateVersion | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficView:
+    """A blue-green fleet's route, its own target group, and the other groups of it.
+
+    ``elsewhere`` lists the listeners and rules besides the route that forward to its target group, ``obstacles`` what
+    of its group cannot be copied.
+    """
+
+    route: Route
+    targets: TargetGroupArn
+    others: tuple[Side, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+
+    def side(self, role: Role) -> Side | None:
+        """The other group in this role."""
+        return next((side for side in self.others if side.group.role is role), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetView:
     """A fleet: its group, the launch template version saved on it, and its refreshes (newest first).
 
     ``version`` is None for a group without a launch template; ``versions`` are the template's, newest first.
     ``images`` holds what is known of the images in use; an image that was deregistered is missing there.
-    ``goals`` says which image each refresh goes or went to, where that is known.
+    ``goals`` says which image each refresh goes or went to, where that is known. ``traffic`` is observed only of
+    blue-green fleets.
     """
 
     settings: FleetSettings
@@ -65,6 +99,12 @@ class FleetView:
     refreshes: tuple[Refresh, ...] = ()
     goals: Mapping[RefreshId, ImageId] = field(default_factory=dict)
     images: Mapping[ImageId, Image] = field(default_factory=dict)
+    traffic: TrafficView | None = None
+
+    @property
+    def name(self) -> str:
+        """The fleet's name."""
+        return self.settings.name
 
     @property
     def active(self) -> Refresh | None:

@@ -5,15 +5,8 @@ from __future__ import annotations
 from pipeline.errors import ExitCode, NotFound, NotOurs, NotPossible, RefusedError
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image, Stage
-from pipeline.model.steps import (
-    BuildImage,
-    ImageRef,
-    MoveChannel,
-    Note,
-    Plan,
-    PlannedStep,
-    SmokeTestImage,
-)
+from pipeline.model.refs import ImageRef
+from pipeline.model.steps import BuildImage, MoveChannel, Note, Plan, PlannedStep, SmokeTestImage
 from pipeline.model.views import FamilyImages, FamilyView, FleetView
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pipeline.errors import ExitCode, RebakeError
 from pipeline.model.fleets import RefreshStatus
 from pipeline.model.images import Stage
-from pipeline.model.steps import Baked, ImageRef, Note, Plan, PlannedStep
+from pipeline.model.refs import Baked, ImageRef
+from pipeline.model.steps import Note, Plan, PlannedStep
 from pipeline.model.views import FamilyView, FleetView
 from pipeline.planning.bake import plan_bake, promotion_step, smoke_step
 from pipeline.planning.roll import plan_roll, stale_members

@@ -7,18 +7,10 @@ from collections import Counter
 from pipeline.errors import HeldError, NotPossible
 from pipeline.model.fleets import Group, Member, TemplateRef, TemplateVersion
 from pipeline.model.ids import ImageId
-from pipeline.model.settings import OnBusy
-from pipeline.model.steps import (
-    AwaitRefresh,
-    Created,
-    CreateTemplateVersion,
-    ImageRef,
-    Note,
-    Plan,
-    PlannedStep,
-    StartRefresh,
-    VersionRef,
-)
+from pipeline.model.refs import Created, ImageRef, VersionRef
+from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, StartRefresh
+from pipeline.model.steps import Note, Plan, PlannedStep
+from pipeline.model.strategies import OnBusy
 from pipeline.model.views import FleetView
 
 _BLOCKING = {"Launch", "Terminate", "InstanceRefresh"}

@@ -7,7 +7,8 @@ from pipeline.model.fleets import Refresh, RefreshStatus, TemplateVersion
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.names import template_origin
-from pipeline.model.steps import AwaitRefresh, Note, Plan, PlannedStep, RollBackRefresh, TagImage
+from pipeline.model.rollouts import AwaitRefresh, RollBackRefresh
+from pipeline.model.steps import Note, Plan, PlannedStep, TagImage
 from pipeline.model.views import FleetView
 from pipeline.planning.roll import refresh_steps, require_rollable, stale_members
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pipeline.model.fleets import Activity, Group, Refresh, TemplateVersion
-from pipeline.model.ids import GroupName, ImageId, RefreshId, TemplateId
-from pipeline.model.settings import GroupSelector, RefreshStrategy
+from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
+from pipeline.model.settings import GroupSelector
+from pipeline.model.strategies import RefreshStrategy
 
 
 class Fleets(Protocol):
@@ -31,13 +33,17 @@ class Fleets(Protocol):
         *,
         template: TemplateId,
         version: int,
+        image: ImageId | None,
         strategy: RefreshStrategy,
         auto_rollback: bool,
     ) -> RefreshId:
         """Start a refresh with a desired configuration, explicit minimum and maximum health.
 
+        ``image`` is written into the overrides of a mixed-instances policy that name one themselves.
+
         Raises:
             HeldError: another refresh runs already.
+            Unavailable: the group is being changed otherwise (ResourceContention), or AWS cannot answer.
             NotPossible: AWS refuses the combination; its words are in the message.
         """
         ...
@@ -55,7 +61,15 @@ class Fleets(Protocol):
         ...
 
     def activities(self, group: GroupName) -> tuple[Activity, ...]:
-        """List the last hundred scaling activities, newest first."""
+        """List the last hundred scaling activities, newest first, with the cause of a failed one decoded."""
+        ...
+
+    def impaired(self, members: Sequence[InstanceId]) -> frozenset[InstanceId]:
+        """Tell which of these instances fail EC2's status checks; ones that are gone do not."""
+        ...
+
+    def sizes(self) -> Mapping[GroupName, int]:
+        """Tell the desired capacity of every group of the account and region."""
         ...
 
 

@@ -7,7 +7,8 @@ from typing import assert_never
 from pipeline.errors import ExitCode, Interrupted
 from pipeline.execute.executor import execute
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped
-from pipeline.model.steps import AwaitRefresh, Plan
+from pipeline.model.rollouts import AwaitRefresh
+from pipeline.model.steps import Plan
 from pipeline.runs.room import Room
 
 

@@ -17,7 +17,8 @@ from pipeline.aws.templates import Ec2Templates
 from pipeline.model.fleets import Group, RefreshStatus, TemplateVersion
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
 from pipeline.model.images import Architecture, Image
-from pipeline.model.settings import GroupByName, RefreshStrategy
+from pipeline.model.settings import GroupByName
+from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.channels import Channels
 from pipeline.ports.fleets import Fleets, Templates
 from pipeline.ports.images import Images

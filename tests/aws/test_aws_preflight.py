@@ -13,16 +13,8 @@ from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.session import Clients
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
-from pipeline.model.settings import (
-    Baseline,
-    BuildSettings,
-    Connect,
-    Family,
-    FleetSettings,
-    GroupByName,
-    RefreshStrategy,
-    SourcePinned,
-)
+from pipeline.model.settings import Baseline, BuildSettings, Connect, Family, FleetSettings, GroupByName, SourcePinned
+from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.preflight import Finding
 
 AT = datetime(2026, 10, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from pipeline.aws.session import Clients
 from pipeline.errors import AccessDenied, HeldError, NotPossible, Unavailable
 from pipeline.model.fleets import Group, RefreshStatus, TemplateRef
 from pipeline.model.ids import GroupName, TemplateId
-from pipeline.model.settings import OnBusy, RefreshStrategy
+from pipeline.model.strategies import OnBusy, RefreshStrategy
 
 WEB = GroupName("web")
 TEMPLATE = TemplateId("lt-0abc")

@@ -15,7 +15,8 @@ from pipeline.errors import ExitCode
 from pipeline.model.ids import RunId
 from pipeline.model.images import Stage
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped, StepResult
-from pipeline.model.steps import Note, Plan, RollBackRefresh, Step, TagImage
+from pipeline.model.rollouts import RollBackRefresh
+from pipeline.model.steps import Note, Plan, Step, TagImage
 from pipeline.planning.packages import ChangeKind, PackageChange
 from pipeline.planning.release import plan_release
 from pipeline.planning.rollback import plan_rollback

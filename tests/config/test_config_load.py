@@ -14,7 +14,6 @@ from pipeline.model.settings import (
     GroupByName,
     GroupByTags,
     HttpProbe,
-    OnBusy,
     Secret,
     ShellStep,
     SourceChannel,
@@ -23,6 +22,7 @@ from pipeline.model.settings import (
     SourcePinned,
     TcpProbe,
 )
+from pipeline.model.strategies import OnBusy
 
 Write = Callable[[str], Path]
 

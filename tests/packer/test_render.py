@@ -10,16 +10,7 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.model.images import Architecture
-from pipeline.model.settings import (
-    AnsibleStep,
-    Baseline,
-    BuildSettings,
-    Connect,
-    Family,
-    FileStep,
-    Secret,
-    ShellStep,
-)
+from pipeline.model.settings import AnsibleStep, Baseline, BuildSettings, Connect, Family, FileStep, Secret, ShellStep
 from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.recipe import render_recipe
 from pipeline.packer.templates import builtin_names, builtin_templates

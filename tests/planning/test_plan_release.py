@@ -6,7 +6,8 @@ import pytest
 from pipeline.errors import ExitCode
 from pipeline.model.fleets import RefreshStatus, TemplateRef
 from pipeline.model.images import Stage
-from pipeline.model.steps import Baked, MoveChannel, SmokeTestImage
+from pipeline.model.refs import Baked
+from pipeline.model.steps import MoveChannel, SmokeTestImage
 from pipeline.model.views import FamilyView, FleetView
 from pipeline.planning.release import merge, plan_release
 

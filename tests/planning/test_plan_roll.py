@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pipeline.errors import HeldError, NotPossible
 from pipeline.model.fleets import RefreshStatus, TemplateRef
 from pipeline.model.ids import ImageId
-from pipeline.model.settings import OnBusy
-from pipeline.model.steps import AwaitRefresh, Baked, Created, CreateTemplateVersion, StartRefresh
+from pipeline.model.refs import Baked, Created
+from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, StartRefresh
+from pipeline.model.strategies import OnBusy
 from pipeline.model.views import FleetView
 from pipeline.planning.roll import describe_members, plan_roll
 

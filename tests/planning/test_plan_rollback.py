@@ -9,7 +9,8 @@ import pytest
 from pipeline.errors import NotPossible
 from pipeline.model.fleets import RefreshStatus
 from pipeline.model.images import Stage
-from pipeline.model.steps import AwaitRefresh, RollBackRefresh, StartRefresh, TagImage
+from pipeline.model.rollouts import AwaitRefresh, RollBackRefresh, StartRefresh
+from pipeline.model.steps import TagImage
 from pipeline.model.views import FleetView
 from pipeline.planning.rollback import plan_rollback
 

@@ -9,7 +9,8 @@ import pytest
 from pipeline.errors import ExitCode, HeldError, Interrupted, RebakeError
 from pipeline.model.ids import GroupName
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped, StepResult
-from pipeline.model.steps import AwaitRefresh, BuildImage, Note, Plan, PlannedStep
+from pipeline.model.rollouts import AwaitRefresh
+from pipeline.model.steps import BuildImage, Note, Plan, PlannedStep
 from pipeline.runs.apply import exit_code
 
 BAKE = BuildImage(family="web", bake_key=nouns.KEY, source_image=nouns.SOURCE)

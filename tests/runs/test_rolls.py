@@ -14,7 +14,8 @@ from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.names import TAG_FAMILY, TAG_STAGE
 from pipeline.model.outcomes import Done, Failed, RolledBack, RunResult
-from pipeline.model.steps import AwaitRefresh, CreateTemplateVersion, Plan, StartRefresh
+from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, StartRefresh
+from pipeline.model.steps import Plan
 from pipeline.ports.progress import Event, EventKind
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code

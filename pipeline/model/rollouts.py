@@ -1,0 +1,194 @@
+"""The steps that replace a fleet: launch template versions, instance refreshes, blue-green, and what stops them.
+
+A blue-green step finds its pair by the fleet's name, as CreateGreen has made or found it; a way back, which makes
+nothing, states the pair itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipeline.model.gates import Gate
+from pipeline.model.ids import GroupName, RefreshId, TemplateId
+from pipeline.model.names import Role
+from pipeline.model.refs import ImageRef, VersionRef
+from pipeline.model.strategies import BlueGreen, RefreshStrategy
+from pipeline.model.traffic import Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTemplateVersion:
+    """Make a launch template version from a pinned source version, with another image."""
+
+    fleet: str
+    family: str
+    template: TemplateId
+    source_version: int
+    image: ImageRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldZones:
+    """Protect the members outside one zone from being replaced, and nobody inside it."""
+
+    fleet: str
+    group: GroupName
+    zone: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRefresh:
+    """Cancel a refresh that goes elsewhere, and wait until AWS has let go of it; what it replaced stays."""
+
+    fleet: str
+    group: GroupName
+    refresh: RefreshId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRefresh:
+    """Start an instance refresh towards a numbered version, or adopt one that already goes there.
+
+    ``saved`` is the version that stands on the group when it starts. ``undo``: an interruption has the refresh
+    undone; a way back is left running instead. ``cancel``: AWS's roll-back would lead nowhere (the group is saved on
+    the new version already), so that undoing means to cancel it and to go back by another refresh. ``image`` is what overrides that name
+    an image themselves are given.
+    """
+
+    fleet: str
+    group: GroupName
+    template: TemplateId
+    saved: VersionRef
+    version: VersionRef
+    strategy: RefreshStrategy
+    auto_rollback: bool
+    undo: bool = True
+    cancel: bool = False
+    image: ImageRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitRefresh:
+    """Watch the group's refresh to its end, and undo it as soon as a gate refuses or too many new instances fail.
+
+    ``refresh`` names one that runs already; None: the one just started. ``undo`` and ``cancel`` as in StartRefresh.
+    """
+
+    fleet: str
+    group: GroupName
+    strategy: RefreshStrategy
+    refresh: RefreshId | None = None
+    undo: bool = True
+    cancel: bool = False
+    gates: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackRefresh:
+    """Ask AWS to roll the running refresh back."""
+
+    fleet: str
+    group: GroupName
+    refresh: RefreshId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateGreen:
+    """Bring up a green group of blue's size and shape, in a target group of its own at weight 0; or adopt it.
+
+    ``blue`` is pinned to its size meanwhile. ``origin`` is the group that the fleet began with.
+    """
+
+    fleet: str
+    blue: GroupName
+    origin: GroupName
+    template: TemplateId
+    version: VersionRef
+    strategy: BlueGreen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitTargetsHealthy:
+    """Wait until green has at least blue's size in targets that the load balancer finds healthy."""
+
+    fleet: str
+    within: timedelta
+    pair: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftTraffic:
+    """Give green so many percent of what the two groups of the pair have together."""
+
+    fleet: str
+    percent: int
+    pair: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Soak:
+    """Wait and watch: a gate that refuses ends it at once, and at its end every gate must pass."""
+
+    fleet: str
+    duration: timedelta
+    gates: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """Wait until nobody can hold on to blue any more: stickiness of the route and of its targets, deregistration."""
+
+    fleet: str
+    pair: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckGate:
+    """Let the fleet's rollout go on only when every gate passes; one that stays unknown too long refuses."""
+
+    fleet: str
+    gates: tuple[Gate, ...]
+    patience: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameLive:
+    """Write down that green is the fleet's group now, and until when blue is kept."""
+
+    fleet: str
+    keep: timedelta
+    pair: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetireGroup:
+    """Remove a group that has no traffic: delete one that was made for a rollout, empty one that stands.
+
+    Not before its rollback window is over. ``role`` is what it must still be: another run may have changed its mind.
+    """
+
+    fleet: str
+    role: Role
+    pair: Pair | None = None
+    standing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutBack:
+    """Undo on a group what its own tag says was changed, and take the tag away."""
+
+    fleet: str
+    group: GroupName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateStack:
+    """Give the image to a parameter of the stack that owns the group, by change set, and wait for the stack."""
+
+    fleet: str
+    stack: str
+    parameter: str
+    image: ImageRef
+    timeout: timedelta
