@@ -16,7 +16,10 @@ from pipeline.aws.failures import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_service_quotas import ServiceQuotasClient
@@ -79,6 +82,24 @@ class Clients:
     def autoscaling(self) -> AutoScalingClient:
         """Auto Scaling groups and instance refreshes."""
         client: AutoScalingClient = self._client("autoscaling")
+        return client
+
+    @property
+    def elbv2(self) -> ElasticLoadBalancingv2Client:
+        """Application and network load balancers."""
+        client: ElasticLoadBalancingv2Client = self._client("elbv2")
+        return client
+
+    @property
+    def cloudwatch(self) -> CloudWatchClient:
+        """Alarms and metrics."""
+        client: CloudWatchClient = self._client("cloudwatch")
+        return client
+
+    @property
+    def cloudformation(self) -> CloudFormationClient:
+        """Stacks and change sets."""
+        client: CloudFormationClient = self._client("cloudformation")
         return client
 
     @property

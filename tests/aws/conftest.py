@@ -12,7 +12,10 @@ from pipeline.aws.session import Clients, connect
 from pipeline.sandbox.clock import ManualClock
 from pipeline.sandbox.cloud import Cloud
 
-_SERVICES = ("autoscaling", "ec2", "iam", "kms", "quotas", "secretsmanager", "ssm", "sts")
+_SERVICES = (
+    *("autoscaling", "cloudformation", "cloudwatch", "ec2", "elbv2", "iam", "kms", "quotas", "secretsmanager"),
+    *("ssm", "sts"),
+)
 
 
 @pytest.fixture(scope="session")
