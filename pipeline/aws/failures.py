@@ -71,8 +71,7 @@ _UNAVAILABLE = frozenset(
 _CAPACITY_HINT = "Name further instance types, or a subnet in another zone, and run again."
 _QUOTA_HINT = "Ask for a higher quota (Service Quotas, Amazon EC2) or free capacity, and run again."
 
-# Launches that AWS understood and could not carry out: code -> (cause, next step).
-_LAUNCH_FAILURES = {
+LAUNCH_FAILURES = {
     "InsufficientInstanceCapacity": ("AWS has no capacity left for this instance type in this zone", _CAPACITY_HINT),
     "InsufficientHostCapacity": ("the dedicated hosts have no capacity left", _CAPACITY_HINT),
     "InsufficientFreeAddressesInSubnet": ("the subnet has no free address left", "Choose another subnet."),
@@ -80,8 +79,11 @@ _LAUNCH_FAILURES = {
     "VcpuLimitExceeded": ("the account's vCPU quota is reached", _QUOTA_HINT),
     "MaxSpotInstanceCountExceeded": ("the account's Spot quota is reached", _QUOTA_HINT),
     "VolumeLimitExceeded": ("the account's volume storage quota is reached", _QUOTA_HINT),
+    "SpotMaxPriceTooLow": ("the Spot price is above the maximum price", "Raise the maximum price, or remove it."),
+    "UnfulfillableCapacity": ("AWS has no Spot capacity left that matches", _CAPACITY_HINT),
     "Unsupported": ("the zone does not offer this instance type", _CAPACITY_HINT),
 }
+"""Launches that AWS understood and could not carry out: code -> (cause, next step)."""
 
 _HINTS = {
     "InvalidInstanceId": "The instance must run, with its SSM agent online (see ssm:DescribeInstanceInformation).",
@@ -131,8 +133,8 @@ def launch_failure(code: str, words: str) -> StepFailed | None:
             f"AWS could not create the instance's encrypted volume: {words}.",
             hint="The KMS key must be enabled and its policy must let whoever launches use it (kms:CreateGrant).",
         )
-    if bare in _LAUNCH_FAILURES:
-        cause, hint = _LAUNCH_FAILURES[bare]
+    if bare in LAUNCH_FAILURES:
+        cause, hint = LAUNCH_FAILURES[bare]
         return StepFailed(f"AWS could not launch the instance: {cause} ({bare}).", hint=hint)
     return None
 
