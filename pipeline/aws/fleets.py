@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
+from pipeline.aws.activities import activity_of
+from pipeline.aws.configurations import configuration
 from pipeline.aws.failures import translated
-from pipeline.aws.paging import batches, tag_filters
-from pipeline.aws.refreshes import group_of, preferences, refresh_of, with_template
+from pipeline.aws.groups import named, read, selected, standing
+from pipeline.aws.paging import tag_filters
+from pipeline.aws.refreshes import preferences, refresh_of
 from pipeline.aws.session import Clients
 from pipeline.errors import AccessDenied, CredentialsError, HeldError, NotFound, NotPossible, Throttled, Unavailable
 from pipeline.model.fleets import Activity, Group, Refresh, TemplateRef
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
-from pipeline.model.settings import GroupByName, GroupSelector
+from pipeline.model.names import TAG_ORIGIN
+from pipeline.model.settings import GroupSelector
 from pipeline.model.strategies import RefreshStrategy
 
-if TYPE_CHECKING:
-    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, DesiredConfigurationTypeDef
-
-# The largest page of DescribeInstanceRefreshes and DescribeScalingActivities.
+# The largest page of DescribeAutoScalingGroups, DescribeInstanceRefreshes and DescribeScalingActivities.
 _PAGE = 100
-_NAMED_AT_MOST = 5
+# DescribeInstanceStatus has no filter for instance ids, and one unknown id among its InstanceIds fails the whole call.
+_IMPAIRED = ("instance-status.status", "system-status.status")
 
 
 class AutoScalingFleets:
@@ -31,42 +33,42 @@ class AutoScalingFleets:
         self._clients = clients
 
     def find(self, selector: GroupSelector) -> Group:
-        """Fetch the one group that the selector means, with its members and their images.
+        """Fetch the one group that the selector means, with its members, its warm pool and their images.
 
-        A member whose instance is gone already keeps ``image`` None.
+        A fleet that was replaced blue-green is the group that has the traffic, whatever that is called now.
 
         Raises:
             NotFound: no group matches.
-            NotPossible: more than one group carries the tags.
+            NotPossible: more than one group matches.
         """
-        entry = self.describe(selector)
-        ids = [InstanceId(member["InstanceId"]) for member in entry.get("Instances", [])]
-        return group_of(entry, self._images_of(ids))
+        return read(self._clients, [selected(self._clients, selector)])[0]
 
-    @translated("autoscaling")
-    def describe(self, selector: GroupSelector) -> AutoScalingGroupTypeDef:
-        """Describe the one group that the selector means, in AWS's own shape; raises as `find` does."""
-        paginator = self._clients.autoscaling.get_paginator("describe_auto_scaling_groups")
-        if isinstance(selector, GroupByName):
-            words = f"named {selector.name}"
-            pages = paginator.paginate(AutoScalingGroupNames=[selector.name])
-        else:
-            words = "with the tags " + ", ".join(f"{key}={value}" for key, value in selector.tags.items())
-            pages = paginator.paginate(Filters=tag_filters(selector.tags))
-        # "Status" is set only on a group that is being deleted: for us it is gone.
-        found = [entry for page in pages for entry in page["AutoScalingGroups"] if not entry.get("Status")]
-        if not found:
-            raise NotFound(
-                f"There is no Auto Scaling group {words} in {self._clients.region}.",
-                hint="Check the fleet's group, the region and the account.",
-            )
-        if len(found) > 1:
-            names = ", ".join(sorted(entry["AutoScalingGroupName"] for entry in found)[:_NAMED_AT_MOST])
-            raise NotPossible(
-                f"{len(found)} Auto Scaling groups exist {words}: {names}.",
-                hint="A fleet is one group: add a tag that tells them apart, or name the group.",
-            )
-        return found[0]
+    def siblings(self, origin: GroupName) -> tuple[Group, ...]:
+        """List the group of this name and all groups that rollouts of its fleet have made, whatever their role."""
+        entries = [
+            *standing(self._clients, AutoScalingGroupNames=[origin]),
+            *standing(self._clients, Filters=tag_filters({TAG_ORIGIN: origin})),
+        ]
+        return read(self._clients, list({entry["AutoScalingGroupName"]: entry for entry in entries}.values()))
+
+    def sizes(self) -> Mapping[GroupName, int]:
+        """Tell the desired capacity of every group of the account and region."""
+        entries = standing(self._clients, PaginationConfig={"PageSize": _PAGE})
+        return {GroupName(entry["AutoScalingGroupName"]): entry["DesiredCapacity"] for entry in entries}
+
+    @translated("ec2")
+    def impaired(self, members: Sequence[InstanceId]) -> frozenset[InstanceId]:
+        """Tell which of these instances fail EC2's status checks; ones that are gone do not."""
+        if not members:
+            return frozenset()
+        paginator = self._clients.ec2.get_paginator("describe_instance_status")
+        failing = frozenset(
+            InstanceId(entry["InstanceId"])
+            for name in _IMPAIRED
+            for page in paginator.paginate(Filters=[{"Name": name, "Values": ["impaired"]}])
+            for entry in page["InstanceStatuses"]
+        )
+        return failing.intersection(members)
 
     @translated("autoscaling")
     def refreshes(self, group: GroupName) -> tuple[Refresh, ...]:
@@ -95,6 +97,7 @@ class AutoScalingFleets:
         *,
         template: TemplateId,
         version: int,
+        image: ImageId | None,
         strategy: RefreshStrategy,
         auto_rollback: bool,
     ) -> RefreshId:
@@ -105,9 +108,10 @@ class AutoScalingFleets:
 
         Raises:
             HeldError: another refresh runs already.
-            NotPossible: AWS refuses the combination, or the group's overrides choose images of their own.
+            Unavailable: the group is being changed otherwise, or AWS cannot answer; no refresh of ours has started.
+            NotPossible: AWS refuses the combination, or the group's overrides boot what this refresh cannot replace.
         """
-        desired = self._desired(group, template, version)
+        desired = self._desired(group, template, version, image, strategy)
         try:
             return self._start(group.name, desired, strategy, auto_rollback=auto_rollback)
         except (AccessDenied, CredentialsError, Throttled):
@@ -115,7 +119,8 @@ class AutoScalingFleets:
         except (HeldError, Unavailable):
             wanted = TemplateRef(id=template, version=str(version))
             for refresh in self.refreshes(group.name):
-                if refresh.desired == wanted and not refresh.status.ended:
+                # One that is being cancelled or rolled back goes away from there.
+                if refresh.desired == wanted and refresh.status.forward:
                     return refresh.id
             raise
 
@@ -138,50 +143,29 @@ class AutoScalingFleets:
 
     @translated("autoscaling")
     def activities(self, group: GroupName) -> tuple[Activity, ...]:
-        """List the last hundred scaling activities, newest first."""
+        """List the last hundred scaling activities, newest first, with the cause of a failed one decoded."""
         answer = self._clients.autoscaling.describe_scaling_activities(AutoScalingGroupName=group, MaxRecords=_PAGE)
-        activities = [
-            Activity(
-                at=entry["StartTime"],
-                description=entry.get("Description", ""),
-                status=entry["StatusCode"],
-                cause=entry["Cause"],
-                message=entry.get("StatusMessage", ""),
-            )
-            for entry in answer["Activities"]
-        ]
+        activities = map(activity_of, answer["Activities"])
         return tuple(sorted(activities, key=lambda activity: activity.at, reverse=True))
 
-    @translated("ec2")
-    def _images_of(self, ids: Iterable[InstanceId]) -> dict[InstanceId, ImageId]:
-        # By filter: among InstanceIds, one instance that has just vanished would fail the whole call.
-        images: dict[InstanceId, ImageId] = {}
-        paginator = self._clients.ec2.get_paginator("describe_instances")
-        for batch in batches(sorted(ids)):
-            for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": batch}]):
-                for reservation in page["Reservations"]:
-                    for entry in reservation["Instances"]:
-                        images[InstanceId(entry["InstanceId"])] = ImageId(entry["ImageId"])
-        return images
-
-    def _desired(self, group: Group, template: TemplateId, version: int) -> DesiredConfigurationTypeDef:
-        if not group.mixed:
-            return {"LaunchTemplate": {"LaunchTemplateId": template, "Version": str(version)}}
-        policy = self.describe(GroupByName(name=group.name)).get("MixedInstancesPolicy", {})
-        return {"MixedInstancesPolicy": with_template(group.name, policy, template, version)}
+    def _desired(
+        self, group: Group, template: TemplateId, version: int, image: ImageId | None, strategy: RefreshStrategy
+    ) -> Any:
+        entry: Any = named(self._clients, group.name) if group.mixed else {}
+        desired = configuration(self._clients, entry, template, version, image=image, everywhere=strategy.root_volume)
+        overrides = desired.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("Overrides", [])
+        if any("InstanceRequirements" in override for override in overrides):
+            raise NotPossible(
+                f"The group {group.name} chooses instance types by attributes, which no refresh to a version supports.",
+                hint="List the instance types in the mixed-instances policy.",
+            )
+        return desired
 
     @translated("autoscaling")
-    def _start(
-        self,
-        group: GroupName,
-        desired: DesiredConfigurationTypeDef,
-        strategy: RefreshStrategy,
-        *,
-        auto_rollback: bool,
-    ) -> RefreshId:
+    def _start(self, group: GroupName, desired: Any, strategy: RefreshStrategy, *, auto_rollback: bool) -> RefreshId:
         answer = self._clients.autoscaling.start_instance_refresh(
             AutoScalingGroupName=group,
-            Strategy="Rolling",
+            Strategy="ReplaceRootVolume" if strategy.root_volume else "Rolling",
             DesiredConfiguration=desired,
             Preferences=preferences(strategy, auto_rollback=auto_rollback),
         )

@@ -33,3 +33,8 @@ def tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
 def tags_of(entries: Iterable[Any]) -> dict[str, str]:
     """Read tags as AWS answers them."""
     return {entry["Key"]: entry.get("Value", "") for entry in entries}
+
+
+def copied_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Take the tags that a copy of a resource keeps: not AWS's own, which nobody may set, and not ours."""
+    return {key: value for key, value in tags.items() if not key.startswith(("aws:", "rebake:"))}

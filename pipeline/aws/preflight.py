@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 
 from pipeline.aws.failures import translated
-from pipeline.aws.fleets import AutoScalingFleets
+from pipeline.aws.groups import group_of, selected
 from pipeline.aws.permissions import AGENT_ACTIONS
 from pipeline.aws.quota import VcpuQuota
-from pipeline.aws.refreshes import group_of
 from pipeline.aws.session import Clients
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.aws.templates import Ec2Templates
 from pipeline.errors import NotFound, RebakeError
 from pipeline.model.fleets import Group
 from pipeline.model.settings import Connect, Family, FleetSettings
+from pipeline.model.strategies import BlueGreen, ChannelOnly, RefreshStrategy, StackUpdate, Strategy
 from pipeline.ports.preflight import Caller, Finding
 
 _SERVICE_ROLE = "AWSServiceRoleForAutoScaling"
@@ -28,7 +28,6 @@ class LivePreflight:
         self._clients = clients
         self._simulator = PolicySimulator(clients)
         self._quota = VcpuQuota(clients)
-        self._fleets = AutoScalingFleets(clients)
         self._templates = Ec2Templates(clients)
 
     @translated("sts")
@@ -52,7 +51,7 @@ class LivePreflight:
     def fleet(self, fleet: FleetSettings) -> tuple[Finding, ...]:
         """Check what a roll needs: the service-linked role, the rights of the template's profile, quota for more."""
         try:
-            entry = self._fleets.describe(fleet.group)
+            entry = selected(self._clients, fleet.group)
         except RebakeError as failure:
             return (Finding(check="group", ok=None, text=failure.message, hint=failure.hint),)
         # A group may have a role of its own, with a suffix to the usual name.
@@ -141,12 +140,24 @@ class LivePreflight:
             if version.instance_profile:
                 yield from self._agent(version.instance_profile)
             kind = "" if group.mixed else version.instance_type
-        yield self._surge(fleet, group, kind)
+        extra = _extra(fleet.strategy, group.desired)
+        if extra:
+            yield self._room(group, kind, extra)
 
-    def _surge(self, fleet: FleetSettings, group: Group, kind: str) -> Finding:
+    def _room(self, group: Group, kind: str, extra: int) -> Finding:
         if not kind:
             text = f"{group.name} boots more than one instance type, so its need of vCPUs is not known."
             return Finding(check="vCPU quota", ok=None, text=text, hint="Compare the quota with what it may boot.")
-        # AWS launches first, by one instance at least, where the percentages leave no other way.
-        extra = max(1, ceil(group.desired * (fleet.strategy.max_healthy - 100) / 100))
         return self._quota.room_for({kind: extra})
+
+
+def _extra(strategy: Strategy, desired: int) -> int:
+    """Count the instances that the strategy may run beside those that are there."""
+    match strategy:
+        case RefreshStrategy():
+            # AWS launches first, by one instance at least, where the percentages leave no other way.
+            return max(1, ceil(desired * (strategy.max_healthy - 100) / 100))
+        case BlueGreen():
+            return desired
+        case StackUpdate() | ChannelOnly():
+            return 0

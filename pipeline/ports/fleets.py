@@ -23,6 +23,10 @@ class Fleets(Protocol):
         """
         ...
 
+    def siblings(self, origin: GroupName) -> tuple[Group, ...]:
+        """List the group of this name and all groups that rollouts of its fleet have made, whatever their role."""
+        ...
+
     def refreshes(self, group: GroupName) -> tuple[Refresh, ...]:
         """List the refreshes of the last six weeks, newest first."""
         ...

@@ -101,7 +101,12 @@ class Account:
     def start(self, group: Group, version: TemplateVersion) -> RefreshId:
         """Start a refresh to a version."""
         return self.fleets.start_refresh(
-            group, template=version.id, version=version.number, strategy=FAST, auto_rollback=False
+            group,
+            template=version.id,
+            version=version.number,
+            image=ImageId(version.image),
+            strategy=FAST,
+            auto_rollback=False,
         )
 
     def refresh(self) -> RefreshStatus:

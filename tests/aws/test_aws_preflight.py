@@ -14,7 +14,7 @@ from pipeline.aws.session import Clients
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
 from pipeline.model.settings import Baseline, BuildSettings, Connect, Family, FleetSettings, GroupByName, SourcePinned
-from pipeline.model.strategies import RefreshStrategy
+from pipeline.model.strategies import BlueGreen, ChannelOnly, RefreshStrategy, StackUpdate, Strategy
 from pipeline.ports.preflight import Finding
 
 AT = datetime(2026, 10, 1, tzinfo=UTC)
@@ -157,13 +157,13 @@ def test_a_type_of_another_quota_is_unknown(clients: Clients) -> None:
     assert found.ok is None
 
 
-def fleet(max_healthy: int = 150) -> FleetSettings:
-    """Make a fleet that may grow so far while it is rolled."""
+def fleet(strategy: Strategy | None = None) -> FleetSettings:
+    """Make a fleet that is rolled so."""
     return FleetSettings(
         name="web-prod",
         family="web",
         group=GroupByName(name=GroupName("web")),
-        strategy=RefreshStrategy(max_healthy=max_healthy),
+        strategy=strategy or RefreshStrategy(),
     )
 
 
@@ -178,16 +178,33 @@ def answer_version(stub: Stub, **data: Any) -> None:
     stub("ec2").add_response("describe_launch_template_versions", {"LaunchTemplateVersions": [version]})
 
 
-@pytest.mark.parametrize(("max_healthy", "vcpus"), [(150, 6), (100, 2)])
-def test_a_roll_needs_room_for_its_extra_instances(clients: Clients, stub: Stub, max_healthy: int, vcpus: int) -> None:
-    """Half of five more is three; at 100 % AWS may still launch one first."""
+@pytest.mark.parametrize(
+    ("strategy", "vcpus"),
+    [(RefreshStrategy(max_healthy=150), 6), (RefreshStrategy(max_healthy=100), 2), (BlueGreen(route="arn"), 10)],
+)
+def test_a_roll_needs_room_for_its_extra_instances(
+    clients: Clients, stub: Stub, strategy: Strategy, vcpus: int
+) -> None:
+    """Half of five more is three; at 100 % AWS may still launch one first; a green group is as large as the blue."""
     answer_role(stub, ROLE, "AWSServiceRoleForAutoScaling")
     answer_group(stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"})
     answer_version(stub, InstanceType="t3.small")
     answer_quota(stub, 32, [])
-    role, quota = LivePreflight(clients).fleet(fleet(max_healthy))
+    role, quota = LivePreflight(clients).fleet(fleet(strategy))
     assert role.ok is True
     assert (quota.ok, quota.text) == (True, f"{vcpus} vCPUs needed; 0 of 32 are used.")
+
+
+@pytest.mark.parametrize("strategy", [StackUpdate(parameter="ImageId"), ChannelOnly()])
+def test_whoever_replaces_the_fleet_elsewhere_needs_no_room_here(
+    clients: Clients, stub: Stub, strategy: Strategy
+) -> None:
+    """How many instances a stack's update runs beside the others is not ours to know."""
+    answer_role(stub, ROLE, "AWSServiceRoleForAutoScaling")
+    answer_group(stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"})
+    answer_version(stub, InstanceType="t3.small")
+    (role,) = LivePreflight(clients).fleet(fleet(strategy))
+    assert role.ok is True
 
 
 @pytest.mark.parametrize(("code", "expected"), [("NoSuchEntity", False), ("AccessDenied", None)])
@@ -204,6 +221,7 @@ def test_the_service_linked_role_is_missing_or_unknown(
 
 def test_a_group_that_cannot_be_found_is_unknown(clients: Clients, stub: Stub) -> None:
     """The finding says which group; nothing more can be asked without it."""
+    answer_groups(stub)
     answer_groups(stub)
     (found,) = LivePreflight(clients).fleet(fleet())
     assert found.ok is None

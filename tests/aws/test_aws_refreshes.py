@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aws.answers import Stub, answer_groups, described
+from aws.answers import Stub
 
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.session import Clients
 from pipeline.errors import AccessDenied, HeldError, NotPossible, Unavailable
 from pipeline.model.fleets import Group, RefreshStatus, TemplateRef
-from pipeline.model.ids import GroupName, TemplateId
+from pipeline.model.ids import GroupName, ImageId, TemplateId
 from pipeline.model.strategies import OnBusy, RefreshStrategy
 
 WEB = GroupName("web")
@@ -35,7 +35,12 @@ def refresh(identity: str, status: str, *, version: str = "4", started: datetime
 def start(clients: Clients, group: Group = GROUP, strategy: RefreshStrategy | None = None) -> str:
     """Start a refresh to version 4."""
     return AutoScalingFleets(clients).start_refresh(
-        group, template=TEMPLATE, version=4, strategy=strategy or RefreshStrategy(), auto_rollback=True
+        group,
+        template=TEMPLATE,
+        version=4,
+        image=ImageId("ami-new"),
+        strategy=strategy or RefreshStrategy(),
+        auto_rollback=True,
     )
 
 
@@ -127,68 +132,6 @@ def test_a_full_strategy_reaches_aws(clients: Clients, stub: Stub) -> None:
     start(clients, strategy=strategy)
 
 
-def test_a_mixed_group_keeps_its_whole_policy(clients: Clients, stub: Stub) -> None:
-    """AWS saves what is sent, so that only the template's version may differ."""
-    policy = {
-        "LaunchTemplate": {
-            "LaunchTemplateSpecification": {"LaunchTemplateId": TEMPLATE, "LaunchTemplateName": "web", "Version": "3"},
-            "Overrides": [{"InstanceType": "t3.small"}, {"InstanceType": "t3a.small"}],
-        },
-        "InstancesDistribution": {"SpotAllocationStrategy": "price-capacity-optimized"},
-    }
-    answer_groups(stub, described(MixedInstancesPolicy=policy))
-    wanted: dict[str, Any] = {
-        **policy,
-        "LaunchTemplate": {
-            "LaunchTemplateSpecification": {"LaunchTemplateId": TEMPLATE, "Version": "4"},
-            "Overrides": [{"InstanceType": "t3.small"}, {"InstanceType": "t3a.small"}],
-        },
-    }
-    stub("autoscaling").add_response(
-        "start_instance_refresh",
-        {"InstanceRefreshId": "r-1"},
-        {
-            "AutoScalingGroupName": "web",
-            "Strategy": "Rolling",
-            "DesiredConfiguration": {"MixedInstancesPolicy": wanted},
-            "Preferences": {
-                "MinHealthyPercentage": 90,
-                "MaxHealthyPercentage": 110,
-                "SkipMatching": True,
-                "AutoRollback": True,
-                "ScaleInProtectedInstances": "Wait",
-                "StandbyInstances": "Wait",
-            },
-        },
-    )
-    mixed = Group(name=WEB, desired=4, minimum=2, maximum=8, template=GROUP.template, mixed=True)
-    assert start(clients, mixed) == "r-1"
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        {"LaunchTemplateSpecification": {"LaunchTemplateId": "lt-2"}},
-        {"ImageId": "ami-9"},
-        {"InstanceRequirements": {"VCpuCount": {"Min": 1}, "MemoryMiB": {"Min": 1}}},
-    ],
-)
-def test_an_override_that_would_not_get_the_image_is_refused(
-    clients: Clients, stub: Stub, override: dict[str, Any]
-) -> None:
-    """Nothing is started when part of the group would boot something else, or AWS would fail it later."""
-    policy = {
-        "LaunchTemplate": {
-            "LaunchTemplateSpecification": {"LaunchTemplateId": TEMPLATE, "Version": "3"},
-            "Overrides": [override],
-        }
-    }
-    answer_groups(stub, described(MixedInstancesPolicy=policy))
-    mixed = Group(name=WEB, desired=4, minimum=2, maximum=8, template=GROUP.template, mixed=True)
-    with pytest.raises(NotPossible):
-        start(clients, mixed)
-
-
 @pytest.mark.parametrize(("code", "status"), [("InstanceRefreshInProgress", 400), ("InternalFailure", 500)])
 def test_a_refresh_whose_answer_was_lost_is_adopted(clients: Clients, stub: Stub, code: str, status: int) -> None:
     """A retry of a request that did start is answered "in progress": the one that goes where we want is ours."""
@@ -208,6 +151,16 @@ def test_a_refresh_of_somebody_else_is_not_adopted(clients: Clients, stub: Stub)
     scaling.add_response(
         "describe_instance_refreshes", {"InstanceRefreshes": [refresh("other", "InProgress", version="9")]}
     )
+    with pytest.raises(HeldError):
+        start(clients)
+
+
+@pytest.mark.parametrize("status", ["Cancelling", "RollbackInProgress"])
+def test_a_refresh_on_its_way_back_is_not_adopted(clients: Clients, stub: Stub, status: str) -> None:
+    """It was started for the wanted version and goes away from it."""
+    scaling = stub("autoscaling")
+    scaling.add_client_error("start_instance_refresh", "InstanceRefreshInProgress")
+    scaling.add_response("describe_instance_refreshes", {"InstanceRefreshes": [refresh("ours", status)]})
     with pytest.raises(HeldError):
         start(clients)
 

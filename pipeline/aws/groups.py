@@ -1,0 +1,176 @@
+"""Auto Scaling groups as they stand: described in AWS's own shape, chosen, and read into our nouns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.aws.failures import translated
+from pipeline.aws.paging import batches, tag_filters, tags_of
+from pipeline.aws.session import Clients
+from pipeline.errors import NotFound, NotPossible
+from pipeline.model.fleets import Group, Member, TemplateRef
+from pipeline.model.ids import GroupName, ImageId, InstanceId, TemplateId
+from pipeline.model.names import TAG_ORIGIN, TAG_ROLE, Role, role_of
+from pipeline.model.settings import GroupByName, GroupSelector
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, InstanceTypeDef
+
+_NAMED_AT_MOST = 5
+_ASIDE = {Role.GREEN, Role.BLUE}
+
+
+@translated("autoscaling")
+def described(clients: Clients, **asked: Any) -> list[AutoScalingGroupTypeDef]:
+    """Describe the groups of these ``AutoScalingGroupNames`` or ``Filters``, ones that are being deleted too."""
+    pages = clients.autoscaling.get_paginator("describe_auto_scaling_groups").paginate(**asked)
+    return [entry for page in pages for entry in page["AutoScalingGroups"]]
+
+
+def standing(clients: Clients, **asked: Any) -> list[AutoScalingGroupTypeDef]:
+    """Describe groups that stand: "Status" is set only on one that is being deleted, which is gone for us."""
+    return [entry for entry in described(clients, **asked) if not entry.get("Status")]
+
+
+def named(clients: Clients, name: GroupName) -> AutoScalingGroupTypeDef:
+    """Describe the group of exactly this name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return _only(clients, standing(clients, AutoScalingGroupNames=[name]), f"named {name}")
+
+
+def selected(clients: Clients, selector: GroupSelector) -> AutoScalingGroupTypeDef:
+    """Describe the one group that the selector means.
+
+    A blue-green rollout leaves copies with the tags of the first group, and may have deleted that: of groups found by
+    tags the ones that have no traffic do not count, and a name stands for the group that took its fleet over.
+
+    Raises:
+        NotFound: no group matches.
+        NotPossible: more than one group does.
+    """
+    if isinstance(selector, GroupByName):
+        words = f"named {selector.name}"
+        found = standing(clients, AutoScalingGroupNames=[selector.name])
+        if not found or _aside(found[0]):
+            live = {TAG_ORIGIN: str(selector.name), TAG_ROLE: Role.LIVE.value}
+            heirs = standing(clients, Filters=tag_filters(live))
+            words = f"that took over from {selector.name}" if found or heirs else words
+            found = heirs
+    else:
+        words = "with the tags " + ", ".join(f"{key}={value}" for key, value in selector.tags.items())
+        found = [entry for entry in standing(clients, Filters=tag_filters(selector.tags)) if not _aside(entry)]
+    return _only(clients, found, words)
+
+
+def _aside(entry: AutoScalingGroupTypeDef) -> bool:
+    return role_of(tags_of(entry.get("Tags", []))) in _ASIDE
+
+
+def _only(clients: Clients, found: list[AutoScalingGroupTypeDef], words: str) -> AutoScalingGroupTypeDef:
+    if not found:
+        raise NotFound(
+            f"There is no Auto Scaling group {words} in {clients.region}.",
+            hint="Check the fleet's group, the region and the account.",
+        )
+    if len(found) > 1:
+        names = ", ".join(sorted(entry["AutoScalingGroupName"] for entry in found)[:_NAMED_AT_MOST])
+        raise NotPossible(
+            f"{len(found)} Auto Scaling groups exist {words}: {names}.",
+            hint="A fleet is one group: add a tag that tells them apart, or name the group.",
+        )
+    return found[0]
+
+
+def read(clients: Clients, entries: Sequence[AutoScalingGroupTypeDef]) -> tuple[Group, ...]:
+    """Read groups with their members, their warm pools, and what EC2 knows of the instances.
+
+    A member whose instance is gone already keeps ``image`` None.
+    """
+    pools = [_warm_pool(clients, entry) for entry in entries]
+    listed = [*(entry.get("Instances", []) for entry in entries), *pools]
+    instances = _instances(clients, [member["InstanceId"] for members in listed for member in members])
+    return tuple(group_of(entry, instances, pool) for entry, pool in zip(entries, pools, strict=True))
+
+
+@translated("autoscaling")
+def _warm_pool(clients: Clients, entry: AutoScalingGroupTypeDef) -> list[InstanceTypeDef]:
+    if not entry.get("WarmPoolConfiguration"):
+        return []
+    name = entry["AutoScalingGroupName"]
+    pages = clients.autoscaling.get_paginator("describe_warm_pool").paginate(AutoScalingGroupName=name)
+    return [instance for page in pages for instance in page["Instances"]]
+
+
+@translated("ec2")
+def _instances(clients: Clients, ids: list[str]) -> dict[str, Any]:
+    # By filter: among InstanceIds, one instance that has just vanished would fail the whole call.
+    paginator = clients.ec2.get_paginator("describe_instances")
+    return {
+        entry["InstanceId"]: entry
+        for batch in batches(sorted(ids))
+        for page in paginator.paginate(Filters=[{"Name": "instance-id", "Values": batch}])
+        for reservation in page["Reservations"]
+        for entry in reservation["Instances"]
+    }
+
+
+def group_of(
+    entry: AutoScalingGroupTypeDef, instances: Mapping[str, Any], warm: Sequence[InstanceTypeDef] = ()
+) -> Group:
+    """Read a group as DescribeAutoScalingGroups answers it; ``instances`` are those of EC2, by id."""
+    policy = entry.get("MixedInstancesPolicy", {})
+    mixed = policy.get("LaunchTemplate", {})
+    overrides = mixed.get("Overrides", [])
+    template = template_of(entry.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification"))
+    others = [template_of(override.get("LaunchTemplateSpecification")) for override in overrides]
+    traffic = [
+        source["Identifier"] for source in entry.get("TrafficSources", []) if source.get("Type", "elbv2") == "elbv2"
+    ]
+    return Group(
+        name=GroupName(entry["AutoScalingGroupName"]),
+        desired=entry["DesiredCapacity"],
+        minimum=entry["MinSize"],
+        maximum=entry["MaxSize"],
+        template=template,
+        launch_configuration=entry.get("LaunchConfigurationName", ""),
+        mixed=bool(policy),
+        override_templates=any(other and (not template or other.id != template.id) for other in others),
+        override_images=tuple(ImageId(image) if (image := one.get("ImageId")) else None for one in overrides),
+        weighted=any("WeightedCapacity" in override for override in overrides),
+        attribute_based=any("InstanceRequirements" in override for override in overrides),
+        members=tuple(_member(member, instances) for member in entry.get("Instances", [])),
+        warm=tuple(_member(member, instances) for member in warm),
+        target_groups=tuple(dict.fromkeys([*entry.get("TargetGroupARNs", []), *traffic])),
+        suspended=tuple(process["ProcessName"] for process in entry.get("SuspendedProcesses", [])),
+        health_check=entry["HealthCheckType"],
+        subnets=tuple(subnet for subnet in entry.get("VPCZoneIdentifier", "").split(",") if subnet),
+        tags=tags_of(entry.get("Tags", [])),
+    )
+
+
+def _member(entry: InstanceTypeDef, instances: Mapping[str, Any]) -> Member:
+    known = instances.get(entry["InstanceId"], {})
+    # Auto Scaling says an image only where an override or a replaced root volume chose it; then it knows best.
+    image = entry.get("ImageId") or known.get("ImageId")
+    return Member(
+        id=InstanceId(entry["InstanceId"]),
+        lifecycle=entry["LifecycleState"],
+        healthy=entry["HealthStatus"].lower() == "healthy",
+        zone=entry["AvailabilityZone"],
+        protected=entry["ProtectedFromScaleIn"],
+        template=template_of(entry.get("LaunchTemplate")),
+        image=ImageId(image) if image else None,
+        address=known.get("PrivateIpAddress", ""),
+    )
+
+
+def template_of(entry: Any) -> TemplateRef | None:
+    """Read a launch template specification."""
+    if not entry:
+        return None
+    # Auto Scaling uses the default version where none is written (LaunchTemplateSpecification, Version).
+    return TemplateRef(id=TemplateId(entry.get("LaunchTemplateId", "")), version=entry.get("Version", "$Default"))
