@@ -105,6 +105,21 @@ def test_a_check_that_is_not_answered_times_out(capsys: pytest.CaptureFixture[st
     assert "Target.Timeout" in capsys.readouterr().out
 
 
+def test_a_check_without_a_path_only_connects(capsys: pytest.CaptureFixture[str]) -> None:
+    """As a Network Load Balancer's TCP check does: a target that answers 500 passes, one that is not there fails."""
+    connect = HealthCheck(path="", interval=timedelta(seconds=0.1), unhealthy_threshold=1)
+
+    async def story() -> None:
+        sick = saying(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+        async with target(A, sick), balancer(group(at("i-1", A), at("i-2", B), check=connect)):
+            await asyncio.sleep(0.2)
+
+    asyncio.run(story())
+    told = capsys.readouterr().out
+    assert '"i-1", 18080, "healthy"' in told
+    assert '"i-2", 18080, "unhealthy", "Target.FailedHealthChecks"' in told
+
+
 def test_an_address_that_is_taken_is_told_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
     """The other listeners go on."""
 

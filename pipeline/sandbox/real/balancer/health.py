@@ -78,6 +78,11 @@ async def probe(backend: Backend, check: HealthCheck, speed: float) -> TargetHea
     timeout = ClientTimeout(total=max(check.timeout.total_seconds() / speed, _SHORTEST_TIMEOUT))
     url = URL(f"http://{backend.address}:{open_port(check.port or backend.port)}{check.path}", encoded=True)
     try:
+        if not check.path:
+            async with asyncio.timeout(timeout.total):
+                _, writer = await asyncio.open_connection(url.host, url.port)
+            writer.close()
+            return None
         async with request("GET", url, headers=_HEADERS, timeout=timeout, allow_redirects=False) as answer:
             if accepts(check.matcher, answer.status):
                 return None
