@@ -44,7 +44,7 @@ def target_health(scope: Scope, group_arn: str, instance: str) -> TargetHealth:
             return TargetHealth(state="draining", reason="Target.DeregistrationInProgress", description=text)
         text = "Target is not registered to the target group"
         return TargetHealth(state="unused", reason="Target.NotRegistered", description=text)
-    if group_arn not in set(_used(scope)):
+    if all(group_arn != each for _, each in used(scope)):
         text = "Target group is not configured to receive traffic from the load balancer"
         return TargetHealth(state="unused", reason="Target.NotInUse", description=text)
     machine = scope.state.instances.get(instance)
@@ -109,17 +109,17 @@ def _rule(rule: Any) -> Rule:
 
 
 def _weights(action: dict[str, Any]) -> dict[str, int]:
-    if forward := action.get("ForwardConfig"):
-        return {group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in forward.get("TargetGroups") or []}
-    return {action["TargetGroupArn"]: 1} if action.get("TargetGroupArn") else {}
+    groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or []
+    return {group["TargetGroupArn"]: int(group["Weight"]) for group in groups}
 
 
-def _used(scope: Scope) -> Iterator[str]:
+def used(scope: Scope) -> Iterator[tuple[str, str]]:
+    """List which load balancer forwards to which target group."""
     for balancer in scope.elbv2.load_balancers.values():
         for listener in balancer.listeners.values():
             for rule in listener.rules.values():
                 for action in rule.actions:
-                    yield from _weights(action.data)
+                    yield from ((balancer.arn, group) for group in _weights(action.data))
 
 
 def _group(scope: Scope, group: Any) -> TargetGroup:
@@ -133,7 +133,7 @@ def _group(scope: Scope, group: Any) -> TargetGroup:
             address = instance.private_ip_address
             targets.append(Target(instance=id_, address=address, port=target_port, draining=drains))
     check = HealthCheck(
-        path=group.health_check_path or "/",
+        path="" if group.health_check_protocol == "TCP" else group.health_check_path or "/",
         port=int(port) if port.isdecimal() else None,
         interval=timedelta(seconds=int(group.health_check_interval_seconds)),
         timeout=timedelta(seconds=int(group.health_check_timeout_seconds)),
@@ -153,8 +153,12 @@ def create_load_balancer(request: Request, parameters: Parameters) -> object:
                 "DuplicateLoadBalancerName", "A load balancer with the same name exists, but with differences"
             )
     result = request.native()
-    newest = list(request.elbv2.load_balancers.values())[-1]
+    arn, newest = request.elbv2.load_balancers.popitem()
     newest.dns_name = request.state.networks.next_balancer(request.account, request.region)
+    if newest.type == "network":
+        newest.arn = arn.replace("/app/", "/net/", 1)
+        request.elbv2.tagging_service.copy_tags(arn, newest.arn)
+    request.elbv2.load_balancers[newest.arn] = newest
     return result
 
 

@@ -64,7 +64,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """A target group's health check; durations are in sandbox time."""
+    """A target group's health check; durations are in sandbox time. Without a path it only connects."""
 
     path: str = "/"
     port: int | None = None

@@ -106,8 +106,7 @@ async def balancer(
     try:
         yield running
     finally:
-        await tell(running, (), ())
-        await asyncio.sleep(0.01)
+        await running.close()
 
 
 async def tell(running: Balancer, groups: Sequence[TargetGroup], doors: Sequence[Listener]) -> None:

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from pipeline.sandbox.machines import HealthCheck, Listener, Rule, Target, TargetGroup, TargetHealth
-from pipeline.sandbox.real.balancer.health import REGISTERING, Tally, accepts, judge
+from pipeline.sandbox.real.balancer.health import Tally, accepts, judge
 from pipeline.sandbox.real.balancer.routing import Backend, Group, Route, Table, find, routes
-from pipeline.sandbox.real.balancer.wire import read_health, read_routing, write_health, write_routing
+from pipeline.sandbox.real.balancer.wire import REGISTERING, read_health, read_routing, write_health, write_routing
 
 SICK = TargetHealth(state="unhealthy", reason="Target.Timeout", description="Request timed out")
 
@@ -21,9 +21,9 @@ def group_of(*backends: Backend) -> Group:
     return group
 
 
-def backend(name: str, *, healthy: bool = True, gone: bool = False) -> Backend:
+def backend(name: str, *, healthy: bool = True, draining: bool = False) -> Backend:
     """Build a target."""
-    return Backend(instance=name, image="ami", address="127.0.0.1", port=1, healthy=healthy, gone=gone)
+    return Backend(instance=name, image="ami", address="127.0.0.1", port=1, healthy=healthy, draining=draining)
 
 
 @pytest.mark.parametrize("weights", [{"a": 90, "b": 10}, {"a": 1, "b": 0}, {"a": 3, "b": 2, "c": 5}])
@@ -43,13 +43,13 @@ def test_a_rule_whose_weights_are_all_zero_goes_nowhere() -> None:
 
 def test_targets_take_turns() -> None:
     """Round robin among the healthy."""
-    group = group_of(backend("a"), backend("b"), backend("c", healthy=False), backend("d", gone=True))
+    group = group_of(backend("a"), backend("b"), backend("c", healthy=False), backend("d", draining=True))
     assert Counter(b.instance for b in (group.pick() for _ in range(6)) if b) == {"a": 3, "b": 3}
 
 
 def test_with_nobody_healthy_everybody_gets_requests() -> None:
     """Fail-open: ELB prefers a doubtful answer to none; draining targets stay out."""
-    group = group_of(backend("a", healthy=False), backend("b", healthy=False), backend("c", gone=True))
+    group = group_of(backend("a", healthy=False), backend("b", healthy=False), backend("c", draining=True))
     assert {b.instance for b in (group.pick() for _ in range(4)) if b} == {"a", "b"}
     assert group_of().pick() is None
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 from pipeline.sandbox.machines import Listener, TargetGroup, TargetHealth
-from pipeline.sandbox.real.balancer.health import REGISTERING
-from pipeline.sandbox.real.balancer.wire import HealthKey, read_health, write_routing
+from pipeline.sandbox.real.balancer.wire import REGISTERING, HealthKey, read_health, write_routing
 from pipeline.sandbox.real.children import end, python_path
 
 _UNREGISTERED = TargetHealth(

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aiohttp import ClientError, ClientTimeout, request
+from yarl import URL
+
 from pipeline.sandbox.machines import HealthCheck, TargetHealth
 from pipeline.sandbox.real.balancer.routing import Backend
+from pipeline.sandbox.real.balancer.wire import REGISTERING
 from pipeline.sandbox.real.ports import open_port
 
-REGISTERING = TargetHealth(
-    state="initial", reason="Elb.RegistrationInProgress", description="Target registration is in progress"
-)
 _CHECKING = TargetHealth(
     state="initial", reason="Elb.InitialHealthChecking", description="Initial health checks in progress"
 )
 _HEALTHY = TargetHealth(state="healthy")
+_HEADERS = {"User-Agent": "ELB-HealthChecker/2.0"}
 _SHORTEST_INTERVAL = 0.05  # seconds: faster checks would measure the checker
 _SHORTEST_TIMEOUT = 0.5  # seconds: a process on a busy machine needs real time, whatever the speed
 
@@ -74,33 +75,23 @@ async def watch(backend: Backend, check: HealthCheck, speed: float, tell: Callab
 
 async def probe(backend: Backend, check: HealthCheck, speed: float) -> TargetHealth | None:
     """Check a target once; None is a pass."""
-    seconds = max(check.timeout.total_seconds() / speed, _SHORTEST_TIMEOUT)
+    timeout = ClientTimeout(total=max(check.timeout.total_seconds() / speed, _SHORTEST_TIMEOUT))
+    url = URL(f"http://{backend.address}:{open_port(check.port or backend.port)}{check.path}", encoded=True)
     try:
-        async with asyncio.timeout(seconds):
-            status = await _status(backend, check)
+        if not check.path:
+            async with asyncio.timeout(timeout.total):
+                _, writer = await asyncio.open_connection(url.host, url.port)
+            writer.close()
+            return None
+        async with request("GET", url, headers=_HEADERS, timeout=timeout, allow_redirects=False) as answer:
+            if accepts(check.matcher, answer.status):
+                return None
     except TimeoutError:
         return TargetHealth(state="unhealthy", reason="Target.Timeout", description="Request timed out")
-    except (OSError, ValueError, IndexError):
+    except (ClientError, OSError):
         return TargetHealth(state="unhealthy", reason="Target.FailedHealthChecks", description="Health checks failed")
-    if accepts(check.matcher, status):
-        return None
     return TargetHealth(
         state="unhealthy",
         reason="Target.ResponseCodeMismatch",
-        description=f"Health checks failed with these codes: [{status}]",
+        description=f"Health checks failed with these codes: [{answer.status}]",
     )
-
-
-async def _status(backend: Backend, check: HealthCheck) -> int:
-    port = open_port(check.port or backend.port)
-    reader, writer = await asyncio.open_connection(backend.address, port)
-    try:
-        writer.write(
-            f"GET {check.path} HTTP/1.1\r\nHost: {backend.address}\r\n"
-            "User-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n".encode()
-        )
-        return int((await reader.readline()).split()[1])
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()

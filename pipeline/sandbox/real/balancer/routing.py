@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from pipeline.sandbox.machines import HealthCheck, Rule
-
-if TYPE_CHECKING:
-    from pipeline.sandbox.real.balancer.upstream import Upstream
 
 Key = tuple[str, str, int]
 """Instance, address, port: a target's identity within its group."""
@@ -18,23 +14,14 @@ Key = tuple[str, str, int]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Backend:
-    """A target with its idle connections. ``gone`` ones (removed or draining) get nothing new."""
+    """A target. A draining one gets nothing new; what is under way with it is answered."""
 
     instance: str
     image: str
     address: str
     port: int
     draining: bool = False
-    gone: bool = False
     healthy: bool = False
-    idle: list[Upstream] = field(default_factory=list)
-
-    def retire(self) -> None:
-        """Take no more requests; those under way are answered and then their connections close."""
-        self.gone = True
-        for connection in self.idle:
-            connection.discard()
-        self.idle.clear()
 
 
 class Group:
@@ -48,7 +35,7 @@ class Group:
 
     def refresh(self) -> None:
         """Note that a target came, went or changed its health."""
-        open_ones = tuple(b for b in self.backends.values() if not b.gone)
+        open_ones = tuple(b for b in self.backends.values() if not b.draining)
         # Fail-open as ELB does it: with nobody healthy, everybody gets requests.
         self._ready = tuple(b for b in open_ones if b.healthy) or open_ones
 

@@ -4,22 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass
 
-from pipeline.sandbox.machines import Listener, Target, TargetGroup, TargetHealth
+from aiohttp import web
+
+from pipeline.sandbox.machines import Listener, Rule, Target, TargetGroup, TargetHealth
 from pipeline.sandbox.real.balancer.health import watch
-from pipeline.sandbox.real.balancer.proxy import ANSWER_WITHIN, Client, Door
-from pipeline.sandbox.real.balancer.routing import Backend, Group, Key, Table, routes
+from pipeline.sandbox.real.balancer.proxy import ANSWER_WITHIN, Proxy
+from pipeline.sandbox.real.balancer.routing import Backend, Group, Key, Route, Table, routes
 from pipeline.sandbox.real.balancer.wire import HealthKey, read_routing, write_health
 from pipeline.sandbox.real.ports import open_port
 
+_HEAD_MAX = 16 * 1024  # of a request's first line and of each header, as ELB has it
 _LINE_MAX = 64 * 1024 * 1024
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Open:
-    door: Door
-    server: asyncio.Server
+class _Door:
+    """A listener: its socket, and its rules as they are now."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._rules: tuple[Rule, ...] = ()
+        self._routes: tuple[Route, ...] = ()
+        self._web = web.Server(
+            self._answer, handler_cancellation=True, access_log=None, max_line_size=_HEAD_MAX, max_field_size=_HEAD_MAX
+        )
+        self._socket: asyncio.Server | None = None
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._proxy.answer(request, self._routes)
+
+    def follow(self, rules: tuple[Rule, ...]) -> None:
+        """Take rules; the same again keep their place among their weights."""
+        if rules != self._rules:
+            self._rules, self._routes = rules, routes(rules)
+
+    async def open(self, address: str, port: int) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        self._socket = await loop.create_server(self._web, address, port, reuse_address=True, backlog=1024)
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        if self._socket is not None:
+            self._socket.close()
+        await self._web.shutdown(0)
 
 
 class Balancer:
@@ -30,9 +58,9 @@ class Balancer:
 
     def __init__(self, speed: float, *, patience: float = ANSWER_WITHIN) -> None:
         self._speed = speed
-        self._patience = patience
         self._table = Table()
-        self._open: dict[tuple[str, int], _Open] = {}
+        self._proxy = Proxy(self._table, patience=patience)
+        self._doors: dict[tuple[str, int], _Door] = {}
         self._watches: dict[tuple[str, Key], asyncio.Task[None]] = {}
 
     async def apply(self, line: str | bytes) -> None:
@@ -71,7 +99,6 @@ class Balancer:
                 group.backends[key] = backend
             if target.draining and not backend.draining:
                 backend.draining = True
-                backend.retire()
                 self._unwatch(arn, key)
             if not backend.draining and (arn, key) not in self._watches:
                 self._watch(arn, group, key, backend)
@@ -96,31 +123,29 @@ class Balancer:
 
     def _drop(self, arn: str, group: Group, key: Key) -> None:
         self._unwatch(arn, key)
-        group.backends.pop(key).retire()
+        del group.backends[key]
 
     async def _apply_listeners(self, listeners: tuple[Listener, ...]) -> None:
         wanted = {(one.address, open_port(one.port)): one for one in listeners}
-        for where in [where for where in self._open if where not in wanted]:
-            closing = self._open.pop(where)
-            closing.server.close()
-            closing.door.close()
+        for where in [where for where in self._doors if where not in wanted]:
+            await self._doors.pop(where).close()
         for where, one in wanted.items():
-            door = self._open[where].door if where in self._open else await self._listen(where)
-            if door is not None and door.rules != one.rules:
-                door.rules, door.routes = one.rules, routes(one.rules)
+            if where not in self._doors:
+                door = _Door(self._proxy)
+                try:
+                    await door.open(*where)
+                except OSError as error:
+                    sys.stderr.write(f"the balancer cannot listen on {where[0]}:{where[1]}: {error.strerror}\n")
+                    sys.stderr.flush()
+                    continue
+                self._doors[where] = door
+            self._doors[where].follow(one.rules)
 
-    async def _listen(self, where: tuple[str, int]) -> Door | None:
-        door = Door(self._table, patience=self._patience)
-        try:
-            server = await asyncio.get_running_loop().create_server(
-                lambda: Client(door), *where, reuse_address=True, backlog=1024
-            )
-        except OSError as error:
-            sys.stderr.write(f"the balancer cannot listen on {where[0]}:{where[1]}: {error.strerror}\n")
-            sys.stderr.flush()
-            return None
-        self._open[where] = _Open(door=door, server=server)
-        return door
+    async def close(self) -> None:
+        """Route nothing any more."""
+        self._apply_groups((), {})
+        await self._apply_listeners(())
+        await self._proxy.close()
 
 
 async def run(speed: float) -> None:
@@ -132,3 +157,4 @@ async def run(speed: float) -> None:
         await balancer.apply(line)
         sys.stdout.write('{"applied": true}\n')
         sys.stdout.flush()
+    await balancer.close()

@@ -15,6 +15,10 @@ Routing = tuple[tuple[Listener, ...], tuple[TargetGroup, ...], dict[str, str]]
 HealthKey = tuple[str, str, int]
 """Target group, instance, port."""
 
+REGISTERING = TargetHealth(
+    state="initial", reason="Elb.RegistrationInProgress", description="Target registration is in progress"
+)
+
 
 def write_routing(listeners: Sequence[Listener], groups: Sequence[TargetGroup], images: Mapping[str, str]) -> str:
     """Write what is to be routed."""
