@@ -8,7 +8,6 @@ from pipeline.sandbox.fleets.model import Activity, Blueprint, Group, Member
 from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
 from pipeline.sandbox.state import Scope
 
-SERVICE_ROLE = "AWSServiceRoleForAutoScaling"
 _FULL = 100
 
 
@@ -62,10 +61,10 @@ def _tagged(group: Group, item: dict[str, Any]) -> bool:
 
 
 def _described(scope: Scope, group: Group) -> dict[str, Any]:
-    zones = [scope.ec2.get_subnet(subnet).availability_zone for subnet in group.subnets]
-    minimum, maximum = group.maintenance or (None, None)
+    subnets = [scope.ec2.get_subnet(subnet) for subnet in group.subnets]
     blueprint = group.blueprint
     return {
+        **group.kept,
         "AutoScalingGroupName": group.name,
         "AutoScalingGroupARN": scope.arn("autoscaling", f"autoScalingGroup:sandbox:autoScalingGroupName/{group.name}"),
         "LaunchConfigurationName": blueprint.configuration or None,
@@ -74,17 +73,11 @@ def _described(scope: Scope, group: Group) -> dict[str, Any]:
         "MinSize": group.minimum,
         "MaxSize": group.maximum,
         "DesiredCapacity": group.desired,
-        "DefaultCooldown": group.cooldown,
-        "AvailabilityZones": sorted(set(zones)),
-        "LoadBalancerNames": [],
+        "AvailabilityZones": sorted({subnet.availability_zone for subnet in subnets}),
+        "AvailabilityZoneIds": sorted({subnet.availability_zone_id for subnet in subnets}),
+        "LoadBalancerNames": group.balancers,
         "TargetGroupARNs": group.target_groups,
-        "TrafficSources": [{"Identifier": arn, "Type": "elbv2"} for arn in group.target_groups],
-        "HealthCheckType": group.health_check,
-        "HealthCheckGracePeriod": int(group.grace.total_seconds()),
-        "DefaultInstanceWarmup": None if group.warmup is None else int(group.warmup.total_seconds()),
-        "InstanceMaintenancePolicy": {"MinHealthyPercentage": minimum, "MaxHealthyPercentage": maximum}
-        if group.maintenance
-        else None,
+        "TrafficSources": traffic_sources(group),
         "Instances": [described_member(member) for member in group.members],
         "CreatedTime": group.created,
         "SuspendedProcesses": [
@@ -94,12 +87,15 @@ def _described(scope: Scope, group: Group) -> dict[str, Any]:
         "EnabledMetrics": [],
         "Status": "Delete in progress" if group.deleting else None,
         "Tags": described_tags(group),
-        "TerminationPolicies": ["Default"],
-        "NewInstancesProtectedFromScaleIn": group.protect_new,
-        "ServiceLinkedRoleARN": f"arn:aws:iam::{scope.account}:role/aws-service-role/autoscaling.amazonaws.com/"
-        f"{SERVICE_ROLE}",
-        "CapacityRebalance": False,
     }
+
+
+def traffic_sources(group: Group) -> list[dict[str, str]]:
+    """Say a group's target groups and classic load balancers in one list."""
+    return [
+        *({"Identifier": arn, "Type": "elbv2"} for arn in group.target_groups),
+        *({"Identifier": name, "Type": "elb"} for name in group.balancers),
+    ]
 
 
 def specification(blueprint: Blueprint) -> dict[str, str]:

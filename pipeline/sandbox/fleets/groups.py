@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Any
 
 from moto.backends import get_backend
 
 from pipeline.sandbox.ec2.images import launchable
 from pipeline.sandbox.ec2.templates import find_template, find_version
-from pipeline.sandbox.fleets.describing import SERVICE_ROLE, described_activity, find_group, find_member
+from pipeline.sandbox.fleets.describing import described_activity, find_group, find_member
 from pipeline.sandbox.fleets.launching import configuration
-from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle
+from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle, keep
 from pipeline.sandbox.fleets.scaling import terminate
 from pipeline.sandbox.registry import Parameters, Request, operation, refusal
 from pipeline.sandbox.state import Scope
@@ -21,6 +20,8 @@ _ACTIVE_DESIRED = (
     "An active instance refresh with a desired configuration exists. All configuration options derived from the "
     "desired configuration are not available for update while the instance refresh is active."
 )
+_ROLE = "AWSServiceRoleForAutoScaling"
+_PROTECTED = "The AutoScalingGroup cannot be deleted because its deletion protection is set to"
 
 
 def read_blueprint(scope: Scope, parameters: Parameters) -> Blueprint | None:
@@ -76,18 +77,13 @@ def _subnets(scope: Scope, parameters: Parameters) -> list[str]:
             scope.ec2.get_subnet(subnet)
         return named
     defaults = scope.ec2.get_default_subnets()
-    zones = parameters.get("AvailabilityZones") or []
+    by_id = {subnet.availability_zone_id: zone for zone, subnet in defaults.items()}
+    ids = parameters.get("AvailabilityZoneIds") or []
+    zones = parameters.get("AvailabilityZones") or [by_id.get(one, one) for one in ids]
     missing = [zone for zone in zones if zone not in defaults]
     if missing or not zones:
         raise refusal("ValidationError", "At least one Availability Zone or VPC Subnet is required.")
     return [defaults[zone].id for zone in zones]
-
-
-def _maintenance(parameters: Parameters) -> tuple[int, int] | None:
-    policy = parameters.get("InstanceMaintenancePolicy")
-    if not policy:
-        return None
-    return int(policy["MinHealthyPercentage"]), int(policy["MaxHealthyPercentage"])
 
 
 @operation("autoscaling", "CreateAutoScalingGroup")
@@ -103,7 +99,7 @@ def create_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     desired = parameters.get("DesiredCapacity")
     desired = minimum if desired is None else int(desired)
     _check_sizes(minimum, maximum, desired)
-    warmup = parameters.get("DefaultInstanceWarmup")
+    target_groups, balancers = _sources(request, parameters)
     group = Group(
         name=name,
         account=request.account,
@@ -114,13 +110,9 @@ def create_auto_scaling_group(request: Request, parameters: Parameters) -> objec
         desired=desired,
         blueprint=blueprint,
         subnets=_subnets(request, parameters),
-        target_groups=_target_groups(request, parameters),
-        health_check="ELB" if "ELB" in (parameters.get("HealthCheckType") or "") else "EC2",
-        grace=timedelta(seconds=int(parameters.get("HealthCheckGracePeriod") or 0)),
-        cooldown=int(parameters.get("DefaultCooldown") or 300),
-        warmup=None if warmup is None or int(warmup) < 0 else timedelta(seconds=int(warmup)),
-        maintenance=_maintenance(parameters),
-        protect_new=bool(parameters.get("NewInstancesProtectedFromScaleIn")),
+        kept=keep({"ServiceLinkedRoleARN": _role_arn(request)}, parameters),
+        target_groups=target_groups,
+        balancers=balancers,
     )
     put_tags(group, parameters.get("Tags") or [])
     request.state.groups[request.account, request.region, name] = group
@@ -128,20 +120,26 @@ def create_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     return {}
 
 
+def _role_arn(request: Request) -> str:
+    return f"arn:aws:iam::{request.account}:role/aws-service-role/autoscaling.amazonaws.com/{_ROLE}"
+
+
 def _make_role(request: Request) -> None:
     """Make the service-linked role, as AWS does with the first group."""
     iam = get_backend("iam")[request.account]["aws"]
-    if not any(role.name == SERVICE_ROLE for role in iam.roles.values()):
+    if not any(role.name == _ROLE for role in iam.roles.values()):
         iam.create_service_linked_role("autoscaling.amazonaws.com", "Default Service-Linked Role", "")
 
 
-def _target_groups(request: Request, parameters: Parameters) -> list[str]:
-    arns = list(parameters.get("TargetGroupARNs") or [])
-    arns += [source["Identifier"] for source in parameters.get("TrafficSources") or []]
+def _sources(request: Request, parameters: Parameters) -> tuple[list[str], list[str]]:
+    """Read target groups and classic load balancers, whichever way they are given."""
+    arns, names = list(parameters.get("TargetGroupARNs") or []), list(parameters.get("LoadBalancerNames") or [])
+    for source in parameters.get("TrafficSources") or []:
+        (names if source.get("Type") == "elb" else arns).append(source["Identifier"])
     for arn in arns:
         if arn not in request.elbv2.target_groups:
             raise refusal("ValidationError", f"Target group {arn} not found")
-    return arns
+    return arns, names
 
 
 @operation("autoscaling", "UpdateAutoScalingGroup")
@@ -156,21 +154,11 @@ def update_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     asked = parameters.get("DesiredCapacity")
     desired = min(max(group.desired, minimum), maximum) if asked is None else int(asked)
     _check_sizes(minimum, maximum, desired)
-    if parameters.get("VPCZoneIdentifier") or parameters.get("AvailabilityZones"):
+    if any(parameters.get(name) for name in ("VPCZoneIdentifier", "AvailabilityZones", "AvailabilityZoneIds")):
         group.subnets = _subnets(request, parameters)
     group.minimum, group.maximum, group.desired = minimum, maximum, desired
     group.blueprint = blueprint or group.blueprint
-    if kind := parameters.get("HealthCheckType"):
-        group.health_check = "ELB" if "ELB" in kind else "EC2"
-    if "HealthCheckGracePeriod" in parameters:
-        group.grace = timedelta(seconds=int(parameters["HealthCheckGracePeriod"]))
-    if "DefaultInstanceWarmup" in parameters:
-        seconds = int(parameters["DefaultInstanceWarmup"])
-        group.warmup = None if seconds < 0 else timedelta(seconds=seconds)
-    if "InstanceMaintenancePolicy" in parameters:
-        group.maintenance = _maintenance(parameters)
-    if "NewInstancesProtectedFromScaleIn" in parameters:
-        group.protect_new = bool(parameters["NewInstancesProtectedFromScaleIn"])
+    group.kept = keep(group.kept, parameters)
     group.retry_at, group.failures = None, 0
     return {}
 
@@ -194,6 +182,9 @@ def set_desired_capacity(request: Request, parameters: Parameters) -> object:
 def delete_auto_scaling_group(request: Request, parameters: Parameters) -> object:
     """Delete a group; one with instances only with ForceDelete."""
     group = find_group(request, parameters["AutoScalingGroupName"])
+    protection = group.kept["DeletionProtection"]
+    if protection == "prevent-all-deletion" or (protection != "none" and parameters.get("ForceDelete")):
+        raise refusal("ValidationError", f"{_PROTECTED} {protection}.")
     if group.members and not parameters.get("ForceDelete"):
         text = "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s)"
         raise refusal("ResourceInUse", f"{text} still in the group.")

@@ -63,7 +63,7 @@ def _attempt(
         blueprint=used,
         launched=scope.now,
         activity=activity,
-        protected=group.protect_new,
+        protected=group.kept["NewInstancesProtectedFromScaleIn"],
     )
 
 

@@ -8,6 +8,42 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+KEPT: Mapping[str, Any] = {
+    "AvailabilityZoneDistribution": {"CapacityDistributionStrategy": "balanced-best-effort"},
+    "AvailabilityZoneImpairmentPolicy": {
+        "ZonalShiftEnabled": False,
+        "ImpairedZoneHealthCheckBehavior": "IgnoreUnhealthy",
+    },
+    "CapacityRebalance": False,
+    "CapacityReservationSpecification": {"CapacityReservationPreference": "default"},
+    "Context": None,
+    "DefaultCooldown": 300,
+    "DefaultInstanceWarmup": None,
+    "DeletionProtection": "none",
+    "DesiredCapacityType": None,
+    "HealthCheckGracePeriod": 0,
+    "HealthCheckType": "EC2",
+    "InstanceLifecyclePolicy": None,
+    "InstanceMaintenancePolicy": None,
+    "MaxInstanceLifetime": None,
+    "NewInstancesProtectedFromScaleIn": False,
+    "Operator": None,
+    "PlacementGroup": None,
+    "ServiceLinkedRoleARN": None,
+    "TerminationPolicies": ["Default"],
+}
+"""What a group keeps and describes as it was given, with what is described when it was never given."""
+
+
+def keep(before: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay what a call gives over what was kept; -1 is AWS's word for "as if never given"."""
+    kept = {**KEPT, **before, **{name: parameters[name] for name in KEPT if parameters.get(name) is not None}}
+    return {name: KEPT[name] if _cleared(value) else value for name, value in kept.items()}
+
+
+def _cleared(value: object) -> bool:
+    return value == -1 or (isinstance(value, dict) and -1 in value.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
@@ -169,13 +205,9 @@ class Group:
     desired: int
     blueprint: Blueprint
     subnets: list[str]
+    kept: dict[str, Any]
     target_groups: list[str] = field(default_factory=list)
-    health_check: str = "EC2"
-    grace: timedelta = timedelta()
-    cooldown: int = 300
-    warmup: timedelta | None = None
-    maintenance: tuple[int, int] | None = None
-    protect_new: bool = False
+    balancers: list[str] = field(default_factory=list)
     tags: dict[str, tuple[str, bool]] = field(default_factory=dict)
     suspended: set[str] = field(default_factory=set)
     members: list[Member] = field(default_factory=list)
@@ -184,6 +216,16 @@ class Group:
     retry_at: datetime | None = None
     failures: int = 0
     deleting: bool = False
+
+    @property
+    def grace(self) -> timedelta:
+        """How long after it came into service an instance's health does not count."""
+        return timedelta(seconds=self.kept["HealthCheckGracePeriod"])
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the load balancer's checks count."""
+        return "ELB" in self.kept["HealthCheckType"]
 
     @property
     def refresh(self) -> Refresh | None:

@@ -112,4 +112,4 @@ def well(scope: Scope, group: Group, member: Member) -> bool:
     """Tell whether a member is in service and healthy by the group's own checks."""
     if member.lifecycle is not Lifecycle.IN_SERVICE or member.unhealthy:
         return False
-    return group.health_check != "ELB" or balancing.passing(scope, group, member)
+    return not group.balanced or balancing.passing(scope, group, member)

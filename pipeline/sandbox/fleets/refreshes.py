@@ -84,8 +84,8 @@ def _health(group: Group, given: dict[str, Any]) -> tuple[int, int | None]:
     maximum = _within(given, "MaxHealthyPercentage", _FULL, _TWICE)
     if maximum is not None and minimum is None:
         raise _invalid("MaxHealthyPercentage requires MinHealthyPercentage.")
-    if minimum is None and group.maintenance:
-        return group.maintenance
+    if minimum is None and (policy := group.kept["InstanceMaintenancePolicy"]):
+        return policy["MinHealthyPercentage"], policy["MaxHealthyPercentage"]
     minimum = _DEFAULT_MINIMUM if minimum is None else minimum
     if maximum is not None and maximum - minimum > _FULL:
         raise _invalid("The difference between MaxHealthyPercentage and MinHealthyPercentage cannot exceed 100.")
@@ -105,7 +105,8 @@ def _preferences(group: Group, given: dict[str, Any]) -> Preferences:
     if len(alarms) > _MAX_ALARMS:
         raise _invalid("At most 10 alarms can be given.")
     if warmup is None:
-        warmup = group.grace if group.warmup is None else group.warmup
+        default = group.kept["DefaultInstanceWarmup"]
+        warmup = group.grace if default is None else timedelta(seconds=default)
     return Preferences(
         minimum=minimum,
         maximum=maximum,

@@ -90,7 +90,7 @@ def _follow(scope: Scope, group: Group, member: Member) -> None:
         _back_off(scope, group)
     elif member.lifecycle is Lifecycle.IN_SERVICE:
         graced = member.in_service is not None and scope.now - member.in_service >= group.grace
-        failing = group.health_check == "ELB" and graced and balancing.failing(scope, group, member)
+        failing = group.balanced and graced and balancing.failing(scope, group, member)
         member.unhealthy = member.reported_unhealthy or state != "running" or failing
 
 

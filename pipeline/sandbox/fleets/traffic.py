@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.sandbox import balancing
-from pipeline.sandbox.fleets.describing import described_tags, find_group
+from pipeline.sandbox.fleets.describing import described_tags, find_group, traffic_sources
 from pipeline.sandbox.fleets.groups import put_tags
 from pipeline.sandbox.fleets.model import Group, Lifecycle
 from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
@@ -85,10 +85,10 @@ def describe_load_balancer_target_groups(request: Request, parameters: Parameter
 def describe_traffic_sources(request: Request, parameters: Parameters) -> object:
     """List a group's traffic sources with their states."""
     group = find_group(request, parameters["AutoScalingGroupName"])
-    shown, token = page(group.target_groups, parameters, size="MaxRecords", default=50, limit=50)
+    shown, token = page(traffic_sources(group), parameters, size="MaxRecords", default=50, limit=50)
     entries = [
-        {"TrafficSource": arn, "Identifier": arn, "Type": "elbv2", "State": _source_state(request, group, arn)}
-        for arn in shown
+        source | {"TrafficSource": source["Identifier"], "State": _source_state(request, group, source["Identifier"])}
+        for source in shown
     ]
     return {"TrafficSources": entries, "NextToken": token or None}
 
