@@ -6,14 +6,20 @@ from datetime import timedelta
 
 from world import World
 
+from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
+from pipeline.aws.copies import AutoScalingCopies
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
+from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.run_command import SsmRunCommand
 from pipeline.aws.session import Clients
+from pipeline.aws.signals import SsmSignals
+from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.aws.templates import Ec2Templates
+from pipeline.aws.traffic import ElbTraffic
 from pipeline.model.fleets import Group, RefreshStatus, TemplateVersion
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
 from pipeline.model.images import Architecture, Image
@@ -21,9 +27,14 @@ from pipeline.model.settings import GroupByName
 from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.channels import Channels
 from pipeline.ports.fleets import Fleets, Templates
+from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, LaunchRequest, RunCommand
+from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Preflight
+from pipeline.ports.signals import Signals
+from pipeline.ports.stacks import Stacks
+from pipeline.ports.traffic import Traffic
 from pipeline.sandbox.bases import DEBIAN
 from pipeline.sandbox.clock import ManualClock
 from pipeline.sandbox.cloud import Cloud
@@ -48,6 +59,12 @@ class Account:
         self.instances: Instances = Ec2Instances(clients)
         self.commands: RunCommand = SsmRunCommand(clients, cloud.clock)
         self.preflight: Preflight = LivePreflight(clients)
+        self.traffic: Traffic = ElbTraffic(clients)
+        self.copies: Copies = AutoScalingCopies(clients, cloud.clock)
+        self.changes: GroupChanges = AutoScalingChanges(clients)
+        self.signals: Signals = SsmSignals(clients)
+        self.metrics: Metrics = CloudWatchMetrics(clients)
+        self.stacks: Stacks = CloudFormationStacks(clients, cloud.clock)
 
     def base(self) -> Image:
         """Find the sandbox's newest Debian image."""
