@@ -199,7 +199,7 @@ def test_new_ids_are_hidden_for_a_while(world: World) -> None:
 def test_unknown_operations_say_so(world: World) -> None:
     """An operation that neither moto nor the sandbox has is UnsupportedOperation."""
     with pytest.raises(ClientError) as error:
-        world.autoscaling.describe_policies()
+        world.autoscaling.describe_adjustment_types()
     assert code(error) == "UnsupportedOperation"
 
 

@@ -84,7 +84,7 @@ def _described(scope: Scope, group: Group) -> dict[str, Any]:
             {"ProcessName": name, "SuspensionReason": "User suspended"} for name in sorted(group.suspended)
         ],
         "VPCZoneIdentifier": ",".join(group.subnets),
-        "EnabledMetrics": [],
+        "EnabledMetrics": [{"Metric": name, "Granularity": grain} for name, grain in group.metrics.items()],
         "Status": "Delete in progress" if group.deleting else None,
         "Tags": described_tags(group),
     }
@@ -114,7 +114,7 @@ def described_member(member: Member) -> dict[str, Any]:
         "InstanceId": member.instance,
         "InstanceType": member.instance_type,
         "AvailabilityZone": member.zone,
-        "LifecycleState": str(member.lifecycle),
+        "LifecycleState": member.state,
         "HealthStatus": "Unhealthy" if member.unhealthy else "Healthy",
         "LaunchConfigurationName": blueprint.configuration or None,
         "LaunchTemplate": specification(blueprint) if blueprint.template else None,

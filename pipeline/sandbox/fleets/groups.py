@@ -9,9 +9,11 @@ from moto.backends import get_backend
 
 from pipeline.sandbox.ec2.images import launchable
 from pipeline.sandbox.ec2.templates import find_template, find_version
+from pipeline.sandbox.fleets.attached import put_hook
 from pipeline.sandbox.fleets.describing import described_activity, find_group, find_member
 from pipeline.sandbox.fleets.launching import configuration
 from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle, keep
+from pipeline.sandbox.fleets.policies import check_sizes, resize
 from pipeline.sandbox.fleets.scaling import terminate
 from pipeline.sandbox.registry import Parameters, Request, operation, refusal
 from pipeline.sandbox.state import Scope
@@ -59,17 +61,6 @@ def _template_blueprint(scope: Scope, specification: dict[str, Any], policy: dic
     return Blueprint(template=template.id, template_name=template.name, version=version, policy=policy)
 
 
-def _check_sizes(minimum: int, maximum: int, desired: int) -> None:
-    if minimum > maximum:
-        raise refusal("ValidationError", "Max bound, must be greater than or equal to min bound")
-    if desired > maximum:
-        text = f"Desired capacity:{desired} must be between the specified min size:{minimum} and max size:{maximum}"
-        raise refusal("ValidationError", text)
-    if desired < minimum:
-        text = f"Desired capacity:{desired} must be between the specified min size:{minimum} and max size:{maximum}"
-        raise refusal("ValidationError", text)
-
-
 def _subnets(scope: Scope, parameters: Parameters) -> list[str]:
     named = [name for name in re.split(r"\s*,\s*", parameters.get("VPCZoneIdentifier") or "") if name]
     if named:
@@ -98,7 +89,7 @@ def create_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     minimum, maximum = int(parameters["MinSize"]), int(parameters["MaxSize"])
     desired = parameters.get("DesiredCapacity")
     desired = minimum if desired is None else int(desired)
-    _check_sizes(minimum, maximum, desired)
+    check_sizes(minimum, maximum, desired)
     target_groups, balancers = _sources(request, parameters)
     group = Group(
         name=name,
@@ -116,6 +107,8 @@ def create_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     )
     put_tags(group, parameters.get("Tags") or [])
     request.state.groups[request.account, request.region, name] = group
+    for hook in parameters.get("LifecycleHookSpecificationList") or []:
+        put_hook(request, {"AutoScalingGroupName": name, **hook})
     _make_role(request)
     return {}
 
@@ -149,14 +142,10 @@ def update_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     blueprint = read_blueprint(request, parameters)
     if blueprint and group.refresh and group.refresh.desired:
         raise refusal("ValidationError", _ACTIVE_DESIRED)
-    minimum = int(parameters.get("MinSize", group.minimum))
-    maximum = int(parameters.get("MaxSize", group.maximum))
-    asked = parameters.get("DesiredCapacity")
-    desired = min(max(group.desired, minimum), maximum) if asked is None else int(asked)
-    _check_sizes(minimum, maximum, desired)
-    if any(parameters.get(name) for name in ("VPCZoneIdentifier", "AvailabilityZones", "AvailabilityZoneIds")):
-        group.subnets = _subnets(request, parameters)
-    group.minimum, group.maximum, group.desired = minimum, maximum, desired
+    elsewhere = any(parameters.get(name) for name in ("VPCZoneIdentifier", "AvailabilityZones", "AvailabilityZoneIds"))
+    subnets = _subnets(request, parameters) if elsewhere else group.subnets
+    resize(group, parameters)
+    group.subnets = subnets
     group.blueprint = blueprint or group.blueprint
     group.kept = keep(group.kept, parameters)
     group.retry_at, group.failures = None, 0
@@ -191,6 +180,7 @@ def delete_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     group.minimum = group.desired = 0
     group.deleting = True
     group.refreshes.clear()
+    group.attached.clear()
     for member in group.members:
         if member.lifecycle is not Lifecycle.TERMINATING:
             terminate(request, group, member, "the group was deleted.")

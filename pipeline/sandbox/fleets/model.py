@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -103,8 +104,20 @@ class Activity:
 
 
 @dataclass(slots=True, kw_only=True)
+class Wait:
+    """A lifecycle action that a member waits for: until when, unless a heartbeat comes, and at most."""
+
+    token: str
+    until: datetime
+    limit: datetime
+
+
+@dataclass(slots=True, kw_only=True)
 class Member:
-    """An instance of a group; ``blueprint`` carries the template version as a number, as it was at the launch."""
+    """An instance of a group; ``blueprint`` carries the template version as a number, as it was at the launch.
+
+    ``waits`` are the lifecycle actions of its present transition by hook, None before they began.
+    """
 
     instance: str
     zone: str
@@ -119,6 +132,13 @@ class Member:
     protected: bool = False
     refresh: str = ""
     draining_until: datetime | None = None
+    waits: dict[str, Wait] | None = None
+    abandoned: str = ""
+
+    @property
+    def state(self) -> str:
+        """Its state in AWS's words."""
+        return f"{self.lifecycle}:Wait" if self.waits else str(self.lifecycle)
 
     @property
     def counted(self) -> bool:
@@ -213,8 +233,11 @@ class Group:
     members: list[Member] = field(default_factory=list)
     activities: list[Activity] = field(default_factory=list)
     refreshes: list[Refresh] = field(default_factory=list)
+    attached: defaultdict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
+    metrics: dict[str, str] = field(default_factory=dict)
     retry_at: datetime | None = None
     failures: int = 0
+    cooling_until: datetime | None = None
     deleting: bool = False
 
     @property

@@ -10,7 +10,7 @@ from moto.core.exceptions import ServiceException
 
 from pipeline.sandbox import balancing
 from pipeline.sandbox.ec2 import instances
-from pipeline.sandbox.fleets import engine
+from pipeline.sandbox.fleets import engine, hooks, policies
 from pipeline.sandbox.fleets.launching import launch_member
 from pipeline.sandbox.fleets.model import Activity, Group, Lifecycle, Member, Status
 from pipeline.sandbox.fleets.progress import mark
@@ -40,15 +40,17 @@ def _stride(group: Group, now: datetime) -> timedelta:
     moving = any(member.lifecycle in {Lifecycle.PENDING, Lifecycle.TERMINATING} for member in group.members)
     if moving or len(group.counted) != group.desired:
         return STEP
-    refresh = group.refresh
-    if refresh is None:
-        return _REST
-    until = refresh.baking_until if refresh.status is Status.BAKING else refresh.holding_until
-    return min(_REST, until - now) if until and until > now else STEP
+    due = policies.next_due(group)
+    waits = [due - now] if due else []
+    if refresh := group.refresh:
+        until = refresh.baking_until if refresh.status is Status.BAKING else refresh.holding_until
+        waits.append(until - now if until and until > now else STEP)
+    return min([_REST, *waits])
 
 
 def step_group(scope: Scope, group: Group) -> None:
     """Step one group up to now."""
+    policies.run_due(scope, group)
     for member in group.members:
         _follow(scope, group, member)
     _replace_unhealthy(scope, group)
@@ -68,7 +70,7 @@ def terminate(scope: Scope, group: Group, member: Member, cause: str) -> None:
         started=scope.now,
     )
     group.activities.insert(0, activity)
-    member.activity, member.lifecycle = activity, Lifecycle.TERMINATING
+    member.activity, member.lifecycle, member.waits = activity, Lifecycle.TERMINATING, None
     delays = [balancing.deregister(scope, arn, member.instance) for arn in group.target_groups]
     runs = instances.condition(scope, member.instance) == "running"
     member.draining_until = scope.now + max(delays, default=timedelta()) if runs else scope.now
@@ -76,22 +78,30 @@ def terminate(scope: Scope, group: Group, member: Member, cause: str) -> None:
 
 def _follow(scope: Scope, group: Group, member: Member) -> None:
     state = instances.condition(scope, member.instance)
-    if member.lifecycle is Lifecycle.PENDING and state == "running":
-        member.lifecycle, member.in_service = Lifecycle.IN_SERVICE, scope.now
-        group.failures, group.retry_at = 0, None
-        member.activity.end(scope.now)
-        if "AddToLoadBalancer" not in group.suspended:
-            for arn in group.target_groups:
-                balancing.register(scope, arn, member.instance)
-    elif member.lifecycle is Lifecycle.PENDING and state not in {"pending", "running"}:
-        text = "Instance failed to complete user's Lifecycle Action: it became unhealthy while waiting for it to run."
-        member.activity.end(scope.now, status="Failed", message=text)
-        member.unhealthy = True
-        _back_off(scope, group)
+    if member.lifecycle is Lifecycle.PENDING:
+        _follow_launch(scope, group, member, state)
     elif member.lifecycle is Lifecycle.IN_SERVICE:
         graced = member.in_service is not None and scope.now - member.in_service >= group.grace
         failing = group.balanced and graced and balancing.failing(scope, group, member)
         member.unhealthy = member.reported_unhealthy or state != "running" or failing
+
+
+def _follow_launch(scope: Scope, group: Group, member: Member, state: str) -> None:
+    if state == "pending" or (state == "running" and hooks.held(scope, group, member, hooks.LAUNCHING)):
+        return
+    if state != "running" or member.abandoned:
+        why = member.abandoned or "it became unhealthy while waiting for it to run."
+        text = f"Instance failed to complete user's Lifecycle Action: {why}"
+        member.activity.end(scope.now, status="Failed", message=text)
+        member.unhealthy = True
+        _back_off(scope, group)
+        return
+    member.lifecycle, member.in_service = Lifecycle.IN_SERVICE, scope.now
+    group.failures, group.retry_at = 0, None
+    member.activity.end(scope.now)
+    if "AddToLoadBalancer" not in group.suspended:
+        for arn in group.target_groups:
+            balancing.register(scope, arn, member.instance)
 
 
 def _back_off(scope: Scope, group: Group) -> None:
@@ -103,7 +113,7 @@ def _replace_unhealthy(scope: Scope, group: Group) -> None:
     if group.suspended & {"HealthCheck", "ReplaceUnhealthy", "Terminate"}:
         return
     for member in [member for member in group.counted if member.unhealthy]:
-        what = "an ELB system health check failure."
+        what = "an abandoned lifecycle action." if member.abandoned else "an ELB system health check failure."
         if instances.condition(scope, member.instance) != "running":
             what = "an EC2 health check indicating it has been terminated or stopped."
         elif member.reported_unhealthy:
@@ -113,12 +123,18 @@ def _replace_unhealthy(scope: Scope, group: Group) -> None:
 
 def _finish_terminations(scope: Scope, group: Group) -> None:
     for member in [member for member in group.members if member.lifecycle is Lifecycle.TERMINATING]:
-        if member.draining_until and scope.now >= member.draining_until:
+        if member.draining_until and scope.now >= member.draining_until and not _held_back(scope, group, member):
             instances.terminate(scope, member.instance)
             instances.follow_machines(scope.state)
             if member.instance not in scope.state.live:
                 member.activity.end(scope.now)
                 group.members.remove(member)
+
+
+def _held_back(scope: Scope, group: Group, member: Member) -> bool:
+    """Wait for the hooks of termination; what ended by itself or was never in service has nothing to finish."""
+    runs = member.in_service and instances.condition(scope, member.instance) == "running"
+    return bool(runs) and hooks.held(scope, group, member, hooks.TERMINATING)
 
 
 def _reconcile(scope: Scope, group: Group) -> None:
