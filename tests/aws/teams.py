@@ -1,0 +1,87 @@
+"""A group with all that teams hang on one, and its copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws.account import WEB, Account
+
+from pipeline.model.fleets import Group
+from pipeline.model.ids import GroupName, TargetGroupArn
+from pipeline.model.settings import GroupByName
+
+GREEN = GroupName("web-v2")
+OURS = {"rebake:origin": "web", "rebake:role": "green"}
+
+
+class Teams:
+    """A group with all that teams hang on one, and what is described of it and of its copy."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.scaling = account.world.autoscaling
+        self.fleet = account.world.fleet(
+            WEB,
+            account.base().id,
+            size=2,
+            balanced=True,
+            MinSize=1,
+            MaxSize=6,
+            DefaultCooldown=120,
+            DefaultInstanceWarmup=30,
+            TerminationPolicies=["OldestInstance"],
+            DeletionProtection="prevent-all-deletion",
+            InstanceMaintenancePolicy={"MinHealthyPercentage": 90, "MaxHealthyPercentage": 120},
+            LifecycleHookSpecificationList=[
+                {
+                    "LifecycleHookName": "drain",
+                    "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+                    "HeartbeatTimeout": 60,
+                    "DefaultResult": "CONTINUE",
+                    "NotificationMetadata": "queue",
+                }
+            ],
+            Tags=[
+                {"Key": "Service", "Value": "web", "PropagateAtLaunch": True},
+                {"Key": "empty", "Value": "", "PropagateAtLaunch": False},
+                {"Key": "rebake:run", "Value": "old", "PropagateAtLaunch": False},
+            ],
+        )
+        self.version = account.world.version(self.fleet.template, ImageId=account.bake().id)
+        clone = account.traffic.clone(TargetGroupArn(self.fleet.target_group), name="web-v2", tags=OURS)
+        self.target_group = clone
+
+    @property
+    def group(self) -> Group:
+        """The group as our adapter sees it."""
+        return self.account.fleets.find(GroupByName(name=WEB))
+
+    def copy(self, source: Group | None = None, tags: dict[str, str] | None = None) -> None:
+        """Make the copy."""
+        self.account.copies.create(
+            source or self.group,
+            name=GREEN,
+            version=self.version,
+            target_group=self.target_group,
+            tags=OURS if tags is None else tags,
+        )
+
+    def of(self, name: str) -> dict[str, Any]:
+        """Describe a group."""
+        return dict(self.account.world.group(name))
+
+    def label(self, target_group: str) -> str:
+        """Name a target group as scaling policies do."""
+        (balancer,) = self.account.world.elbv2.describe_load_balancers()["LoadBalancers"]
+        name = balancer["LoadBalancerArn"].partition("loadbalancer/")[2]
+        return f"{name}/{target_group.rpartition(':')[2]}"
+
+    def policy(self, name: str, **specification: Any) -> None:
+        """Put a target tracking policy on the group."""
+        tracking: Any = {"TargetValue": 50.0, **specification}
+        self.scaling.put_scaling_policy(
+            AutoScalingGroupName=WEB,
+            PolicyName=name,
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingConfiguration=tracking,
+        )
