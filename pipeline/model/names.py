@@ -20,6 +20,8 @@ TAG_PURPOSE = "rebake:purpose"
 TAG_ROLE = "rebake:role"
 TAG_ORIGIN = "rebake:origin"
 TAG_RETIRE = "rebake:retire-after"
+TAG_SINCE = "rebake:live-since"
+TAG_LEFT = "rebake:left"
 TAG_UNDO = "rebake:undo"
 TAG_UNDO_ROUTE = "rebake:undo-route"
 
@@ -33,6 +35,8 @@ class Role(StrEnum):
     """It was green, and has the traffic now."""
     BLUE = "blue"
     """It had the traffic, and is kept until its rollback window is over."""
+    RETIRED = "retired"
+    """It had the traffic, and stands empty: for its next turn, or because somebody else owns it."""
 
 
 _TOKENS = uuid.UUID("0b6f1d1e-6a5c-5c0e-9a52-7a4be1f3c9d2")
@@ -70,6 +74,10 @@ def build_name(run: RunId, family: str) -> str:
 def client_token(*parts: str) -> str:
     """Derive the idempotency token of one change: the same change asks with the same token, on any machine."""
     return str(uuid.uuid5(_TOKENS, "\x1f".join(parts)))
+
+
+LEADING = frozenset({None, Role.LIVE})
+"""The roles of a group that is its fleet's own."""
 
 
 def role_of(tags: Mapping[str, str]) -> Role | None:

@@ -23,6 +23,18 @@ class Fleets(Protocol):
         """
         ...
 
+    def named(self, name: GroupName) -> Group:
+        """Fetch the group of that very name, whatever its role.
+
+        Raises:
+            NotFound: there is none.
+        """
+        ...
+
+    def siblings(self, origin: GroupName) -> tuple[Group, ...]:
+        """List the group of that name and those that rollouts made of it, whatever their role; empty: there is none."""
+        ...
+
     def refreshes(self, group: GroupName) -> tuple[Refresh, ...]:
         """List the refreshes of the last six weeks, newest first."""
         ...
