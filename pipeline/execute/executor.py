@@ -46,6 +46,11 @@ def _again(text: str) -> Interrupted:
     return Interrupted(f"{text}.", hint="Run the same command again to go on.")
 
 
+def _without(wave: Wave, fleets: set[str]) -> Wave:
+    """Leave out fleets that failed in an earlier wave which tolerates that."""
+    return replace(wave, lanes=tuple(lane for lane in wave.lanes if lane.fleet not in fleets))
+
+
 def _left(waves: Sequence[Wave], why: str) -> tuple[LaneResult, ...]:
     return tuple(LaneResult(fleet=lane.fleet, left=why) for wave in waves for lane in wave.lanes)
 
@@ -72,6 +77,7 @@ class Fleets:
         ended: datetime | None = None
         for index, wave in enumerate(waves):
             running: list[_Running] = []
+            wave = _without(wave, {lane.fleet for lane in done if not lane.succeeded})  # noqa: PLW2901 - what is left
             try:
                 self._rest(wave, ended)
                 results = self._wave(wave, running)

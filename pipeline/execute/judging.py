@@ -25,7 +25,7 @@ from pipeline.model.gates import (
     ProbeGate,
     TargetGate,
 )
-from pipeline.model.names import approval_parameter
+from pipeline.model.names import approval_path
 from pipeline.model.outcomes import Done, Outcome, Refused
 from pipeline.model.rollouts import CheckGate
 from pipeline.planning import gates, verdicts
@@ -100,8 +100,7 @@ def _ask(bench: Workbench, subject: Subject, gate: Gate, asked: datetime) -> Gat
         case CanaryGate():
             return _canary(bench, gate, subject)
         case ApprovalGate():
-            path, _, run = approval_parameter(bench.settings.channel_prefix, bench.run).rpartition("/")
-            signal = tools.signals.under(path).get(run)
+            signal = tools.signals.under(approval_path(bench.settings.channel_prefix)).get(bench.run)
             return verdicts.judge_approval(gate, signal, asked=asked, now=tools.clock.now())
         case AllOf() | AnyOf():
             return gates.combine(gate, [_judge(bench, subject, part, asked) for part in gate.gates])

@@ -10,7 +10,7 @@ from pipeline.execute.restoring import put_back
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
 from pipeline.model.fleets import Refresh, RefreshStatus
-from pipeline.model.names import andon_parameter
+from pipeline.model.names import andon_path
 from pipeline.model.rollouts import AwaitRefresh, PutBack, StartRefresh
 from pipeline.model.steps import Step
 from pipeline.model.strategies import OnHalt
@@ -23,8 +23,7 @@ def halt_of(bench: Workbench, fleet: str) -> str | None:
     """Say by whom a fleet is halted; None: it is not. AWS is asked once for all fleets, at the pace of the waits."""
     made, now = bench.made, bench.tools.clock.now()
     if made.cords_read is None or now - made.cords_read >= PACE:
-        path = andon_parameter(bench.settings.channel_prefix, "").rstrip("/")
-        made.cords = dict(bench.tools.signals.under(path))
+        made.cords = dict(bench.tools.signals.under(andon_path(bench.settings.channel_prefix)))
         made.cords_read = now
     return halted(bench.settings.fleets[fleet], made.cords)
 
@@ -41,8 +40,8 @@ def break_off(bench: Workbench, step: Step, how: OnHalt) -> Waiting[str]:
 
 def call_off(bench: Workbench, step: Step, refresh: Refresh, how: OnHalt) -> None:
     """Ask AWS to undo a refresh, and wait for nothing."""
-    if refresh.status is RefreshStatus.ROLLBACK_IN_PROGRESS:
-        return
+    if refresh.status in {RefreshStatus.ROLLBACK_IN_PROGRESS, RefreshStatus.CANCELLING}:
+        return  # somebody has done so already
     if how is OnHalt.CANCEL or (isinstance(step, (StartRefresh, AwaitRefresh)) and step.cancel):
         bench.tools.fleets.cancel_refresh(refresh.group)
     else:

@@ -98,11 +98,11 @@ def target_group_name(group: str) -> str:
     return f"{plain.strip('-')}-{digest}".strip("-")
 
 
-def andon_parameter(prefix: str, scope: str) -> str:
-    """Name the SSM parameter of an andon cord; scopes are ``all``, ``group-<patch group>`` and ``fleet-<fleet>``."""
-    return f"{prefix.rstrip('/')}/andon/{scope}"
+def andon_path(prefix: str) -> str:
+    """Name the path of the SSM parameters that are andon cords, one a scope."""
+    return f"{prefix.rstrip('/')}/andon"
 
 
-def approval_parameter(prefix: str, run: str) -> str:
-    """Name the SSM parameter that holds the answer to a run that asks for approval."""
-    return f"{prefix.rstrip('/')}/approvals/{run}"
+def approval_path(prefix: str) -> str:
+    """Name the path of the SSM parameters that hold the answers to runs that ask for approval, one a run."""
+    return f"{prefix.rstrip('/')}/approvals"

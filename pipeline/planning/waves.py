@@ -14,6 +14,7 @@ from pipeline.model.settings import PatchGroup, Settings
 from pipeline.model.shares import Radius, Share
 from pipeline.model.steps import Lane, Note, Plan, Wave
 from pipeline.model.views import FleetView
+from pipeline.planning.fleets import stale_members
 
 _LAST = PatchGroup(name="fleets", wave=1_000_000, concurrency=Share(value=1))
 """Fleets without a patch group: after all others, one at a time."""
@@ -38,7 +39,7 @@ def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, 
 
     A patch group waits until its image is old enough and the group before has been on its images for long enough;
     without ``wait`` such a group, and all after it, is left to a later run. So it is when more fleets than allowed
-    of the group before cannot be rolled.
+    of the group before cannot be rolled, or are not there yet without our doing.
     """
     waves: list[Wave] = []
     notes: list[Note] = []
@@ -47,18 +48,25 @@ def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, 
         notes += [note for member in members for note in member.plan.notes]
         lanes = [Lane(fleet=member.fleet, steps=member.plan.steps) for member in members if member.plan.steps]
         due = _due(group, members, before, now, following=bool(waves))
-        if lanes and not held and not wait and due is not None and (due > now or (waves and group.soak_before)):
-            held = f"waits until {due:%Y-%m-%d %H:%M} UTC" if due > now else f"waits {group.soak_before} after its wave"
+        held = held or ("" if wait or not lanes else _later(group, due, now, following=bool(waves)))
         if lanes and held:
             notes += [Note(target=lane.fleet, text=f"{held}; run again then") for lane in lanes]
         elif lanes:
-            waves += _waves_of(group, lanes, due, soaks=bool(waves))
-        stuck = [member for member in members if member.plan.blocked]
-        if len(stuck) > group.max_errors.most(len(members)) and not held:
-            held = f"waits for {', '.join(member.fleet for member in stuck)} of {group.name}"
-        before = members or before
-    last = [wave for member in fleets for wave in member.plan.waves]
+            waves += _waves_of(group, lanes, due, following=bool(waves))
+        stuck = [member.fleet for member in members if member.plan.blocked or _elsewhere(member)]
+        if len(stuck) > group.max_errors.most(len(members)):
+            held = held or f"waits for {', '.join(stuck)} of {group.name}"
+        before = members
+    begun = {lane.fleet for wave in waves for lane in wave.lanes}
+    last = [wave for one in fleets if one.fleet in begun or not one.plan.steps for wave in one.plan.waves]
     return Plan(waves=(*waves, *_together(last)), notes=tuple(notes))
+
+
+def alone(member: FleetPlan) -> Plan:
+    """Roll one fleet because somebody says so: no other fleet and no image's age is waited for."""
+    lanes = (Lane(fleet=member.fleet, steps=member.plan.steps),) if member.plan.steps else ()
+    waves = (Wave(name=member.fleet, lanes=lanes), *member.plan.waves) if lanes else member.plan.waves
+    return Plan(waves=waves, notes=member.plan.notes)
 
 
 def within(plan: Plan, radius: Radius, sizes: Mapping[str, int]) -> Plan:
@@ -77,7 +85,7 @@ def within(plan: Plan, radius: Radius, sizes: Mapping[str, int]) -> Plan:
             if fault is None:
                 touched[lane.fleet] = size
                 kept.append(lane)
-            else:
+            elif lane.fleet not in {note.target for note in notes}:
                 blocked = None if touched else ExitCode.REFUSED
                 text = f"{fault}; {'run again for it' if touched else 'see limits in rebake.yaml'}"
                 notes.append(Note(target=lane.fleet, text=text, blocked=blocked))
@@ -124,13 +132,27 @@ def _due(
     if group.min_image_age:
         moments += [(member.baked or now) + group.min_image_age for member in members if member.plan.steps]
     if group.soak_before and not following:
-        there = [(member.view, member.image) for member in before if member.view and member.image]
-        moments += [at + group.soak_before for view, image in there if (at := arrived(view, image)) is not None]
+        there = [(arrived(one.view, one.image) or one.baked) for one in before if one.view and one.image]
+        moments += [at + group.soak_before for at in there if at is not None]
     return max(moments, default=None)
 
 
-def _waves_of(group: PatchGroup, lanes: list[Lane], due: datetime | None, *, soaks: bool) -> list[Wave]:
-    soak = group.soak_before if soaks else timedelta()
+def _later(group: PatchGroup, due: datetime | None, now: datetime, *, following: bool) -> str:
+    """Say until when a group is left alone; empty: it may go now."""
+    if due is not None and due > now:
+        return f"waits until {due:%Y-%m-%d %H:%M} UTC"
+    return f"waits {group.soak_before} after the group before" if following and group.soak_before else ""
+
+
+def _elsewhere(member: FleetPlan) -> bool:
+    """Tell whether a fleet is not on its image and nothing is planned for it: its owner has not followed yet."""
+    if member.plan.steps or member.view is None or member.image is None:
+        return False
+    return bool(stale_members(member.view, member.image))
+
+
+def _waves_of(group: PatchGroup, lanes: list[Lane], due: datetime | None, *, following: bool) -> list[Wave]:
+    soak = group.soak_before if following else timedelta()
     canary = [lane for lane in lanes if lane.fleet == group.canary]
     others = [lane for lane in lanes if lane.fleet != group.canary]
     waves = []
