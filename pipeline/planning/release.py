@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from pipeline.errors import ExitCode, RebakeError
 from pipeline.model.fleets import RefreshStatus
@@ -10,12 +12,47 @@ from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.names import TAG_LEFT
 from pipeline.model.refs import Baked, ImageRef
+from pipeline.model.settings import Settings
 from pipeline.model.steps import Note, Plan
 from pipeline.model.views import FamilyView, FleetView
 from pipeline.planning.bake import plan_bake, promotion_step, smoke_step
 from pipeline.planning.fleets import stale_members
 from pipeline.planning.roll import plan_roll
-from pipeline.planning.waves import FleetPlan
+from pipeline.planning.waves import FleetPlan, in_waves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A family and its fleets as observed; ``absent`` are fleets that could not be, with the reason as their plan."""
+
+    family: FamilyView
+    fleets: tuple[FleetView, ...] = ()
+    absent: tuple[FleetPlan, ...] = ()
+
+
+def plan_release(
+    settings: Settings,
+    families: Sequence[Released],
+    now: datetime,
+    *,
+    force: bool = False,
+    supersede: bool = False,
+    wait: bool = True,
+) -> Plan:
+    """Plan everything between the recipes as they are now and every fleet running their images.
+
+    Images come first, in the order of the families; then the fleets of all of them, wave after wave.
+    """
+    images: list[Plan] = []
+    fleets: list[FleetPlan] = []
+    for released in families:
+        like = released.fleets[0] if released.fleets else None
+        plan, image = plan_image(released.family, like, force=force)
+        images.append(plan)
+        fleets += released.absent
+        if image is not None:
+            fleets += [plan_fleet(view, released.family, image, supersede=supersede) for view in released.fleets]
+    return merge((*images, in_waves(settings, fleets, now, wait=wait)))
 
 
 def plan_image(view: FamilyView, like: FleetView | None, *, force: bool = False) -> tuple[Plan, ImageRef | None]:

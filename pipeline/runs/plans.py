@@ -8,13 +8,13 @@ from pipeline.errors import NotFound, NotPossible, RefusedError, UsageError
 from pipeline.model.ids import ImageId
 from pipeline.model.settings import Settings, SourceChannel
 from pipeline.model.steps import Plan
-from pipeline.model.views import FamilyView, FleetView
+from pipeline.model.views import FleetView
 from pipeline.planning.bake import newest_proven, plan_bake, plan_promote, plan_smoke, require_proven
 from pipeline.planning.recovery import plan_repair
-from pipeline.planning.release import blocked, merge, plan_fleet, plan_image
+from pipeline.planning.release import Released, blocked, merge, plan_release
 from pipeline.planning.roll import plan_roll
 from pipeline.planning.rollback import plan_rollback
-from pipeline.planning.waves import FleetPlan, alone, in_waves, radius_of, within
+from pipeline.planning.waves import FleetPlan, alone, radius_of, within
 from pipeline.runs.room import Room, require_known
 
 _OWN = (NotPossible, RefusedError, UsageError)
@@ -80,33 +80,30 @@ def for_release(
     chosen = [name for name in _in_order(room.settings) if not families or name in families]
     for unknown in set(families) - set(chosen):
         room.images_of(unknown)  # raises with the nearest name
-    images: list[Plan] = []
-    fleets: list[FleetPlan] = []
+    released: list[Released] = []
+    absent: list[Plan] = []
     for family in chosen:
         try:
-            plan, rolled = _family(room, room.family(family), force=force, supersede=supersede)
+            released.append(_released(room, family))
         except _OWN as error:
             if len(families) == 1:
                 raise
-            plan, rolled = blocked(family, error), []
-        images.append(plan)
-        fleets += rolled
-    waves = in_waves(room.settings, fleets, room.tools.clock.now(), wait=wait)
-    return _bounded(room, merge((*images, waves)))
+            absent.append(blocked(family, error))
+    now = room.tools.clock.now()
+    plan = plan_release(room.settings, released, now, force=force, supersede=supersede, wait=wait)
+    return _bounded(room, merge((plan, *absent)))
 
 
-def _family(room: Room, family: FamilyView, *, force: bool, supersede: bool) -> tuple[Plan, list[FleetPlan]]:
-    views: list[FleetView] = []
-    rolled: list[FleetPlan] = []
-    for name in room.fleets_of(family.family.name):
+def _released(room: Room, family: str) -> Released:
+    view = room.family(family)
+    fleets: list[FleetView] = []
+    absent: list[FleetPlan] = []
+    for name in room.fleets_of(family):
         try:
-            views.append(room.fleet(name))
+            fleets.append(room.fleet(name))
         except _OWN as error:
-            rolled.append(FleetPlan(fleet=name, plan=blocked(name, error)))
-    plan, image = plan_image(family, views[0] if views else None, force=force)
-    if image is not None:
-        rolled += [plan_fleet(view, family, image, supersede=supersede) for view in views]
-    return plan, rolled
+            absent.append(FleetPlan(fleet=name, plan=blocked(name, error)))
+    return Released(family=view, fleets=tuple(fleets), absent=tuple(absent))
 
 
 def _bounded(room: Room, plan: Plan) -> Plan:
