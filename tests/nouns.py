@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 
 from pipeline.model.fleets import ChannelEntry, Group, Member, Refresh, RefreshStatus, TemplateRef, TemplateVersion
-from pipeline.model.ids import BakeKey, GroupName, ImageId, InstanceId, RefreshId, RunId, TemplateId
+from pipeline.model.ids import (
+    BakeKey,
+    GroupName,
+    ImageId,
+    InstanceId,
+    RefreshId,
+    RunId,
+    TargetGroupArn,
+    TemplateId,
+)
 from pipeline.model.images import Architecture, Image, Stage
-from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_SOURCE_IMAGE, TAG_STAGE, template_description
+from pipeline.model.names import (
+    TAG_BAKE_KEY,
+    TAG_FAMILY,
+    TAG_ORIGIN,
+    TAG_ROLE,
+    TAG_SOURCE_IMAGE,
+    TAG_STAGE,
+    Role,
+    template_description,
+)
 from pipeline.model.settings import (
     Baseline,
     BuildSettings,
@@ -20,8 +39,9 @@ from pipeline.model.settings import (
     Settings,
     SourceOwned,
 )
-from pipeline.model.strategies import RefreshStrategy
-from pipeline.model.views import FamilyView, FleetView
+from pipeline.model.strategies import BlueGreen, RefreshStrategy
+from pipeline.model.traffic import Route
+from pipeline.model.views import FamilyView, FleetView, Side, TrafficView
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 KEY = BakeKey("4f2a91" + "0" * 58)
@@ -160,3 +180,38 @@ def settings(*fleets: FleetSettings, **changes: Any) -> Settings:
         "fleets": {chosen.name: chosen for chosen in fleets},
     }
     return Settings(**values | changes)
+
+
+BLUE_TARGETS, GREEN_TARGETS = TargetGroupArn("arn:targetgroup/blue"), TargetGroupArn("arn:targetgroup/green")
+RULE = "arn:listener-rule/web"
+
+
+def blue_green(**changes: Any) -> FleetSettings:
+    """Make a fleet that is replaced by blue-green; keywords go into its strategy."""
+    return replace(fleet(), strategy=BlueGreen(route=RULE, **changes))
+
+
+def side(role: Role | None, *images: str, number: int = 2, **changes: Any) -> Side:
+    """Make a group beside the fleet's own, on the image of its members (or the new one)."""
+    tags = {TAG_ORIGIN: "web-prod"} | ({TAG_ROLE: role.value} if role else {})
+    saved = version(number, images[0] if images else NEW)
+    name = changes.pop("name", f"web-prod-v{number}")
+    beside = group(*images, name=name, template=TemplateRef(id=TEMPLATE, version=str(number)), tags=tags, **changes)
+    return Side(group=beside, targets=GREEN_TARGETS, version=saved)
+
+
+def shifting(*images: str, weights: tuple[int, ...] = (1,), others: tuple[Side, ...] = (), **changes: Any) -> FleetView:
+    """Make an observed blue-green fleet; weights are blue's and green's on its route."""
+    view = fleet_view(*images, **changes)
+    arns = (BLUE_TARGETS, GREEN_TARGETS)
+    traffic = TrafficView(
+        route=Route(arn=RULE, weights=dict(zip(arns, weights, strict=False))), targets=BLUE_TARGETS, others=others
+    )
+    known = {one.version.image: image(one.version.image) for one in others if one.version}
+    return replace(
+        view,
+        settings=changes.get("settings", blue_green()),
+        group=replace(view.group, target_groups=(BLUE_TARGETS,)),
+        traffic=traffic,
+        images={**view.images, **known},
+    )

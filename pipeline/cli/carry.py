@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,32 @@ from pipeline.cli.door import open_room
 from pipeline.cli.encode import dump
 from pipeline.cli.options import Common
 from pipeline.cli.output import plan_text, result_text
+from pipeline.config.fields import duration
 from pipeline.errors import ExitCode, RebakeError, UsageError
 from pipeline.model.outcomes import RunResult
 from pipeline.model.steps import Plan
+from pipeline.planning.approval import with_approval
 from pipeline.ports.progress import Event
 from pipeline.runs.apply import apply, exit_code
 from pipeline.runs.diff import baked_changes
 from pipeline.runs.room import Room
 
 
-def carry_out(common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False) -> ExitCode:
+def carry_out(
+    common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False, approve_by: str | None = None
+) -> ExitCode:
     """Plan, and where it is approved, execute; answer the exit code.
 
     What was done is told and reported however the run ended; only an error before the first step is raised.
+    ``approve_by`` is a duration: each fleet waits for a person's word so long.
     """
     if common.report is not None:
         report.require_writable(common.report)
+    patience = None if approve_by is None else _duration(approve_by)
     with open_room(common) as (room, recorder):
         plan = planner(room)
+        if patience is not None:
+            plan = with_approval(plan, patience)
         if not common.json:
             print(plan_text(plan), flush=True)
         result = RunResult()
@@ -48,10 +57,16 @@ def carry_out(common: Common, planner: Callable[[Room], Plan], *, rolling_back: 
 
 def _tell(common: Common, room: Room, plan: Plan, result: RunResult, code: ExitCode) -> None:
     if common.json:
-        body: dict[str, Any] = {"run": room.run, "plan": plan, "results": result.results, "exit_code": int(code)}
+        body: dict[str, Any] = {
+            "run": room.run,
+            "plan": plan,
+            "results": result.results,
+            "fleets": result.lanes,
+            "exit_code": int(code),
+        }
         stopped: Mapping[str, Any] = complaint(result.stopped) if result.stopped else {}
         print(dump({**stopped, **body}))
-    elif result.results:
+    elif result.every or result.lanes:
         print(result_text(result))
     if result.stopped:
         show_error(result.stopped, as_json=False)
@@ -63,6 +78,13 @@ def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Seque
         report.write(path, content)
     except RebakeError as error:  # the disk is full, say: the run is finished, its own words and code stand
         show_error(error, as_json=False)
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise UsageError(f"--approve-by: {error}.", hint="Say how long to wait, as in --approve-by 2h.") from None
 
 
 def _approve(common: Common, plan: Plan) -> None:

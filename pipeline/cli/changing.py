@@ -1,4 +1,4 @@
-"""The verbs that change something: bake, smoke, promote, roll, rollback, release."""
+"""The verbs that change something: bake, smoke, promote, roll, rollback, release, repair."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ FamilyName = Annotated[str, typer.Argument(help="The image family.")]
 FleetName = Annotated[str, typer.Argument(help="The fleet.")]
 ImageOption = Annotated[str | None, typer.Option("--image", help="The image (ami-…); default: see the verb's help.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Bake although nothing changed.")]
+SupersedeOption = Annotated[
+    bool, typer.Option("--supersede", help="Cancel an instance refresh that goes elsewhere, and go on.")
+]
+ApproveByOption = Annotated[
+    str | None,
+    typer.Option("--approve-by", help="Wait for `rebake approve RUN` before each fleet; give up at this time (2h)."),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (bake, smoke, promote, roll, rollback, release):
+    for function in (bake, smoke, promote, roll, rollback, release, repair):
         verb(app, changes=True)(function)
 
 
@@ -44,10 +51,18 @@ def promote(common: Common, family: FamilyName, image: ImageOption = None) -> No
     _carry_out(common, lambda opened: plans.for_promote(opened, family, image=image))
 
 
-def roll(common: Common, fleet: FleetName, image: ImageOption = None) -> None:
+def roll(
+    common: Common,
+    fleet: FleetName,
+    image: ImageOption = None,
+    supersede: SupersedeOption = False,
+    approve_by: ApproveByOption = None,
+) -> None:
     """Replace a fleet's instances. Default: by the image its channel points to."""
     plans = room("pipeline.runs.plans")
-    _carry_out(common, lambda opened: plans.for_roll(opened, fleet, image=image))
+    _carry_out(
+        common, lambda opened: plans.for_roll(opened, fleet, image=image, supersede=supersede), approve_by=approve_by
+    )
 
 
 def rollback(
@@ -67,11 +82,34 @@ def release(
     common: Common,
     families: Annotated[list[str] | None, typer.Argument(help="Families to release; default: all.")] = None,
     force: ForceOption = False,
+    supersede: SupersedeOption = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Leave patch groups whose time has not come to a later run.")
+    ] = False,
+    approve_by: ApproveByOption = None,
 ) -> None:
-    """Bake, smoke test, promote and roll, where it is needed."""
+    """Bake, smoke test, promote and roll, where it is needed; patch group after patch group."""
     plans = room("pipeline.runs.plans")
-    _carry_out(common, lambda opened: plans.for_release(opened, tuple(families or ()), force=force))
+
+    def planner(opened: Room) -> Plan:
+        planned: Plan = plans.for_release(
+            opened, tuple(families or ()), force=force, supersede=supersede, wait=not no_wait
+        )
+        return planned
+
+    _carry_out(common, planner, approve_by=approve_by)
 
 
-def _carry_out(common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False) -> None:
-    raise typer.Exit(room("pipeline.cli.carry").carry_out(common, planner, rolling_back=rolling_back))
+def repair(
+    common: Common, fleet: Annotated[str | None, typer.Argument(help="The fleet; default: all of them.")] = None
+) -> None:
+    """Put back what a killed run has left. Weights, groups without traffic, sizes, processes, protection."""
+    plans = room("pipeline.runs.plans")
+    _carry_out(common, lambda opened: plans.for_repair(opened, fleet))
+
+
+def _carry_out(
+    common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False, approve_by: str | None = None
+) -> None:
+    carry = room("pipeline.cli.carry")
+    raise typer.Exit(carry.carry_out(common, planner, rolling_back=rolling_back, approve_by=approve_by))

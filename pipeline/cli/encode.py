@@ -10,12 +10,15 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-from pipeline.model import outcomes, steps
+from pipeline.model import gates, outcomes, refs, steps, strategies
 
 _KINDS = (
-    *(getattr(steps, name) for name in ("Baked", "Created")),
+    refs.Baked,
+    refs.Created,
     *steps.Step.__args__,
     *outcomes.Outcome.__args__,
+    *gates.Gate.__args__,
+    *strategies.Strategy.__args__,
 )
 
 

@@ -1,7 +1,8 @@
-"""The verbs that change nothing: check, plan, status, history, diff."""
+"""The verbs that change nothing: check, plan, status, watch, history, diff."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (check, plan, status, history, diff):
+    for function in (check, plan, status, watch, history, diff):
         verb(app)(function)
 
 
@@ -56,6 +57,18 @@ def status(common: Common, name: Name = None) -> None:
     with open_room(common) as (opened, _):
         families = runs.status(opened, name)
     print(room(_JSON).dump({"families": families}) if common.json else room(_TEXT).status(families))
+
+
+def watch(
+    common: Common,
+    name: Name = None,
+    every: Annotated[int, typer.Option("--every", min=1, help="Seconds between two looks.")] = 15,
+    until_done: Annotated[bool, typer.Option("--until-done", help="End when no rollout is under way.")] = False,
+) -> None:
+    """Show the same, live. Fleets, images, health, progress, and what has changed."""
+    watching = room("pipeline.cli.watching")
+    with open_room(common) as (opened, _):
+        watching.watch(opened, name, every=timedelta(seconds=every), until_done=until_done, as_json=common.json)
 
 
 def history(common: Common, name: Name = None) -> None:

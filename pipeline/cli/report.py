@@ -9,9 +9,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.charts import Chart, Sample, legend, stacked
 from pipeline.cli.encode import encode
-from pipeline.cli.output import outcome_text, word
+from pipeline.cli.output import outcome_text, stands, word
+from pipeline.cli.timelines import fleet_charts, load_charts
 from pipeline.errors import UsageError
 from pipeline.execute.waiting import describe
 from pipeline.model.ids import ImageId, RunId
@@ -20,7 +20,6 @@ from pipeline.model.steps import Plan
 from pipeline.planning.packages import PackageChange
 from pipeline.ports.progress import Event
 
-_IMAGE = "image:"
 _STYLE = """
 :root{--ink:#1a1f2b;--soft:#5b6472;--line:#d9dde3;--page:#fff;--good:#176f3a;--bad:#b3261e;
 --series-1:#8a94a6;--series-2:#2f6fde;--series-3:#0f9d76;--series-4:#c77700;--series-5:#a03fb0}
@@ -69,12 +68,13 @@ def record(
             "ok": type(step.outcome).__name__ in {"Done", "Skipped"},
             "seconds": step.took.total_seconds(),
         }
-        for step in result.results
+        for step in result.every
     ]
     return {
         "run": run,
         "began": events[0].at.isoformat() if events else "",
         "steps": steps,
+        "fleets": [{"fleet": lane.fleet, "stands": stands(lane), "ok": lane.succeeded} for lane in result.lanes],
         "stopped": result.stopped.message if result.stopped else "",
         "notes": encode(plan.notes),
         "events": encode(events),
@@ -123,8 +123,9 @@ def page(content: Mapping[str, Any]) -> str:
         f'<p class="sub">{_moment(content["began"])}</p>',
         f'<p class="bad">{escape(content["stopped"])}</p>',
         _figures(content),
-        _fleet_charts(content),
-        _traffic_chart(content),
+        _fleet_table(content["fleets"]),
+        fleet_charts(content["events"]),
+        load_charts(content.get("traffic")),
         _step_table(content["steps"]),
         *(_package_table(image, changes) for image, changes in content["packages"].items()),
     ]
@@ -160,37 +161,16 @@ def _figures(content: Mapping[str, Any]) -> str:
     return f'<dl class="figures">{cells}</dl>'
 
 
-def _fleet_charts(content: Mapping[str, Any]) -> str:
-    charts = []
-    by_fleet: dict[str, list[tuple[datetime, dict[str, float]]]] = {}
-    for event in content["events"]:
-        images = {key[len(_IMAGE) :]: float(n) for key, n in event["data"].items() if key.startswith(_IMAGE)}
-        if images:
-            by_fleet.setdefault(event["target"], []).append((datetime.fromisoformat(event["at"]), images))
-    for fleet, seen in by_fleet.items():
-        start = seen[0][0]
-        samples = [Sample(second=(at - start).total_seconds(), values=images) for at, images in seen]
-        series = list(dict.fromkeys(image for sample in samples for image in sample.values))
-        chart = Chart(
-            title=f"{fleet}: instances by image", unit="instances", series=series, samples=samples, stepped=True
-        )
-        charts.append(_section(chart, span=samples[-1].second, notes={}))
-    return "".join(charts)
-
-
-def _traffic_chart(content: Mapping[str, Any]) -> str:
-    traffic = content.get("traffic")
-    if not traffic:
+def _fleet_table(fleets: Sequence[Mapping[str, Any]]) -> str:
+    if not fleets:
         return ""
-    samples = [Sample(second=row["second"], values=row["images"]) for row in traffic["timeline"]]
-    series = list(dict.fromkeys(image for sample in samples for image in sample.values))
-    named = {series_name: f"{traffic['images'].get(series_name, 0):,} requests" for series_name in series}
-    chart = Chart(title="Requests by image", unit="requests per second", series=series, samples=samples)
-    return _section(chart, span=samples[-1].second if samples else 0, notes=named)
-
-
-def _section(chart: Chart, *, span: float, notes: Mapping[str, str]) -> str:
-    return f"<h2>{escape(chart.title)}</h2>{legend(chart.series, notes)}{stacked(chart, span=span)}"
+    rows = "".join(
+        f'<tr><td>{escape(one["fleet"])}</td><td class="wide {"good" if one["ok"] else "bad"}">{escape(one["stands"])}'
+        "</td></tr>"
+        for one in fleets
+    )
+    head = "<tr><th>Fleet</th><th>Stands</th></tr>"
+    return f'<h2>Fleets</h2><div class="scroll"><table>{head}{rows}</table></div>'
 
 
 def _step_table(steps: Sequence[Mapping[str, Any]]) -> str:

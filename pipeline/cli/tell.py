@@ -71,7 +71,9 @@ def _fleet(fleet: FleetStatus) -> str:
     mix = ", ".join(f"{count} on {image}" for image, count in sorted(fleet.by_image.items())) or "no instances"
     drift = {True: "", False: " DRIFT", None: ""}[fleet.on_channel]
     last = f"; last refresh {refresh_text(fleet.refresh)}" if fleet.refresh else ""
-    return f"{fleet.healthy}/{fleet.desired} healthy{age}: {mix}{drift}{last}"
+    beside = "".join(f"; {name} is {text}" for name, text in sorted(fleet.beside.items()))
+    halted = f" HALTED: {fleet.halted}" if fleet.halted else ""
+    return f"{fleet.healthy}/{fleet.desired} healthy{age}: {mix}{drift}{last}{beside}{halted}"
 
 
 def _day(refresh: Refresh) -> str:

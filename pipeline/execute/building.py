@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pipeline.errors import Interrupted, RebakeError, StepFailed
 from pipeline.execute.tools import Workbench
-from pipeline.execute.waiting import poll
+from pipeline.execute.waiting import wait_for
 from pipeline.model import names
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image, Stage
@@ -126,4 +126,4 @@ def await_image(bench: Workbench, target: str, image: ImageId) -> Image:
         return found if found is not None and found.state == "available" else None
 
     bench.say(target, f"waiting for {image} to become available")
-    return poll(bench.tools.clock, look, every=_IMAGE_PACE, within=_IMAGE_BUDGET, what=f"Availability of {image}")
+    return wait_for(bench.tools.clock, look, every=_IMAGE_PACE, within=_IMAGE_BUDGET, what=f"Availability of {image}")

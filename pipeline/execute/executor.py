@@ -1,103 +1,146 @@
-"""Takes a plan's steps in their order and stops at the first that does not succeed."""
+"""Carries a plan out: its steps in their order, then its waves, lane beside lane; decides nothing."""
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from pipeline.errors import Interrupted, RebakeError, StepFailed
-from pipeline.execute.building import build_image
-from pipeline.execute.marking import move_channel, tag_image
-from pipeline.execute.refreshing import (
-    await_refresh,
-    create_template_version,
-    put_back,
-    roll_back_refresh,
-    start_refresh,
-)
-from pipeline.execute.smoking import smoke_test_image
+from pipeline.errors import Interrupted, RebakeError
+from pipeline.execute.lanes import Progressing, Recover, put_fleet_back, run_lane
+from pipeline.execute.performing import take
+from pipeline.execute.stopping import interrupt
 from pipeline.execute.tools import Workbench
-from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped, StepResult
-from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, RollBackRefresh, StartRefresh
-from pipeline.model.steps import BuildImage, MoveChannel, Plan, PlannedStep, SmokeTestImage, Step, TagImage
-from pipeline.ports.progress import EventKind
+from pipeline.execute.waiting import Waiting, drive
+from pipeline.model.outcomes import Done, LaneResult, Outcome, RunResult, Skipped, StepResult
+from pipeline.model.rollouts import AwaitRefresh, StartRefresh
+from pipeline.model.steps import Lane, Plan, Wave
 
 
-def execute(bench: Workbench, plan: Plan) -> RunResult:
+def execute(bench: Workbench, plan: Plan, recover: Recover) -> RunResult:
     """Execute a plan.
 
     A failed step is a value in the result, and so is what stopped the run without saying anything of the step itself
     (no credentials, held by another run, interrupted): what was done before it is never lost. An interruption puts
-    back the refresh that this run had under way.
+    back whatever this run had under way.
     """
     results: list[StepResult] = []
     for planned in plan.steps:
         try:
-            results.append(_one(bench, planned))
+            results.append(drive(bench.tools.clock, take(bench, planned)))
         except RebakeError as error:
-            return RunResult(results=tuple(results), stopped=error)
+            return RunResult(results=tuple(results), lanes=_left(plan.waves, "the run stopped before"), stopped=error)
         except KeyboardInterrupt as signal:
-            return RunResult(results=tuple(results), stopped=_interrupted(bench, planned.step, str(signal)))
+            text = f"Stopped by {str(signal) or 'SIGINT'}"
+            if isinstance(planned.step, (StartRefresh, AwaitRefresh)):
+                text += f"; {interrupt(bench, planned.target, planned.step)}"
+            return RunResult(
+                results=tuple(results), lanes=_left(plan.waves, "the run was interrupted"), stopped=_again(text)
+            )
         if not isinstance(results[-1].outcome, (Done, Skipped)):
-            break
-    return RunResult(results=tuple(results))
+            return RunResult(results=tuple(results), lanes=_left(plan.waves, "a step before failed"))
+    return replace(Fleets(bench=bench, recover=recover).roll(plan.waves), results=tuple(results))
 
 
-def _interrupted(bench: Workbench, step: Step, signal: str) -> Interrupted:
-    if isinstance(step, (StartRefresh, AwaitRefresh)):
-        return put_back(bench, step)
-    return Interrupted(f"Stopped by {signal or 'SIGINT'}.", hint="Run the same command again to go on.")
+def _again(text: str) -> Interrupted:
+    return Interrupted(f"{text}.", hint="Run the same command again to go on.")
 
 
-def _one(bench: Workbench, planned: PlannedStep) -> StepResult:
-    clock = bench.tools.clock
-    name = type(planned.step).__name__
-    began = clock.now()
-    bench.say(planned.target, f"{name}: {planned.why}", kind=EventKind.STARTED)
-    try:
-        outcome = perform(bench, planned.step)
-    except StepFailed as error:
-        outcome = Failed(reason=error.message, hint=error.hint)
-    took = clock.now() - began
-    bench.say(
-        planned.target,
-        f"{name}: {tell(outcome)}",
-        kind=EventKind.FINISHED if isinstance(outcome, (Done, Skipped)) else EventKind.WARNING,
-        data={"seconds": round(took.total_seconds(), 1)},
-    )
-    return StepResult(planned=planned, outcome=outcome, took=took)
+def _without(wave: Wave, fleets: set[str]) -> Wave:
+    """Leave out fleets that failed in an earlier wave which tolerates that."""
+    return replace(wave, lanes=tuple(lane for lane in wave.lanes if lane.fleet not in fleets))
 
 
-def perform(bench: Workbench, step: Step) -> Outcome:  # noqa: PLR0911 - one line per kind of step is the point
-    """Execute one step; a step without a branch here does not type-check."""
-    match step:
-        case BuildImage():
-            return build_image(bench, step)
-        case SmokeTestImage():
-            return smoke_test_image(bench, step)
-        case TagImage():
-            return tag_image(bench, step)
-        case MoveChannel():
-            return move_channel(bench, step)
-        case CreateTemplateVersion():
-            return create_template_version(bench, step)
-        case StartRefresh():
-            return start_refresh(bench, step)
-        case AwaitRefresh():
-            return await_refresh(bench, step)
-        case RollBackRefresh():
-            return roll_back_refresh(bench, step)
-        case _:
-            assert_never(step)
+def _left(waves: Sequence[Wave], why: str) -> tuple[LaneResult, ...]:
+    return tuple(LaneResult(fleet=lane.fleet, left=why) for wave in waves for lane in wave.lanes)
 
 
-def tell(outcome: Outcome) -> str:
-    """Put an outcome into one sentence."""
-    match outcome:
-        case Done(facts=facts):
-            return "done" + "".join(f", {key} {value}" for key, value in facts.items())
-        case Skipped(reason=reason):
-            return f"nothing to do: {reason}"
-        case Failed(reason=reason) | Refused(reason=reason) | RolledBack(reason=reason):
-            return reason
-        case _:
-            assert_never(outcome)
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Running:
+    """A lane under way, and when it is to be looked at again."""
+
+    progress: Progressing
+    waiting: Waiting[LaneResult]
+    wake: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Fleets:
+    """Rolls waves in one thread: a lane runs until it waits, and then whoever's wait is over first goes on."""
+
+    bench: Workbench
+    recover: Recover
+
+    def roll(self, waves: Sequence[Wave]) -> RunResult:
+        """Roll waves one after the other; a wave with too many failures stops everything after it."""
+        done: list[LaneResult] = []
+        ended: datetime | None = None
+        for index, wave in enumerate(waves):
+            running: list[_Running] = []
+            wave = _without(wave, {lane.fleet for lane in done if not lane.succeeded})  # noqa: PLW2901 - what is left
+            try:
+                self._rest(wave, ended)
+                results = self._wave(wave, running)
+            except KeyboardInterrupt as signal:
+                told = self._put_back(running)
+                finished = {lane.fleet for lane in done}
+                left = [lane for lane in _left(waves[index:], "the run was interrupted") if lane.fleet not in finished]
+                text = "; ".join([f"Stopped by {str(signal) or 'SIGINT'}", *told])
+                return RunResult(lanes=(*done, *left), stopped=_again(text))
+            done += results
+            ended = self.bench.tools.clock.now()
+            failed = [lane for lane in results if not lane.succeeded]
+            if len(failed) > wave.max_errors:
+                names = ", ".join(lane.fleet for lane in failed)
+                return RunResult(lanes=(*done, *_left(waves[index + 1 :], f"{names} of wave {wave.name} failed")))
+        return RunResult(lanes=tuple(done))
+
+    def _rest(self, wave: Wave, ended: datetime | None) -> None:
+        """Wait until the wave may begin."""
+        clock = self.bench.tools.clock
+        moments = [ended + wave.soak_before] if ended is not None else []
+        due = max([*moments, *([wave.not_before] if wave.not_before else [])], default=clock.now())
+        if due > clock.now():
+            self.bench.say(wave.name, f"waits until {due:%Y-%m-%d %H:%M:%S} UTC")
+            clock.sleep(due - clock.now())
+
+    def _wave(self, wave: Wave, running: list[_Running]) -> list[LaneResult]:
+        clock = self.bench.tools.clock
+        waiting = list(wave.lanes)
+        results: list[LaneResult] = []
+        while waiting or running:
+            failed = sum(not lane.succeeded for lane in results)
+            while waiting and len(running) < wave.concurrency and failed <= wave.max_errors:
+                running.append(self._begin(waiting.pop(0)))
+            if not running:
+                return results + [
+                    LaneResult(fleet=one.fleet, left="another fleet of its wave failed") for one in waiting
+                ]
+            first = min(running, key=lambda one: one.wake)
+            clock.sleep(first.wake - clock.now())
+            try:
+                first.wake = clock.now() + next(first.waiting)
+            except StopIteration as end:
+                running.remove(first)
+                results.append(end.value)
+        return results
+
+    def _begin(self, lane: Lane) -> _Running:
+        progress = Progressing(lane=lane)
+        waiting = run_lane(self.bench, progress, self.recover)
+        return _Running(progress=progress, waiting=waiting, wake=self.bench.tools.clock.now())
+
+    def _put_back(self, running: Sequence[_Running]) -> list[str]:
+        """Put every fleet back that was under way, and say how: AWS's refreshes by one call each, the rest whole."""
+        told = []
+        for one in running:
+            one.waiting.close()
+            fleet, current = one.progress.lane.fleet, one.progress.current
+            step = current.step if current is not None else None
+            if isinstance(step, (StartRefresh, AwaitRefresh)):
+                told.append(interrupt(self.bench, fleet, step))
+                if not step.cancel:
+                    continue
+            outcome: Outcome = drive(self.bench.tools.clock, put_fleet_back(self.bench, one.progress, self.recover))
+            told.append(f"{fleet}: {getattr(outcome, 'reason', 'put back')}")
+        return told

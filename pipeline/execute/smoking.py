@@ -9,7 +9,7 @@ from datetime import timedelta
 from pipeline.errors import NotFound, StepFailed, TimedOut
 from pipeline.execute.building import await_image
 from pipeline.execute.tools import Workbench
-from pipeline.execute.waiting import poll
+from pipeline.execute.waiting import wait_for
 from pipeline.model import names
 from pipeline.model.images import Image, Stage
 from pipeline.model.outcomes import Done, Failed, Outcome, Refused, SmokeReport, Verdict
@@ -100,7 +100,7 @@ def _try_out(bench: Workbench, family: str, image: Image, instance: Instance) ->
     settings = bench.settings.families[family].smoke
     running = _await_running(bench, instance, settings)
     try:
-        poll(
+        wait_for(
             bench.tools.clock,
             lambda: bench.tools.commands.online(running.id) or None,
             every=_PACE,
@@ -134,7 +134,7 @@ def _await_running(bench: Workbench, instance: Instance, settings: SmokeSettings
             )
         return found if found.state == "running" else None
 
-    return poll(bench.tools.clock, look, every=_PACE, within=settings.timeout, what=f"The boot of {instance.id}")
+    return wait_for(bench.tools.clock, look, every=_PACE, within=settings.timeout, what=f"The boot of {instance.id}")
 
 
 def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) -> Outcome:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from pipeline.errors import StepFailed
+from pipeline.execute.subjects import Subject
 from pipeline.model.ids import ImageId, RefreshId, RunId
 from pipeline.model.refs import Baked, Created, ImageRef, VersionRef
 from pipeline.model.settings import Family, Secret, Settings
+from pipeline.model.shares import Radius
+from pipeline.model.signals import Signal
+from pipeline.model.traffic import Pair
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.clock import Clock
 from pipeline.ports.fleets import Fleets, Templates
+from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, RunCommand
+from pipeline.ports.judging import Judge, Prober, Statistics
+from pipeline.ports.metrics import Metrics
+from pipeline.ports.preflight import Headroom
 from pipeline.ports.progress import Event, EventKind, Evidence, Progress
 from pipeline.ports.secrets import Secrets
+from pipeline.ports.signals import Signals
 from pipeline.ports.smoke import SmokeRunner
+from pipeline.ports.stacks import Stacks
+from pipeline.ports.traffic import Traffic
 
 _Value = TypeVar("_Value")
 
@@ -32,6 +44,16 @@ class Tools:
     channels: Channels
     fleets: Fleets
     templates: Templates
+    traffic: Traffic
+    copies: Copies
+    changes: GroupChanges
+    stacks: Stacks
+    headroom: Headroom
+    signals: Signals
+    metrics: Metrics
+    prober: Prober
+    judge: Judge
+    statistics: Statistics
     instances: Instances
     commands: RunCommand
     builder: Builder
@@ -53,6 +75,11 @@ class Made:
     versions: dict[str, int] = field(default_factory=dict)
     refreshes: dict[str, RefreshId] = field(default_factory=dict)
     started: set[RefreshId] = field(default_factory=set)
+    pairs: dict[str, Pair] = field(default_factory=dict)
+    subjects: dict[str, Subject] = field(default_factory=dict)
+    touched: dict[str, int] = field(default_factory=dict)
+    cords: dict[str, Signal] = field(default_factory=dict)
+    cords_read: datetime | None = None
 
     def image(self, ref: ImageRef) -> ImageId:
         """Look up an image.
@@ -74,14 +101,23 @@ class Made:
         """Look up a refresh; errors as for `image`."""
         return stated or _made(self.refreshes, fleet, f"a refresh of {fleet}")
 
+    def subject(self, fleet: str, since: datetime) -> Subject:
+        """Look up whom a fleet's gates are about: nobody before a step has replaced somebody."""
+        return self.subjects.get(fleet) or Subject(fleet=fleet, since=since)
+
+    def pair(self, fleet: str, stated: Pair | None) -> Pair:
+        """Look up the two groups of a blue-green rollout; errors as for `image`."""
+        return stated or _made(self.pairs, fleet, f"a green group for {fleet}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workbench:
-    """One execution: its ports, the configuration, the run, what it has made."""
+    """One execution: its ports, the configuration, the run, what it may touch, what it has made."""
 
     tools: Tools
     settings: Settings
     run: RunId
+    radius: Radius | None = None
     made: Made = field(default_factory=Made)
 
     def say(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, SnapshotId, TemplateId
+from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, SnapshotId, TargetGroupArn, TemplateId
 from pipeline.model.names import TAG_ORIGIN, Role, role_of
 
 
@@ -81,7 +81,7 @@ class Group:
     attribute_based: bool = False
     members: tuple[Member, ...] = ()
     warm: tuple[Member, ...] = ()
-    target_groups: tuple[str, ...] = ()
+    target_groups: tuple[TargetGroupArn, ...] = ()
     suspended: tuple[str, ...] = ()
     health_check: str = "EC2"
     subnets: tuple[str, ...] = ()

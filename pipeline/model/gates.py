@@ -154,3 +154,25 @@ class GateVerdict:
     gate: str
     answer: Answer
     reason: str
+
+
+class AlarmState(StrEnum):
+    """An alarm's state; MISSING: there is no such alarm."""
+
+    OK = "OK"
+    ALARM = "ALARM"
+    NO_DATA = "INSUFFICIENT_DATA"
+    MISSING = "MISSING"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a number of requests came to: how many failed, and how long the answers took, in no order.
+
+    ``fault`` is the first failure in words.
+    """
+
+    requests: int
+    failed: int
+    latencies: tuple[timedelta, ...] = ()
+    fault: str = ""

@@ -20,6 +20,8 @@ TAG_PURPOSE = "rebake:purpose"
 TAG_ROLE = "rebake:role"
 TAG_ORIGIN = "rebake:origin"
 TAG_RETIRE = "rebake:retire-after"
+TAG_SINCE = "rebake:live-since"
+TAG_LEFT = "rebake:left"
 TAG_UNDO = "rebake:undo"
 TAG_UNDO_ROUTE = "rebake:undo-route"
 
@@ -33,6 +35,8 @@ class Role(StrEnum):
     """It was green, and has the traffic now."""
     BLUE = "blue"
     """It had the traffic, and is kept until its rollback window is over."""
+    RETIRED = "retired"
+    """It had the traffic, and stands empty: for its next turn, or because somebody else owns it."""
 
 
 _TOKENS = uuid.UUID("0b6f1d1e-6a5c-5c0e-9a52-7a4be1f3c9d2")
@@ -72,6 +76,10 @@ def client_token(*parts: str) -> str:
     return str(uuid.uuid5(_TOKENS, "\x1f".join(parts)))
 
 
+LEADING = frozenset({None, Role.LIVE})
+"""The roles of a group that is its fleet's own."""
+
+
 def role_of(tags: Mapping[str, str]) -> Role | None:
     """Read a group's role; None for a group that plays none."""
     value = tags.get(TAG_ROLE)
@@ -90,11 +98,11 @@ def target_group_name(group: str) -> str:
     return f"{plain.strip('-')}-{digest}".strip("-")
 
 
-def andon_parameter(prefix: str, scope: str) -> str:
-    """Name the SSM parameter of an andon cord; scopes are ``all``, ``group-<patch group>`` and ``fleet-<fleet>``."""
-    return f"{prefix.rstrip('/')}/andon/{scope}"
+def andon_path(prefix: str) -> str:
+    """Name the path of the SSM parameters that are andon cords, one a scope."""
+    return f"{prefix.rstrip('/')}/andon"
 
 
-def approval_parameter(prefix: str, run: str) -> str:
-    """Name the SSM parameter that holds the answer to a run that asks for approval."""
-    return f"{prefix.rstrip('/')}/approvals/{run}"
+def approval_path(prefix: str) -> str:
+    """Name the path of the SSM parameters that hold the answers to runs that ask for approval, one a run."""
+    return f"{prefix.rstrip('/')}/approvals"

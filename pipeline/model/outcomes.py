@@ -69,19 +69,44 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneResult:
+    """What was done to one fleet, steps that put it back included; ``stopped`` as in `RunResult`.
+
+    ``outcome`` is how the fleet stands in the end; None: it was stopped, or not begun, and ``left`` says why.
+    """
+
+    fleet: str
+    results: tuple[StepResult, ...] = ()
+    outcome: Outcome | None = None
+    stopped: RebakeError | None = None
+    left: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the fleet is where it was to be."""
+        return isinstance(self.outcome, (Done, Skipped))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """Everything a run did, in order, up to and including the step that stopped it.
+    """Everything a run did: its steps in order, up to and including the one that stopped it, then fleet by fleet.
 
     ``stopped`` is what ended it in the middle of a step and says nothing of the step itself: held by another run, no
     credentials, interrupted.
     """
 
     results: tuple[StepResult, ...] = ()
+    lanes: tuple[LaneResult, ...] = ()
     stopped: RebakeError | None = None
 
     @property
+    def every(self) -> tuple[StepResult, ...]:
+        """All steps that were taken."""
+        return (*self.results, *(result for lane in self.lanes for result in lane.results))
+
+    @property
     def last(self) -> Outcome | None:
-        """The outcome that decides the exit code."""
+        """The outcome of the last step outside of waves; None: there was none."""
         return self.results[-1].outcome if self.results else None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline.model.gates import Gate
-from pipeline.model.ids import GroupName, RefreshId, TemplateId
+from pipeline.model.ids import GroupName, ImageId, RefreshId, TemplateId
 from pipeline.model.names import Role
 from pipeline.model.refs import ImageRef, VersionRef
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
@@ -53,8 +53,8 @@ class StartRefresh:
 
     ``saved`` is the version that stands on the group when it starts. ``undo``: an interruption has the refresh
     undone; a way back is left running instead. ``cancel``: AWS's roll-back would lead nowhere (the group is saved on
-    the new version already), so that undoing means to cancel it and to go back by another refresh. ``image`` is what overrides that name
-    an image themselves are given.
+    the new version already), so that undoing means to cancel it and to go back by another refresh. ``image`` is given
+    to overrides that name one themselves.
     """
 
     fleet: str
@@ -98,7 +98,8 @@ class RollBackRefresh:
 class CreateGreen:
     """Bring up a green group of blue's size and shape, in a target group of its own at weight 0; or adopt it.
 
-    ``blue`` is pinned to its size meanwhile. ``origin`` is the group that the fleet began with.
+    ``blue`` is pinned to its size meanwhile. ``origin`` is the group that the fleet began with. ``partner`` is the
+    standing group that takes the part of green; None: one is made.
     """
 
     fleet: str
@@ -107,6 +108,7 @@ class CreateGreen:
     template: TemplateId
     version: VersionRef
     strategy: BlueGreen
+    partner: GroupName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,15 +166,19 @@ class NameLive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetireGroup:
-    """Remove a group that has no traffic: delete one that was made for a rollout, empty one that stands.
+    """Remove the pair's blue group, which has no traffic: delete one that was made, empty one that stands.
 
-    Not before its rollback window is over. ``role`` is what it must still be: another run may have changed its mind.
+    Not before its rollback window is over, unless ``at_once``. ``role`` is what it must still be: another run may have
+    brought it back. ``left`` is the image that the fleet is brought away from: noted on the group that stays, so that
+    no release rolls it again unattended.
     """
 
     fleet: str
     role: Role
     pair: Pair | None = None
     standing: bool = False
+    at_once: bool = False
+    left: ImageId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

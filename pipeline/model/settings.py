@@ -186,6 +186,10 @@ class GroupByTags:
 GroupSelector = GroupByName | GroupByTags
 
 
+_NONE, _ONE = Share(value=0), Share(value=1)
+_HALF, _WHOLE = Share(value=50, percent=True), Share(value=100, percent=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSettings:
     """A fleet as configured; the group behind it is observed later.
@@ -199,7 +203,7 @@ class FleetSettings:
     strategy: Strategy
     patch_group: str | None = None
     gates: tuple[Gate, ...] = ()
-    floor: Share = Share(value=50, percent=True)
+    floor: Share = _HALF
     on_halt: OnHalt = OnHalt.ROLL_BACK
 
 
@@ -208,13 +212,14 @@ class PatchGroup:
     """Fleets that are patched together, as one wave.
 
     ``concurrency`` is how many of them at once, ``max_errors`` how many may fail before no further one is begun.
-    ``canary`` goes first and alone. ``min_image_age`` is since the bake; ``soak_before`` since the wave before was done.
+    ``canary`` goes first and alone. ``min_image_age`` counts from the bake, ``soak_before`` from the end of the wave
+    before.
     """
 
     name: str
     wave: int
-    concurrency: Share = Share(value=1)
-    max_errors: Share = Share(value=0)
+    concurrency: Share = _ONE
+    max_errors: Share = _NONE
     canary: str | None = None
     min_image_age: timedelta = timedelta()
     soak_before: timedelta = timedelta()
@@ -224,8 +229,8 @@ class PatchGroup:
 class Limits:
     """The blast radius of one run: the share of all configured fleets, and of their instances, that it may touch."""
 
-    fleets: Share = Share(value=100, percent=True)
-    instances: Share = Share(value=100, percent=True)
+    fleets: Share = _WHOLE
+    instances: Share = _WHOLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""A number, or a share of a whole."""
+"""A number, or a share of a whole; and how much of the whole one run may touch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -23,3 +24,22 @@ class Share:
 
     def __str__(self) -> str:
         return f"{self.value} %" if self.percent else str(self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Radius:
+    """How many fleets and instances one run may touch at most."""
+
+    fleets: int
+    instances: int
+
+    def refuse(self, touched: Mapping[str, int], fleet: str, size: int) -> str | None:
+        """Say why one more fleet of this size is too much; ``touched`` are the sizes of those before."""
+        if fleet in touched:
+            return None
+        if len(touched) + 1 > self.fleets:
+            return f"{fleet} would be fleet number {len(touched) + 1} of this run, and {self.fleets} are allowed"
+        total = sum(touched.values()) + size
+        if total > self.instances:
+            return f"{fleet} would be touched with {total} instances in this run, and {self.instances} are allowed"
+        return None

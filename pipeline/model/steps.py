@@ -33,6 +33,7 @@ from pipeline.model.rollouts import (
     StartRefresh,
     UpdateStack,
 )
+from pipeline.model.shares import Radius
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +153,15 @@ class Wave:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Steps in the order they will be executed, then waves in theirs. An empty plan means: nothing to do."""
+    """Steps in the order they will be executed, then waves in theirs. An empty plan means: nothing to do.
+
+    ``radius`` bounds what may be touched in carrying it out; None: nothing does.
+    """
 
     steps: tuple[PlannedStep, ...] = ()
     waves: tuple[Wave, ...] = ()
     notes: tuple[Note, ...] = ()
+    radius: Radius | None = None
 
     @property
     def every(self) -> Iterator[PlannedStep]:

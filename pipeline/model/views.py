@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.model.fleets import ChannelEntry, Group, Refresh, TemplateVersion
-from pipeline.model.ids import BakeKey, ImageId, RefreshId, TargetGroupArn
+from pipeline.model.ids import BakeKey, GroupName, ImageId, RefreshId, TargetGroupArn
 from pipeline.model.images import Image
 from pipeline.model.names import Role
 from pipeline.model.settings import Family, FleetSettings
-from pipeline.model.traffic import Route
+from pipeline.model.traffic import Pair, Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +77,19 @@ class TrafficView:
     elsewhere: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
 
-    def side(self, role: Role) -> Side | None:
-        """The other group in this role."""
-        return next((side for side in self.others if side.group.role is role), None)
+    def side(self, *roles: Role | None) -> Side | None:
+        """The other group in one of these roles."""
+        return next((side for side in self.others if side.group.role in roles), None)
+
+    def pair(self, own: GroupName, other: Side) -> Pair:
+        """Put the fleet's own group, as blue, and another one into a pair."""
+        return Pair(
+            route=self.route.arn,
+            blue=own,
+            blue_targets=self.targets,
+            green=other.group.name,
+            green_targets=other.targets or TargetGroupArn(""),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

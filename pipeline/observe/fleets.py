@@ -9,32 +9,46 @@ from pipeline.model.fleets import Group, Refresh, TemplateRef, TemplateVersion
 from pipeline.model.ids import ImageId, RefreshId
 from pipeline.model.images import Image
 from pipeline.model.settings import Settings
+from pipeline.model.strategies import BlueGreen
 from pipeline.model.views import FleetView
+from pipeline.observe.traffic import TrafficObserver
 from pipeline.ports.fleets import Fleets, Templates
 from pipeline.ports.images import Images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetObserver:
-    """Observes fleets: the group, its launch template, its refreshes, the images in use."""
+    """Observes fleets: the group, its launch template, its refreshes, the images in use, and how traffic comes to it."""
 
     settings: Settings
     fleets: Fleets
     templates: Templates
     images: Images
+    traffic: TrafficObserver
 
-    def observe(self, name: str) -> FleetView:
-        """Observe one fleet in four or five calls.
+    def observe(self, name: str, *, copyable: bool = True) -> FleetView:
+        """Observe one fleet in four or five calls; a blue-green one in some more.
+
+        ``copyable``: find out, too, what stands against a copy of a blue-green fleet's group.
 
         Raises:
             NotFound: its group or the group's launch template does not exist.
         """
         configured = self.settings.fleets[name]
-        group = self.fleets.find(configured.group)
+        strategy = configured.strategy
+        others: tuple[Group, ...] = ()
+        if isinstance(strategy, BlueGreen):
+            group, others = self.traffic.groups(configured, strategy)
+        else:
+            group = self.fleets.find(configured.group)
         refreshes = self.fleets.refreshes(group.name)
         saved, versions = self._templates(group)
+        traffic = None
+        if isinstance(strategy, BlueGreen):
+            traffic = self.traffic.observe(group, others, strategy, copyable=copyable)
+        sides = [side.version for side in traffic.others if side.version] if traffic else []
         in_use = {member.image for member in group.members if member.image}
-        in_use |= {ImageId(version.image) for version in versions if version.image.startswith("ami-")}
+        in_use |= {ImageId(version.image) for version in (*versions, *sides) if version.image.startswith("ami-")}
         return FleetView(
             settings=configured,
             group=group,
@@ -43,6 +57,7 @@ class FleetObserver:
             refreshes=refreshes,
             goals=_goals(group, refreshes, versions),
             images=self._images(in_use),
+            traffic=traffic,
         )
 
     def _templates(self, group: Group) -> tuple[TemplateVersion | None, tuple[TemplateVersion, ...]]:

@@ -2,40 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from pipeline.errors import ExitCode, RebakeError
 from pipeline.model.fleets import RefreshStatus
+from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
+from pipeline.model.names import TAG_LEFT
 from pipeline.model.refs import Baked, ImageRef
-from pipeline.model.steps import Note, Plan, PlannedStep
+from pipeline.model.settings import Settings
+from pipeline.model.steps import Note, Plan
 from pipeline.model.views import FamilyView, FleetView
 from pipeline.planning.bake import plan_bake, promotion_step, smoke_step
-from pipeline.planning.roll import plan_roll, stale_members
+from pipeline.planning.fleets import stale_members
+from pipeline.planning.roll import plan_roll
+from pipeline.planning.waves import FleetPlan, in_waves
 
 
-def plan_release(view: FamilyView, fleets: Iterable[FleetView], *, force: bool = False) -> Plan:
-    """Plan everything between the recipe as it is now and every fleet of the family running its image.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A family and its fleets as observed; ``absent`` are fleets that could not be, with the reason as their plan."""
 
-    What people have undone is not done again unattended: an image that the channel was moved away from, or that a
-    fleet has left, is noted with the command that rolls it all the same. A fleet that cannot be rolled stops
-    nothing but itself here, so that a plan shows all of them.
+    family: FamilyView
+    fleets: tuple[FleetView, ...] = ()
+    absent: tuple[FleetPlan, ...] = ()
+
+
+def plan_release(
+    settings: Settings,
+    families: Sequence[Released],
+    now: datetime,
+    *,
+    force: bool = False,
+    supersede: bool = False,
+    wait: bool = True,
+) -> Plan:
+    """Plan everything between the recipes as they are now and every fleet running their images.
+
+    Images come first, in the order of the families; then the fleets of all of them, wave after wave.
     """
-    ordered = sorted(fleets, key=lambda fleet: fleet.settings.name)
+    images: list[Plan] = []
+    fleets: list[FleetPlan] = []
+    for released in families:
+        like = released.fleets[0] if released.fleets else None
+        plan, image = plan_image(released.family, like, force=force)
+        images.append(plan)
+        fleets += released.absent
+        if image is not None:
+            fleets += [plan_fleet(view, released.family, image, supersede=supersede) for view in released.fleets]
+    return merge((*images, in_waves(settings, fleets, now, wait=wait)))
+
+
+def plan_image(view: FamilyView, like: FleetView | None, *, force: bool = False) -> tuple[Plan, ImageRef | None]:
+    """Plan everything between the recipe as it is now and the channel pointing to its image; answer that image, too.
+
+    No image: none may be rolled. It was rejected, or people have moved the channel away from it, and what people have
+    undone is not done again unattended.
+    """
     bake = plan_bake(view, force=force)
     current = None if force else view.current
     if current is not None and current.stage is Stage.REJECTED:
-        return bake
+        return bake, None
     image: ImageRef = Baked(family=view.family.name) if current is None else current.id
-    steps: list[PlannedStep] = list(bake.steps)
+    steps = list(bake.steps)
     if current is None or current.stage is not Stage.TESTED:
-        steps.append(smoke_step(view, image, like=ordered[0] if ordered else None))
+        steps.append(smoke_step(view, image, like=like))
     if view.channel != image and image in view.promoted:
-        return Plan(steps=tuple(steps), notes=(*bake.notes, _moved_back(view, image)))
+        return Plan(steps=tuple(steps), notes=(*bake.notes, _moved_back(view, image))), None
     if view.channel != image or steps:
         steps.append(promotion_step(view, image))
-    rolls = merge(_roll(fleet, image) for fleet in ordered)
-    return Plan(steps=(*steps, *rolls.steps), notes=(*bake.notes, *rolls.notes))
+    return Plan(steps=tuple(steps), notes=bake.notes), image
+
+
+def plan_fleet(view: FleetView, family: FamilyView, image: ImageRef, *, supersede: bool = False) -> FleetPlan:
+    """Plan to bring a fleet to a release's image.
+
+    A fleet that was brought away from the image is noted with the command that rolls it all the same. One that
+    cannot be rolled stops nothing but itself here, so that a plan shows all of them.
+    """
+    known = None if isinstance(image, Baked) else image
+    baked = next((found.created for found in family.baked if found.id == known), None)
+    try:
+        plan = _left(view, image) or plan_roll(view, image, supersede=supersede)
+    except RebakeError as error:
+        plan = blocked(view.name, error)
+    return FleetPlan(fleet=view.name, plan=plan, view=view, image=known, baked=baked)
 
 
 def merge(plans: Iterable[Plan]) -> Plan:
@@ -43,6 +96,7 @@ def merge(plans: Iterable[Plan]) -> Plan:
     listed = list(plans)
     return Plan(
         steps=tuple(step for plan in listed for step in plan.steps),
+        waves=tuple(wave for plan in listed for wave in plan.waves),
         notes=tuple(note for plan in listed for note in plan.notes),
     )
 
@@ -51,13 +105,6 @@ def blocked(target: str, error: RebakeError) -> Plan:
     """Note that a target needs a change which cannot be made, in the error's words."""
     note = Note(target=target, text=f"{error.message} {error.hint}".strip(), blocked=error.exit_code)
     return Plan(notes=(note,))
-
-
-def _roll(fleet: FleetView, image: ImageRef) -> Plan:
-    try:
-        return _left(fleet, image) or plan_roll(fleet, image)
-    except RebakeError as error:
-        return blocked(fleet.settings.name, error)
 
 
 def _moved_back(view: FamilyView, image: ImageRef) -> Note:
@@ -75,12 +122,21 @@ def _left(fleet: FleetView, image: ImageRef) -> Plan | None:
         return None
     if fleet.version is None or (fleet.version.image == image and not stale_members(fleet, image)):
         return None
+    how = _how_left(fleet, image)
+    if how is None:
+        return None
+    name = fleet.name
+    text = f"the fleet {how} and is not rolled unattended; to roll it all the same: rebake roll {name} --image {image}"
+    return Plan(notes=(Note(target=name, text=text, blocked=ExitCode.REFUSED),))
+
+
+def _how_left(fleet: FleetView, image: ImageId) -> str | None:
+    if fleet.group.tags.get(TAG_LEFT) == image:
+        return f"left {image} again"
     last = next((refresh for refresh in fleet.refreshes if fleet.goal(refresh) == image), None)
     if last is None or last.status is RefreshStatus.CANCELLED:
         return None  # never tried here, or broken off by somebody who may have had any reason
-    if last.status is RefreshStatus.SUCCESSFUL and fleet.version.image == image:
-        return None  # it got through; stragglers are rolled
-    name = fleet.settings.name
-    how = f"left {image} again" if last.status is RefreshStatus.SUCCESSFUL else f"ended as {last.status} on {image}"
-    text = f"the fleet {how} and is not rolled unattended; to roll it all the same: rebake roll {name} --image {image}"
-    return Plan(notes=(Note(target=name, text=text, blocked=ExitCode.REFUSED),))
+    if last.status is RefreshStatus.SUCCESSFUL:
+        # It got through: stragglers are rolled, and a fleet that is elsewhere now was brought back.
+        return None if fleet.version is not None and fleet.version.image == image else f"left {image} again"
+    return f"ended as {last.status} on {image}"

@@ -23,8 +23,16 @@ class Fleets(Protocol):
         """
         ...
 
+    def named(self, name: GroupName) -> Group:
+        """Fetch the group of that very name, whatever its role.
+
+        Raises:
+            NotFound: there is none.
+        """
+        ...
+
     def siblings(self, origin: GroupName) -> tuple[Group, ...]:
-        """List the group of this name and all groups that rollouts of its fleet have made, whatever their role."""
+        """List the group of that name and those that rollouts made of it, whatever their role; empty: there is none."""
         ...
 
     def refreshes(self, group: GroupName) -> tuple[Refresh, ...]:

@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Protocol
 
-from pipeline.model.gates import GateVerdict, JudgeGate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """What a number of requests came to: how many failed, and how long the answers took, in no order.
-
-    ``fault`` is the first failure in words.
-    """
-
-    requests: int
-    failed: int
-    latencies: tuple[timedelta, ...] = ()
-    fault: str = ""
+from pipeline.model.gates import Answers, GateVerdict, JudgeGate
 
 
 class Prober(Protocol):

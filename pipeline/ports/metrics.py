@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Protocol
 
+from pipeline.model.gates import AlarmState
 from pipeline.model.ids import TargetGroupArn
-
-
-class AlarmState(StrEnum):
-    """An alarm's state; MISSING: there is no such alarm."""
-
-    OK = "OK"
-    ALARM = "ALARM"
-    NO_DATA = "INSUFFICIENT_DATA"
-    MISSING = "MISSING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
-    """A word (``halt``, ``approve``, ``reject``), who left it, why, and when."""
-
-    word: str
-    by: str
-    reason: str
-    at: datetime
+from pipeline.model.signals import Signal
 
 
 class Signals(Protocol):

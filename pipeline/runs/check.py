@@ -8,7 +8,7 @@ from functools import partial
 from pipeline.errors import CredentialsError, RebakeError
 from pipeline.model import names
 from pipeline.model.views import FamilyView
-from pipeline.planning.roll import require_rollable
+from pipeline.planning.fleets import require_rollable
 from pipeline.ports.builder import BuildRequest
 from pipeline.ports.preflight import Finding
 from pipeline.runs.room import Room

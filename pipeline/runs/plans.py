@@ -10,10 +10,12 @@ from pipeline.model.settings import Settings, SourceChannel
 from pipeline.model.steps import Plan
 from pipeline.model.views import FleetView
 from pipeline.planning.bake import newest_proven, plan_bake, plan_promote, plan_smoke, require_proven
-from pipeline.planning.release import blocked, merge, plan_release
+from pipeline.planning.recovery import plan_repair
+from pipeline.planning.release import Released, blocked, merge, plan_release
 from pipeline.planning.roll import plan_roll
 from pipeline.planning.rollback import plan_rollback
-from pipeline.runs.room import Room
+from pipeline.planning.waves import FleetPlan, alone, radius_of, within
+from pipeline.runs.room import Room, require_known
 
 _OWN = (NotPossible, RefusedError, UsageError)
 """Errors of one family or fleet; all others (credentials, an outage) concern every one of them."""
@@ -36,7 +38,7 @@ def for_promote(room: Room, family: str, *, image: ImageId | None = None) -> Pla
     return plan_promote(view, image or newest_proven(view).id)
 
 
-def for_roll(room: Room, fleet: str, *, image: ImageId | None = None) -> Plan:
+def for_roll(room: Room, fleet: str, *, image: ImageId | None = None, supersede: bool = False) -> Plan:
     """Plan to roll a fleet to an image; without one, to what its family's channel points to.
 
     Raises:
@@ -51,7 +53,7 @@ def for_roll(room: Room, fleet: str, *, image: ImageId | None = None) -> Plan:
             f"{target} does not exist, or this account may not see it.", hint=f"See: rebake history {family}"
         )
     require_proven(found, family=family)
-    return plan_roll(view, target)
+    return _bounded(room, alone(FleetPlan(fleet=fleet, plan=plan_roll(view, target, supersede=supersede))))
 
 
 def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool = False) -> Plan:
@@ -59,18 +61,65 @@ def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool 
     return plan_rollback(room.fleet(fleet), to=to, reject=reject)
 
 
-def for_release(room: Room, families: tuple[str, ...] = (), *, force: bool = False) -> Plan:
+def for_repair(room: Room, fleet: str | None = None) -> Plan:
+    """Plan what killed runs have left to put back on a fleet, or on all of them; of several, none stops another."""
+    if fleet is not None:
+        require_known("fleet", fleet, room.settings.fleets)
+        return plan_repair(room.fleet(fleet, copyable=False))
+    return merge(_repair_or_note(room, name) for name in sorted(room.settings.fleets))
+
+
+def for_release(
+    room: Room, families: tuple[str, ...] = (), *, force: bool = False, supersede: bool = False, wait: bool = True
+) -> Plan:
     """Plan everything between the recipes as they are and every fleet running their images; no names: all families.
 
-    Families come after those they are baked from. Of several, one that cannot be planned is noted and stops no other;
-    one alone raises what is wrong with it.
+    Images come first, families after those they are baked from; then the fleets of all families, wave after wave. Of
+    several families, one that cannot be planned is noted and stops no other; one alone raises what is wrong with it.
     """
-    if len(families) == 1:
-        return _release(room, families[0], force=force)
     chosen = [name for name in _in_order(room.settings) if not families or name in families]
     for unknown in set(families) - set(chosen):
         room.images_of(unknown)  # raises with the nearest name
-    return merge(_release_or_note(room, family, force=force) for family in chosen)
+    released: list[Released] = []
+    absent: list[Plan] = []
+    for family in chosen:
+        try:
+            released.append(_released(room, family))
+        except _OWN as error:
+            if len(families) == 1:
+                raise
+            absent.append(blocked(family, error))
+    now = room.tools.clock.now()
+    plan = plan_release(room.settings, released, now, force=force, supersede=supersede, wait=wait)
+    return _bounded(room, merge((plan, *absent)))
+
+
+def _released(room: Room, family: str) -> Released:
+    view = room.family(family)
+    fleets: list[FleetView] = []
+    absent: list[FleetPlan] = []
+    for name in room.fleets_of(family):
+        try:
+            fleets.append(room.fleet(name))
+        except _OWN as error:
+            absent.append(FleetPlan(fleet=name, plan=blocked(name, error)))
+    return Released(family=view, fleets=tuple(fleets), absent=tuple(absent))
+
+
+def _bounded(room: Room, plan: Plan) -> Plan:
+    """Keep the plan within the run's limits; nothing is counted where there are none."""
+    limits = room.settings.limits
+    if not plan.waves or all(share.percent and share.value == 100 for share in (limits.fleets, limits.instances)):  # noqa: PLR2004 - per cent
+        return plan
+    sizes = room.sizes()
+    return within(plan, radius_of(room.settings, sizes), sizes)
+
+
+def _repair_or_note(room: Room, fleet: str) -> Plan:
+    try:
+        return plan_repair(room.fleet(fleet, copyable=False))
+    except _OWN as error:
+        return blocked(fleet, error)
 
 
 def _in_order(settings: Settings) -> tuple[str, ...]:
@@ -79,25 +128,6 @@ def _in_order(settings: Settings) -> tuple[str, ...]:
         for name, family in sorted(settings.families.items())
     }
     return tuple(TopologicalSorter(graph).static_order())
-
-
-def _release_or_note(room: Room, family: str, *, force: bool) -> Plan:
-    try:
-        return _release(room, family, force=force)
-    except _OWN as error:
-        return blocked(family, error)
-
-
-def _release(room: Room, family: str, *, force: bool) -> Plan:
-    view = room.family(family)
-    fleets: list[FleetView] = []
-    absent: list[Plan] = []
-    for name in room.fleets_of(family):
-        try:
-            fleets.append(room.fleet(name))
-        except _OWN as error:
-            absent.append(blocked(name, error))
-    return merge((plan_release(view, fleets, force=force), *absent))
 
 
 def _promoted(room: Room, family: str) -> ImageId:

@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline.errors import UsageError
+from pipeline.errors import NotPossible, UsageError
 from pipeline.execute.tools import Tools, Workbench
 from pipeline.model.ids import RunId
-from pipeline.model.settings import Settings
+from pipeline.model.settings import GroupByName, Settings
+from pipeline.model.shares import Radius
 from pipeline.model.views import FamilyImages, FamilyView, FleetView
 from pipeline.observe.families import FamilyObserver
 from pipeline.observe.fleets import FleetObserver
+from pipeline.observe.traffic import TrafficObserver
 from pipeline.ports.preflight import Preflight
 
 
@@ -42,18 +44,25 @@ class Room:
         require_known("family", name, self.settings.families)
         return self._families().observe_images(name)
 
-    def fleet(self, name: str) -> FleetView:
-        """Observe a fleet by name.
+    def fleet(self, name: str, *, copyable: bool = True) -> FleetView:
+        """Observe a fleet by name; ``copyable``: whether a blue-green fleet's group can be copied, too.
 
         Raises:
             UsageError: the configuration has no such fleet.
         """
         require_known("fleet", name, self.settings.fleets)
         tools = self.tools
-        observer = FleetObserver(
-            settings=self.settings, fleets=tools.fleets, templates=tools.templates, images=tools.images
+        traffic = TrafficObserver(
+            fleets=tools.fleets, templates=tools.templates, traffic=tools.traffic, copies=tools.copies
         )
-        return observer.observe(name)
+        observer = FleetObserver(
+            settings=self.settings,
+            fleets=tools.fleets,
+            templates=tools.templates,
+            images=tools.images,
+            traffic=traffic,
+        )
+        return observer.observe(name, copyable=copyable)
 
     def fleets_of(self, family: str) -> tuple[str, ...]:
         """Name the fleets that run a family, in order of their names."""
@@ -65,9 +74,23 @@ class Room:
             settings=self.settings, images=tools.images, channels=tools.channels, builder=tools.builder
         )
 
-    def bench(self) -> Workbench:
+    def sizes(self) -> dict[str, int]:
+        """Tell the desired capacity of every configured fleet, in one listing; one that cannot be found counts 0."""
+        by_name = self.tools.fleets.sizes()
+        found = {}
+        for name, fleet in self.settings.fleets.items():
+            if isinstance(fleet.group, GroupByName) and fleet.group.name in by_name:
+                found[name] = by_name[fleet.group.name]
+                continue
+            try:
+                found[name] = self.tools.fleets.find(fleet.group).desired
+            except NotPossible:
+                found[name] = 0
+        return found
+
+    def bench(self, radius: Radius | None = None) -> Workbench:
         """Set up an execution."""
-        return Workbench(tools=self.tools, settings=self.settings, run=self.run)
+        return Workbench(tools=self.tools, settings=self.settings, run=self.run, radius=radius)
 
 
 def new_run(at: datetime) -> RunId:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pipeline.errors import NotPossible, RebakeError
 from pipeline.model.fleets import ChannelEntry, Refresh
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image
-from pipeline.model.views import FleetView
+from pipeline.model.names import andon_path
+from pipeline.model.signals import Signal
+from pipeline.model.views import FleetView, Side, TrafficView
+from pipeline.planning.halts import halted
 from pipeline.runs.room import Room, require_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetStatus:
-    """A fleet at one moment; ``fault`` says why it could not be observed. Ages are in whole days."""
+    """A fleet at one moment; ``fault`` says why it could not be observed. Ages are in whole days.
+
+    ``beside`` says of each other group of a blue-green fleet what it is, and its share of the traffic.
+    """
 
     name: str
     group: str = ""
@@ -29,6 +35,8 @@ class FleetStatus:
     on_channel: bool | None = None
     by_image: Mapping[str, int] = field(default_factory=dict)
     refresh: Refresh | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
+    halted: str = ""
     fault: str = ""
 
 
@@ -57,7 +65,8 @@ def status(room: Room, only: str | None = None) -> tuple[FamilyStatus, ...]:
 
     Source images are not resolved and nothing is rendered: a status is asked for often and in a hurry.
     """
-    return tuple(_family(room, name, only) for name in _chosen(room, only))
+    cords = room.tools.signals.under(andon_path(room.settings.channel_prefix))
+    return tuple(_family(room, name, only, cords) for name in _chosen(room, only))
 
 
 def history(room: Room, only: str | None = None) -> tuple[FamilyHistory, ...]:
@@ -76,7 +85,7 @@ def _chosen(room: Room, only: str | None) -> tuple[str, ...]:
 
 def _refreshes(room: Room, fleet: str) -> tuple[Refresh, ...]:
     try:
-        return room.fleet(fleet).refreshes
+        return room.fleet(fleet, copyable=False).refreshes
     except NotPossible:
         return ()  # a group that is gone has no history, and must not hide the others'
 
@@ -91,23 +100,24 @@ def _history(room: Room, name: str) -> FamilyHistory:
     )
 
 
-def _family(room: Room, name: str, only: str | None) -> FamilyStatus:
+def _family(room: Room, name: str, only: str | None, cords: Mapping[str, Signal]) -> FamilyStatus:
     known = room.images_of(name)
     fleets = [fleet for fleet in room.fleets_of(name) if only in {None, name, fleet}]
     return FamilyStatus(
         name=name,
         channel=known.channel,
         newest=known.baked[0] if known.baked else None,
-        fleets=tuple(_fleet(room, fleet, known.channel) for fleet in fleets),
+        fleets=tuple(_fleet(room, fleet, known.channel, cords) for fleet in fleets),
     )
 
 
-def _fleet(room: Room, name: str, channel: ImageId | None) -> FleetStatus:
+def _fleet(room: Room, name: str, channel: ImageId | None, cords: Mapping[str, Signal]) -> FleetStatus:
     try:
-        view = room.fleet(name)
+        view = room.fleet(name, copyable=False)
     except RebakeError as error:
         return FleetStatus(name=name, fault=error.message)
-    return describe_fleet(view, channel=channel, now=room.tools.clock.now())
+    found = describe_fleet(view, channel=channel, now=room.tools.clock.now())
+    return replace(found, halted=halted(view.settings, cords) or "")
 
 
 def describe_fleet(view: FleetView, *, channel: ImageId | None, now: datetime) -> FleetStatus:
@@ -126,4 +136,11 @@ def describe_fleet(view: FleetView, *, channel: ImageId | None, now: datetime) -
         on_channel=None if channel is None else all(member.image == channel for member in group.standing),
         by_image=dict(Counter(str(member.image or "unknown") for member in group.standing)),
         refresh=view.active or next(iter(view.refreshes), None),
+        beside={side.group.name: _beside(view.traffic, side) for side in view.traffic.others} if view.traffic else {},
     )
+
+
+def _beside(traffic: TrafficView, side: Side) -> str:
+    image = side.version.image if side.version else "an unknown image"
+    share = traffic.route.percent(side.targets, of=tuple(traffic.route.weights)) if side.targets else 0
+    return f"{side.group.role or 'at rest'} on {image}, {side.group.healthy} healthy, {share} % of the traffic"

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from pipeline.errors import CredentialsError, Interrupted, NotPossible, RebakeError, Throttled, TimedOut, Unavailable
-from pipeline.execute.waiting import describe, poll
+from pipeline.execute.waiting import describe, wait_for
 from pipeline.sandbox.clock import ManualClock
 
 SECOND = timedelta(seconds=1)
@@ -29,14 +29,14 @@ def test_a_probe_is_asked_until_it_answers() -> None:
     """Two empty answers cost two waits."""
     clock = ManualClock()
     began = clock.now()
-    assert poll(clock, answers(None, None, "done"), every=5 * SECOND, within=60 * SECOND, what="It") == "done"
+    assert wait_for(clock, answers(None, None, "done"), every=5 * SECOND, within=60 * SECOND, what="It") == "done"
     assert clock.now() - began == 10 * SECOND
 
 
 @pytest.mark.parametrize("error", [Throttled("slow down"), Unavailable("connection reset")])
 def test_a_passing_error_counts_as_not_yet(error: RebakeError) -> None:
     """An outage of minutes must not end a roll of hours."""
-    assert poll(ManualClock(), answers(error, "done"), every=SECOND, within=60 * SECOND, what="It") == "done"
+    assert wait_for(ManualClock(), answers(error, "done"), every=SECOND, within=60 * SECOND, what="It") == "done"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_passing_error_counts_as_not_yet(error: RebakeError) -> None:
 def test_any_other_error_ends_the_wait(error: RebakeError) -> None:
     """Waiting brings neither credentials nor groups."""
     with pytest.raises(type(error)):
-        poll(ManualClock(), answers(error, "done"), every=SECOND, within=60 * SECOND, what="It")
+        wait_for(ManualClock(), answers(error, "done"), every=SECOND, within=60 * SECOND, what="It")
 
 
 def test_the_budget_ends_the_wait() -> None:
@@ -53,7 +53,7 @@ def test_the_budget_ends_the_wait() -> None:
     clock = ManualClock()
     began = clock.now()
     with pytest.raises(TimedOut, match="It did not happen within 1m 30s") as caught:
-        poll(clock, answers(*[Throttled("x")] * 9), every=15 * SECOND, within=90 * SECOND, what="It")
+        wait_for(clock, answers(*[Throttled("x")] * 9), every=15 * SECOND, within=90 * SECOND, what="It")
     assert isinstance(caught.value.__cause__, Throttled)
     assert clock.now() - began == 90 * SECOND
 

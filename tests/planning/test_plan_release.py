@@ -7,16 +7,22 @@ from pipeline.errors import ExitCode
 from pipeline.model.fleets import RefreshStatus, TemplateRef
 from pipeline.model.images import Stage
 from pipeline.model.refs import Baked
-from pipeline.model.steps import MoveChannel, SmokeTestImage
+from pipeline.model.steps import MoveChannel, Plan, SmokeTestImage
 from pipeline.model.views import FamilyView, FleetView
-from pipeline.planning.release import merge, plan_release
+from pipeline.planning.release import Released, merge, plan_release
 
 FULL = ["BuildImage", "SmokeTestImage", "MoveChannel", "CreateTemplateVersion", "StartRefresh", "AwaitRefresh"]
 
 
+def release(view: FamilyView, *fleets: FleetView, force: bool = False) -> Plan:
+    """Plan the release of one family with these fleets."""
+    settings = nouns.settings(*(fleet.settings for fleet in fleets))
+    return plan_release(settings, [Released(family=view, fleets=fleets)], nouns.NOW, force=force)
+
+
 def kinds(view: FamilyView, *fleets: FleetView) -> list[str]:
     """Name the steps of a release."""
-    return [type(planned.step).__name__ for planned in plan_release(view, fleets).steps]
+    return [type(planned.step).__name__ for planned in release(view, *fleets).every]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,7 @@ def test_nothing_is_left_where_everything_stands() -> None:
 
 def test_later_steps_name_the_image_that_the_plan_bakes() -> None:
     """Smoke test and promotion of a bake refer to it symbolically."""
-    plan = plan_release(nouns.family_view(), [nouns.fleet_view(nouns.OLD)])
+    plan = release(nouns.family_view(), nouns.fleet_view(nouns.OLD))
     references = [p.step.image for p in plan.steps if isinstance(p.step, (SmokeTestImage, MoveChannel))]
     assert references == [Baked(family="web")] * 2
 
@@ -50,8 +56,8 @@ def test_later_steps_name_the_image_that_the_plan_bakes() -> None:
 def test_force_bakes_again_and_rolls_the_new_image() -> None:
     """--force plans the whole way although an image of the key is tested."""
     view = nouns.family_view(nouns.image(), channel=nouns.NEW)
-    plan = plan_release(view, [nouns.fleet_view(nouns.OLD)], force=True)
-    assert [type(planned.step).__name__ for planned in plan.steps] == FULL
+    plan = release(view, nouns.fleet_view(nouns.OLD), force=True)
+    assert [type(planned.step).__name__ for planned in plan.every] == FULL
 
 
 def test_a_fleet_that_cannot_be_rolled_is_noted_and_stops_no_other() -> None:
@@ -61,8 +67,8 @@ def test_a_fleet_that_cannot_be_rolled_is_noted_and_stops_no_other() -> None:
         settings=nouns.fleet("web-odd"),
         group=nouns.group(nouns.OLD, name="web-odd", template=TemplateRef(id=nouns.TEMPLATE, version="$Latest")),
     )
-    plan = plan_release(nouns.family_view(nouns.image(), channel=nouns.NEW), [odd, nouns.fleet_view(nouns.OLD)])
-    assert {planned.target for planned in plan.steps} == {"web-prod"}
+    plan = release(nouns.family_view(nouns.image(), channel=nouns.NEW), odd, nouns.fleet_view(nouns.OLD))
+    assert {planned.target for planned in plan.every} == {"web-prod"}
     assert [(note.target, note.blocked) for note in plan.blocked] == [("web-odd", ExitCode.FAILED)]
 
 
@@ -79,7 +85,7 @@ def test_what_a_fleet_was_brought_away_from_is_not_rolled_unattended(status: Ref
     """A nightly release must not undo a roll-back; the note names the command that rolls it all the same."""
     tried = nouns.refresh(status)
     fleet = nouns.fleet_view(nouns.OLD, refreshes=(tried,), goals={tried.id: nouns.NEW})
-    plan = plan_release(nouns.family_view(nouns.image(), channel=nouns.NEW), [fleet])
+    plan = release(nouns.family_view(nouns.image(), channel=nouns.NEW), fleet)
     assert plan.empty == bool(said)
     if said:
         assert said in plan.notes[-1].text
@@ -98,12 +104,12 @@ def test_stragglers_of_a_roll_that_got_through_are_rolled() -> None:
 def test_a_channel_that_was_moved_back_stays_there() -> None:
     """What somebody promoted by hand is not promoted over, and the fleets are left alone."""
     view = nouns.family_view(nouns.image(), channel=nouns.OLD, earlier=(nouns.NEW,))
-    plan = plan_release(view, [nouns.fleet_view(nouns.OLD)])
+    plan = release(view, nouns.fleet_view(nouns.OLD))
     assert plan.empty
     assert "rebake promote web --image ami-0new" in plan.notes[-1].text
 
 
 def test_merged_plans_keep_their_order() -> None:
     """Plans of several families follow each other."""
-    one = plan_release(nouns.family_view(), [])
+    one = release(nouns.family_view())
     assert merge([one, one]).steps == (*one.steps, *one.steps)

@@ -10,12 +10,23 @@ from hypothesis import strategies as st
 
 from pipeline.errors import HeldError, NotPossible
 from pipeline.model.fleets import RefreshStatus, TemplateRef
+from pipeline.model.gates import AlarmGate, TargetGate
 from pipeline.model.ids import ImageId
 from pipeline.model.refs import Baked, Created
-from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, StartRefresh
-from pipeline.model.strategies import OnBusy
+from pipeline.model.rollouts import (
+    AwaitRefresh,
+    CancelRefresh,
+    CheckGate,
+    CreateTemplateVersion,
+    HoldZones,
+    PutBack,
+    StartRefresh,
+    UpdateStack,
+)
+from pipeline.model.strategies import ChannelOnly, OnBusy, StackUpdate
 from pipeline.model.views import FleetView
-from pipeline.planning.roll import describe_members, plan_roll
+from pipeline.planning.fleets import describe_members
+from pipeline.planning.roll import plan_roll
 
 
 def test_a_fleet_on_an_old_image_is_rolled() -> None:
@@ -104,7 +115,7 @@ def test_a_refresh_that_goes_elsewhere_holds_the_fleet(
         ({"launch_configuration": "web-lc", "template": None}, "launch configuration web-lc"),
         ({"template": TemplateRef(id=nouns.TEMPLATE, version="$Latest")}, r"\$Latest"),
         ({"template": TemplateRef(id=nouns.TEMPLATE, version="$Default")}, r"\$Default"),
-        ({"mixed": True, "override_templates": True}, "overrides with launch templates"),
+        ({"mixed": True, "override_templates": True}, "overrides with other launch templates"),
         ({"mixed": True, "attribute_based": True}, "by attributes"),
         ({"suspended": ("AZRebalance", "Terminate")}, "suspended Terminate"),
         ({"suspended": ("AddToLoadBalancer",), "target_groups": ("tg",)}, "suspended AddToLoadBalancer"),
@@ -146,6 +157,109 @@ def test_members_that_will_not_be_replaced_are_not_waited_for() -> None:
     ignoring = nouns.fleet(protected=OnBusy.IGNORE, standby=OnBusy.IGNORE)
     assert plan_roll(replace(view, group=group, settings=ignoring), nouns.NEW).empty
     assert len(plan_roll(replace(view, group=group), nouns.NEW).steps) == 2
+
+
+def test_supersede_cancels_a_refresh_that_goes_elsewhere() -> None:
+    """The user chose: cancel, wait for its end, then go on; what goes the right way is still adopted."""
+    elsewhere = nouns.fleet_view(nouns.OLD, refreshes=(nouns.refresh(),), goals={nouns.refresh().id: ImageId("ami-x")})
+    steps = [planned.step for planned in plan_roll(elsewhere, nouns.NEW, supersede=True).steps]
+    assert [type(step) for step in steps] == [CancelRefresh, CreateTemplateVersion, StartRefresh, AwaitRefresh]
+    right = replace(elsewhere, goals={nouns.refresh().id: nouns.NEW})
+    assert [type(planned.step) for planned in plan_roll(right, nouns.NEW, supersede=True).steps] == [AwaitRefresh]
+
+
+def in_zones(**strategy: Any) -> FleetView:
+    """Make a fleet with a member in each of two zones, rolled zone by zone."""
+    view = nouns.fleet_view(nouns.OLD, nouns.OLD)
+    first, second = view.group.members
+    members = (replace(first, zone="b"), replace(second, zone="a"))
+    settings = nouns.fleet(zone_by_zone=True, protected=OnBusy.IGNORE, **strategy)
+    return replace(view, group=replace(view.group, members=members), settings=settings)
+
+
+def test_zone_by_zone_holds_all_zones_but_one() -> None:
+    """Zones in order; from the second on AWS's own way back leads nowhere, so that undoing is cancelling."""
+    steps = [planned.step for planned in plan_roll(in_zones(), nouns.NEW).steps]
+    assert [type(step) for step in steps] == [
+        CreateTemplateVersion,
+        *[HoldZones, StartRefresh, AwaitRefresh] * 2,
+        PutBack,
+    ]
+    assert [step.zone for step in steps if isinstance(step, HoldZones)] == ["a", "b"]
+    starts = [step for step in steps if isinstance(step, StartRefresh)]
+    assert [(start.cancel, start.auto_rollback) for start in starts] == [(False, True), (True, False)]
+    assert [start.saved for start in starts] == [1, Created(fleet="web-prod")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"target_groups": ("tg",)}, "load balancer"),
+        ({}, "no mixed-instances policy"),
+        ({"mixed": True, "override_images": (nouns.OLD, None)}, "names no image"),
+        ({"mixed": True}, "names no image"),
+    ],
+)
+def test_root_volumes_are_replaced_only_where_aws_can(changes: dict[str, Any], said: str) -> None:
+    """Each requirement that is not met refuses the plan, with the strategy that works."""
+    view = nouns.fleet_view(nouns.OLD, settings=nouns.fleet(root_volume=True))
+    with pytest.raises(NotPossible, match=said) as caught:
+        plan_roll(replace(view, group=replace(view.group, **changes)), nouns.NEW)
+    assert "replace_root_volume" in caught.value.hint
+
+
+def test_overrides_that_name_images_are_given_the_new_one() -> None:
+    """The refresh carries the image for them."""
+    view = nouns.fleet_view(nouns.OLD)
+    group = replace(view.group, mixed=True, override_images=(nouns.OLD,))
+    start = plan_roll(replace(view, group=group), nouns.NEW).steps[1].step
+    assert isinstance(start, StartRefresh)
+    assert start.image == nouns.NEW
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({"aws:cloudformation:stack-name": "web"}, "CloudFormation stack web"),
+        ({"managed-by": "Terraform"}, "channel_only"),
+        ({"terraform": "true"}, "channel_only"),
+        ({"owner": "platform"}, ""),
+    ],
+)
+def test_whose_group_it_is_is_said_with_what_avoids_drift(tags: dict[str, str], said: str) -> None:
+    """A group that code owns is rolled, and the reader learns what will show drift and what would not."""
+    view = nouns.fleet_view(nouns.OLD)
+    notes = plan_roll(replace(view, group=replace(view.group, tags=tags)), nouns.NEW).notes
+    assert any(said in note.text for note in notes) if said else not notes
+
+
+def test_a_stack_changes_its_group_itself() -> None:
+    """One step: the image goes to a parameter of the stack that the group's own tag names."""
+    view = nouns.fleet_view(nouns.OLD, settings=replace(nouns.fleet(), strategy=StackUpdate(parameter="ImageId")))
+    owned = replace(view, group=replace(view.group, tags={"aws:cloudformation:stack-name": "web"}))
+    (planned,) = plan_roll(owned, nouns.NEW).steps
+    assert isinstance(planned.step, UpdateStack)
+    assert (planned.step.stack, planned.step.parameter) == ("web", "ImageId")
+    with pytest.raises(NotPossible, match="no tag of a CloudFormation stack"):
+        plan_roll(view, nouns.NEW)
+
+
+def test_a_channel_alone_is_followed_by_somebody_else() -> None:
+    """Nothing is planned for such a fleet; it says what it runs."""
+    view = nouns.fleet_view(nouns.OLD, settings=replace(nouns.fleet(), strategy=ChannelOnly()))
+    plan = plan_roll(view, nouns.NEW)
+    assert plan.empty
+    assert "only the channel is moved" in plan.notes[0].text
+
+
+def test_gates_frame_a_refresh() -> None:
+    """Alarms before it begins, all of them while it runs, and a last word after it."""
+    gates = (AlarmGate(alarms=("web-5xx",)), TargetGate())
+    view = nouns.fleet_view(nouns.OLD, settings=replace(nouns.fleet(), gates=gates))
+    asked = [
+        step.gates for p in plan_roll(view, nouns.NEW).steps if isinstance(step := p.step, AwaitRefresh | CheckGate)
+    ]
+    assert asked == [gates[:1], gates, gates]
 
 
 def test_members_are_counted_by_image() -> None:

@@ -1,0 +1,69 @@
+"""The verbs that speak to running rollouts: halt, unhalt, approve."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.door import open_room, room
+from pipeline.cli.options import Common, verb
+from pipeline.errors import ExitCode, UsageError
+
+_JSON, _TEXT = "pipeline.cli.encode", "pipeline.cli.output"
+FleetOption = Annotated[str | None, typer.Option("--fleet", help="Only this fleet.")]
+GroupOption = Annotated[str | None, typer.Option("--group", help="Only the fleets of this patch group.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Every fleet.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; everybody who is stopped by it reads that.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    verb(app, changes=True)(halt)
+    verb(app)(unhalt)
+    verb(app)(approve)
+
+
+def halt(
+    common: Common,
+    reason: ReasonOption,
+    fleet: FleetOption = None,
+    group: GroupOption = None,
+    everything: AllOption = False,
+) -> None:
+    """Pull the andon cord. Running rollouts stop before their next step, refreshes under way are stopped too."""
+    runs = room("pipeline.runs.signals")
+    with open_room(common) as (opened, _):
+        scope = runs.scope_of(opened, fleet=fleet, group=group, everything=everything)
+        fleets = runs.halt(opened, scope, reason, dry_run=common.dry_run)
+    if common.json:
+        print(room(_JSON).dump({"scope": scope, "reason": reason, "fleets": fleets}))
+    else:
+        print(f"{'Would halt' if common.dry_run else 'Halted'}: {scope}. Let go with: rebake unhalt …")
+        print(room(_TEXT).table((found.fleet, found.text) for found in fleets))
+    raise typer.Exit(ExitCode.DONE if all(found.ok for found in fleets) else ExitCode.PARTIAL)
+
+
+def unhalt(common: Common, fleet: FleetOption = None, group: GroupOption = None, everything: AllOption = False) -> None:
+    """Let the andon cord go. What was stopped goes on when its command is run again."""
+    runs = room("pipeline.runs.signals")
+    with open_room(common) as (opened, _):
+        scope = runs.scope_of(opened, fleet=fleet, group=group, everything=everything)
+        runs.unhalt(opened, scope)
+    print(room(_JSON).dump({"scope": scope}) if common.json else f"Let go: {scope}.")
+
+
+def approve(
+    common: Common,
+    run: Annotated[str, typer.Argument(help="The run that waits, as it says itself.")],
+    reject: Annotated[bool, typer.Option("--reject", help="Say no: what waits is refused at once.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
+) -> None:
+    """Say yes to a rollout that waits for approval. Or no."""
+    runs = room("pipeline.runs.signals")
+    if not runs.is_run(run):
+        raise UsageError(f"{run} is not the id of a run.", hint="It looks like 20261123T181500-kqzt.")
+    with open_room(common) as (opened, _):
+        signal = runs.approve(opened, run, reason, reject=reject)
+    word = "Rejected" if reject else "Approved"
+    print(room(_JSON).dump({"run": run, "signal": signal}) if common.json else f"{word}: {run}, as {signal.by}.")

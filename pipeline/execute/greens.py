@@ -1,0 +1,177 @@
+"""The steps that make, name and remove groups beside a fleet's own."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pipeline.errors import HeldError, NotPossible, StepFailed
+from pipeline.execute.guarding import guard_removal
+from pipeline.execute.tools import Workbench
+from pipeline.execute.waiting import Waiting, pause, poll
+from pipeline.model import names
+from pipeline.model.fleets import Group
+from pipeline.model.ids import GroupName, TargetGroupArn
+from pipeline.model.names import Role
+from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
+from pipeline.model.rollouts import CreateGreen, NameLive, RetireGroup
+from pipeline.model.traffic import Pair
+from pipeline.model.undo import UNDO_TAGS, Undo, undo_of
+from pipeline.planning.shifts import rejoin
+
+_PACE = timedelta(seconds=15)
+_GONE_WITHIN = timedelta(minutes=30)
+
+
+def create_green(bench: Workbench, step: CreateGreen) -> Outcome:
+    """Bring green up at weight 0, with blue pinned to its size; all that stands of it already is kept."""
+    tools = bench.tools
+    blue = tools.fleets.named(step.blue)
+    version = bench.made.version(step.version)
+    route = tools.traffic.route(step.strategy.route)
+    blue_targets = _targets(blue)
+    _pin(bench, blue, route=route.arn, weight=route.weights.get(blue_targets, 0))
+    green, targets = _standing(bench, step, blue, version) if step.partner else _made(bench, step, blue, version)
+    if targets not in route.weights:
+        # In no rule, its targets would not even be checked (Target.NotInUse).
+        tools.traffic.weigh(route, {**route.weights, targets: 0})
+    pair = Pair(route=route.arn, blue=blue.name, blue_targets=blue_targets, green=green, green_targets=targets)
+    bench.made.pairs[step.fleet] = pair
+    return Done(facts={"green": green, "version": str(version), "target_group": targets})
+
+
+def name_live(bench: Workbench, step: NameLive) -> Outcome:
+    """Turn the names around, in one call, and let green's size breathe again."""
+    pair = bench.made.pair(step.fleet, step.pair)
+    tools = bench.tools
+    blue, green = tools.fleets.named(pair.blue), tools.fleets.named(pair.green)
+    now = tools.clock.now()
+    before = undo_of(green.tags) or undo_of(blue.tags)
+    live = {names.TAG_ROLE: Role.LIVE.value, names.TAG_ORIGIN: blue.origin, names.TAG_SINCE: now.isoformat()}
+    if before is not None:
+        live |= Undo(run=bench.run, minimum=before.minimum, route=before.route, weight=before.weight).tags()
+    kept = {names.TAG_ROLE: Role.BLUE.value, names.TAG_ORIGIN: blue.origin}
+    kept[names.TAG_RETIRE] = (now + step.keep).isoformat()
+    tools.changes.tag({green.name: live, blue.name: kept})
+    if before is not None and before.minimum is not None:
+        tools.changes.resize(green.name, minimum=before.minimum)
+    if not undo_of(green.tags):
+        tools.changes.untag(green.name, UNDO_TAGS)
+    return Done(facts={"live": green.name, "kept": blue.name, "until": kept[names.TAG_RETIRE]})
+
+
+def retire_group(bench: Workbench, step: RetireGroup) -> Waiting[Outcome]:
+    """Take the pair's blue group out of the route and remove it, once it may go and still is what it was."""
+    pair = bench.made.pair(step.fleet, step.pair)
+    tools = bench.tools
+    group = _find(bench, pair.blue)
+    if group is None:
+        return Skipped(reason=f"{pair.blue} is gone")
+    if not step.at_once:
+        until = group.tags.get(names.TAG_RETIRE)
+        rest = datetime.fromisoformat(until) - tools.clock.now() if until else timedelta()
+        yield from pause(rest, step=_PACE)
+        group = tools.fleets.named(pair.blue)
+    if group.role is not step.role:
+        return Skipped(reason=f"{group.name} has another role now ({group.role or 'none'}), and stays")
+    if (refused := guard_removal(bench, step, pair)) is not None:
+        return refused
+    if (fault := _leave_route(bench, pair, group, stays=step.standing)) is not None:
+        return fault
+    if step.left is not None:
+        tools.changes.tag({pair.green: {names.TAG_LEFT: step.left}})
+    if step.standing:
+        yield from _empty(bench, group)
+        return Done(facts={"emptied": group.name})
+    if names.target_group_name(group.name) in pair.blue_targets:
+        # Ours; one that stood before any rollout is its owner's. It goes first: the group is what is found again.
+        tools.traffic.delete(pair.blue_targets)
+
+    def gone() -> bool | None:
+        return tools.copies.delete(group.name) or None
+
+    yield from poll(tools.clock, gone, every=_PACE, within=_GONE_WITHIN, what=f"The end of group {group.name}")
+    return Done(facts={"deleted": group.name})
+
+
+def _pin(bench: Workbench, blue: Group, *, route: str, weight: int) -> None:
+    """Write down what is changed, then keep blue from being scaled in while it has less traffic, or none."""
+    if undo_of(blue.tags) is None:
+        undo = Undo(run=bench.run, minimum=blue.minimum, route=route, weight=weight)
+        bench.tools.changes.tag({blue.name: undo.tags()})
+    if blue.minimum < blue.desired:
+        bench.tools.changes.resize(blue.name, minimum=blue.desired)
+
+
+def _made(bench: Workbench, step: CreateGreen, blue: Group, version: int) -> tuple[GroupName, TargetGroupArn]:
+    name = names.green_name(step.origin, version)
+    if name == blue.name:
+        raise StepFailed(f"{name} has the traffic already, and cannot be made beside itself.", hint="Plan again.")
+    tags = {names.TAG_ORIGIN: step.origin, names.TAG_ROLE: Role.GREEN.value, names.TAG_RUN: bench.run}
+    marks = {names.TAG_ORIGIN: step.origin}
+    targets = bench.tools.traffic.clone(_targets(blue), name=names.target_group_name(name), tags=marks)
+    bench.tools.copies.create(blue, name=name, version=version, target_group=targets, tags=tags)
+    return name, targets
+
+
+def _standing(bench: Workbench, step: CreateGreen, blue: Group, version: int) -> tuple[GroupName, TargetGroupArn]:
+    """Fill the partner on the new version; it must be empty, or on its way there already."""
+    changes = bench.tools.changes
+    partner = bench.tools.fleets.named(step.partner or blue.name)
+    if partner.maximum < blue.desired:
+        raise NotPossible(
+            f"Partner {partner.name} may have {partner.maximum} instances, and {blue.name} has {blue.desired}.",
+            hint=f"Raise the maximum size of {partner.name}.",
+        )
+    if partner.role is not Role.GREEN:
+        if partner.standing:
+            raise HeldError(
+                f"Partner {partner.name} is not empty: it has {len(partner.standing)} instances.",
+                hint=f"Scale it to 0, or wait for the end of its rollback window: rebake repair {step.fleet}",
+            )
+        changes.set_version(partner, version)
+        changes.tag({partner.name: {names.TAG_ROLE: Role.GREEN.value, names.TAG_ORIGIN: step.origin}})
+    changes.resize(partner.name, minimum=blue.desired)
+    return partner.name, _targets(partner)
+
+
+def _leave_route(bench: Workbench, pair: Pair, group: Group, *, stays: bool) -> Outcome | None:
+    """Take the group's targets out of the route, or leave them there at weight 0; answer why that may not be."""
+    traffic = bench.tools.traffic
+    route = traffic.route(pair.route)
+    if pair.blue_targets not in route.weights:
+        return None
+    if route.weights[pair.blue_targets]:
+        text = f"{group.name} has weight {route.weights[pair.blue_targets]} in {route.arn}, so it is not removed."
+        return Failed(reason=text, hint="See where the traffic is; then run it again.")
+    survivor = bench.tools.fleets.named(pair.green)
+    undo = undo_of(survivor.tags) or undo_of(group.tags)
+    weights = rejoin(route, pair.green_targets, pair.blue_targets, undo.weight if undo else None)
+    traffic.weigh(route, {**weights, pair.blue_targets: 0} if stays else weights)
+    return None
+
+
+def _empty(bench: Workbench, group: Group) -> Waiting[None]:
+    """Take a standing group to size 0, and wait until its instances are gone."""
+    changes = bench.tools.changes
+    changes.resize(group.name, minimum=0, desired=0)
+    fleets = bench.tools.fleets
+
+    def look() -> bool | None:
+        return None if fleets.named(group.name).members else True
+
+    yield from poll(bench.tools.clock, look, every=_PACE, within=_GONE_WITHIN, what=f"The emptying of {group.name}")
+    changes.tag({group.name: {names.TAG_ROLE: Role.RETIRED.value}})
+    changes.untag(group.name, (names.TAG_RETIRE, names.TAG_SINCE, *UNDO_TAGS))
+
+
+def _find(bench: Workbench, name: GroupName) -> Group | None:
+    return next((group for group in bench.tools.fleets.siblings(name) if group.name == name), None)
+
+
+def _targets(group: Group) -> TargetGroupArn:
+    if len(group.target_groups) != 1:
+        raise NotPossible(
+            f"Group {group.name} is attached to {len(group.target_groups)} target groups; blue-green needs one.",
+            hint="Attach it to just the one that the route forwards to.",
+        )
+    return group.target_groups[0]

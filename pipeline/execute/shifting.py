@@ -1,0 +1,130 @@
+"""The steps of a blue-green rollout that move traffic: waiting for healthy targets, weights, soaks, drains."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pipeline.errors import NotPossible, StepFailed
+from pipeline.execute.judging import PACE, judge_all, outcome_of
+from pipeline.execute.subjects import Subject
+from pipeline.execute.telling import served_since, tell_fleet
+from pipeline.execute.tools import Workbench
+from pipeline.execute.waiting import Waiting, pause, poll
+from pipeline.execute.watching import Watch
+from pipeline.model.fleets import Group
+from pipeline.model.gates import Answer
+from pipeline.model.ids import ImageId, TargetGroupArn
+from pipeline.model.outcomes import Done, Outcome, Skipped
+from pipeline.model.rollouts import AwaitTargetsHealthy, Drain, ShiftTraffic, Soak
+from pipeline.model.strategies import Patience
+from pipeline.model.traffic import Pair
+from pipeline.planning.shifts import split
+
+_LATE_VERDICT = timedelta(minutes=15)
+"""How long past a soak a gate may stay unknown."""
+
+
+def await_targets_healthy(bench: Workbench, step: AwaitTargetsHealthy) -> Waiting[Outcome]:
+    """Wait until green serves with blue's size, following blue as it grows; give up early when green cannot boot."""
+    pair = bench.made.pair(step.fleet, step.pair)
+    fleets = bench.tools.fleets
+    watch = Watch(image=_image_of(bench, fleets.named(pair.green)), began=bench.tools.clock.now())
+
+    def look() -> int | None:
+        blue, green = fleets.named(pair.blue), fleets.named(pair.green)
+        if green.minimum < blue.desired:
+            # AWS raises desired capacity to a minimum above it, and never lowers it.
+            bench.tools.changes.resize(green.name, minimum=blue.desired)
+        healthy = _healthy(bench, pair.green_targets, green)
+        tell_fleet(bench, step.fleet, f"{healthy} of {blue.desired} green targets healthy", [blue, green], percentage=0)
+        if (why := watch.trouble(bench, green, Patience(within=step.within))) is not None:
+            raise StepFailed(f"Green group {green.name} does not come up: {why}", hint="Mend the image and bake again.")
+        return healthy if healthy >= blue.desired else None
+
+    what = f"{pair.green} with healthy targets"
+    healthy = yield from poll(bench.tools.clock, look, every=PACE, within=step.within, what=what)
+    return Done(facts={"healthy": str(healthy)})
+
+
+def shift_traffic(bench: Workbench, step: ShiftTraffic) -> Outcome:
+    """Set the weights, in one call; weights that stand as asked are left alone."""
+    pair = bench.made.pair(step.fleet, step.pair)
+    route = bench.tools.traffic.route(pair.route)
+    if not pair.green_targets or (not step.percent and not route.weights.get(pair.green_targets)):
+        return Skipped(reason=f"{pair.green} has no traffic")
+    weights = split(route, pair.blue_targets, pair.green_targets, step.percent)
+    if weights == dict(route.weights):
+        return Skipped(reason=f"{step.percent} % go to {pair.green} already")
+    bench.tools.traffic.weigh(route, weights)
+    tell_pair(bench, step.fleet, pair, f"{step.percent} % to {pair.green}")
+    return Done(facts={"percent": str(step.percent), "green": pair.green})
+
+
+def soak(bench: Workbench, step: Soak) -> Waiting[Outcome]:
+    """Wait and watch. A gate that refuses ends it; one that says complete ends it well; at its end all must pass."""
+    pair = bench.made.pair(step.fleet, None)
+    clock = bench.tools.clock
+    began = told = clock.now()
+    while True:
+        now = clock.now()
+        told = tell_pair(bench, step.fleet, pair, "soak", since=told)
+        over = now - began >= step.duration
+        if step.gates:
+            verdict = judge_all(bench, bench.made.subject(step.fleet, began), step.gates)
+            late = now - began >= step.duration + _LATE_VERDICT
+            settled = verdict.answer in {Answer.REFUSE, Answer.COMPLETE} or (over and verdict.answer.passes)
+            if settled or late:
+                return outcome_of(step.fleet, verdict)
+        elif over:
+            return Done(facts={"soaked": str(step.duration)})
+        yield min(PACE, max(step.duration - (now - began), timedelta(seconds=1)))
+
+
+def drain(bench: Workbench, step: Drain) -> Waiting[Outcome]:
+    """Wait as long as a client may stay with a target of the pair's blue group."""
+    pair = bench.made.pair(step.fleet, step.pair)
+    if not pair.blue_targets:
+        return Skipped(reason=f"{pair.blue} has no targets")
+    traffic = bench.tools.traffic
+    targets = traffic.target_group(pair.blue_targets)
+    longest = max(traffic.route(pair.route).stickiness, targets.stickiness, targets.deregistration_delay)
+    yield from pause(longest, step=PACE)
+    return Done(facts={"drained": str(longest)})
+
+
+def tell_pair(bench: Workbench, fleet: str, pair: Pair, text: str, *, since: datetime | None = None) -> datetime:
+    """Tell how a pair does, and keep whom gates are about; answer the time up to which its traffic was counted."""
+    fleets = bench.tools.fleets
+    blue, green = fleets.named(pair.blue), fleets.named(pair.green)
+    now = bench.tools.clock.now()
+    known = bench.made.subjects.get(fleet)
+    bench.made.subjects[fleet] = Subject(
+        fleet=fleet,
+        since=known.since if known else now,
+        old=blue.standing,
+        new=green.standing,
+        targets=(pair.green_targets,),
+    )
+    route = bench.tools.traffic.route(pair.route)
+    percent = route.percent(pair.green_targets, of=(pair.blue_targets, pair.green_targets))
+    named = {pair.blue_targets: _name(blue), pair.green_targets: _name(green)}
+    served = served_since(bench, named, since, now) if since is not None else {}
+    tell_fleet(bench, fleet, f"{text}, {percent} % green", [blue, green], percentage=percent, served=served)
+    return now
+
+
+def _healthy(bench: Workbench, targets: TargetGroupArn, group: Group) -> int:
+    """Count healthy targets that are members; fail-open would send traffic to sick ones, and is not trusted."""
+    members = {member.id for member in group.standing if member.lifecycle == "InService"}
+    states = {target.instance: target.state for target in bench.tools.traffic.health(targets)}
+    return sum(states.get(member) == "healthy" for member in members)
+
+
+def _image_of(bench: Workbench, group: Group) -> ImageId | None:
+    if group.template is None:
+        raise NotPossible(f"Group {group.name} has no launch template.", hint="Give it one, with a number.")
+    return ImageId(bench.tools.templates.version(group.template.id, group.template.version).image)
+
+
+def _name(group: Group) -> str:
+    return next((str(member.image) for member in group.standing if member.image), group.name)

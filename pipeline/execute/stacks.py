@@ -1,0 +1,44 @@
+"""The UpdateStack step: the owner of a group changes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pipeline.execute.tools import Workbench
+from pipeline.execute.waiting import Waiting, poll
+from pipeline.model.outcomes import Done, Failed, Outcome, RolledBack, Skipped
+from pipeline.model.rollouts import UpdateStack
+from pipeline.ports.stacks import Stack
+
+_PACE = timedelta(seconds=15)
+
+
+def update_stack(bench: Workbench, step: UpdateStack) -> Waiting[Outcome]:
+    """Give the image to the stack's parameter and wait for the stack, also before, when it is being changed."""
+    image = bench.made.image(step.image)
+    stacks = bench.tools.stacks
+
+    def settled() -> Stack | None:
+        stack = stacks.get(step.stack)
+        bench.say(step.fleet, f"stack {step.stack}: {stack.status}")
+        return None if stack.status.endswith("_IN_PROGRESS") else stack
+
+    def settle() -> Waiting[Stack]:
+        return poll(
+            bench.tools.clock, settled, every=_PACE, within=step.timeout, what=f"The end of {step.stack}'s update"
+        )
+
+    before = yield from settle()
+    if before.parameters.get(step.parameter) == image:
+        return Skipped(reason=f"{step.parameter} of stack {step.stack} is {image} already")
+    change_set = f"rebake-{image}"
+    if not stacks.propose(step.stack, parameter=step.parameter, value=image, change_set=change_set):
+        return Skipped(reason=f"{image} would change nothing in stack {step.stack}")
+    stacks.execute(step.stack, change_set=change_set)
+    after = yield from settle()
+    if after.status in {"UPDATE_COMPLETE", "CREATE_COMPLETE"}:
+        return Done(facts={"stack": step.stack, "parameter": step.parameter, "image": image})
+    reason = f"Stack {step.stack} is {after.status}: {after.reason or 'CloudFormation gives no reason'}"
+    if after.status == "UPDATE_ROLLBACK_COMPLETE":
+        return RolledBack(reason=reason)
+    return Failed(reason=reason, hint=f"See: aws cloudformation describe-stack-events --stack-name {step.stack}")

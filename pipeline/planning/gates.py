@@ -1,0 +1,53 @@
+"""Which gates ask when, and what several answers come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.model.gates import AlarmGate, AllOf, Answer, AnyOf, ApprovalGate, Gate, GateVerdict, ProbeGate, TargetGate
+
+
+def before(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """Choose what must hold before a fleet is touched: a person's approval, and alarms that are quiet."""
+    return tuple(gate for gate in gates if isinstance(gate, (ApprovalGate, AlarmGate)))
+
+
+def without_traffic(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """Choose what new instances can be asked before they have traffic."""
+    return tuple(
+        gate for gate in gates if isinstance(gate, TargetGate) or (isinstance(gate, ProbeGate) and not gate.url)
+    )
+
+
+def during(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """Choose what is asked again and again while traffic reaches new instances: all but the approval."""
+    return tuple(gate for gate in gates if not isinstance(gate, ApprovalGate))
+
+
+def combine(gate: AllOf | AnyOf, verdicts: Sequence[GateVerdict]) -> GateVerdict:
+    """Put the answers of a composition's parts together; nothing at all is unknown, never a pass."""
+    if isinstance(gate, AllOf):
+        return all_pass(str(gate), verdicts)
+    passing = [verdict for verdict in verdicts if verdict.answer.passes]
+    if passing:
+        return _named(str(gate), min(passing, key=lambda verdict: _ORDER.index(verdict.answer)))
+    return _named(str(gate), min(verdicts, key=lambda verdict: _ORDER.index(verdict.answer), default=_NOTHING))
+
+
+def all_pass(name: str, verdicts: Sequence[GateVerdict]) -> GateVerdict:
+    """Take the worst of some answers; several unlike passes are a plain pass."""
+    worst = max(verdicts, key=lambda verdict: _ORDER.index(verdict.answer), default=_NOTHING)
+    complete = any(verdict.answer is Answer.COMPLETE for verdict in verdicts)
+    if worst.answer is Answer.PASS and complete:
+        worst = next(verdict for verdict in verdicts if verdict.answer is Answer.COMPLETE)
+    return _named(name, worst)
+
+
+def _named(name: str, verdict: GateVerdict) -> GateVerdict:
+    return GateVerdict(gate=name, answer=verdict.answer, reason=verdict.reason)
+
+
+_ORDER = (Answer.COMPLETE, Answer.PASS, Answer.WAIT, Answer.UNKNOWN, Answer.REFUSE)
+"""From best to worst."""
+
+_NOTHING = GateVerdict(gate="", answer=Answer.UNKNOWN, reason="no gate was asked")

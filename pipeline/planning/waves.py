@@ -1,0 +1,179 @@
+"""In which order fleets are rolled: patch group after patch group, each as one wave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from pipeline.errors import ExitCode
+from pipeline.model.fleets import RefreshStatus
+from pipeline.model.ids import ImageId
+from pipeline.model.names import TAG_SINCE
+from pipeline.model.settings import PatchGroup, Settings
+from pipeline.model.shares import Radius, Share
+from pipeline.model.steps import Lane, Note, Plan, Wave
+from pipeline.model.views import FleetView
+from pipeline.planning.fleets import stale_members
+
+_LAST = PatchGroup(name="fleets", wave=1_000_000, concurrency=Share(value=1))
+"""Fleets without a patch group: after all others, one at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPlan:
+    """What is to happen to one fleet. ``image`` is what it is to run, baked at ``baked``; None: not known or not yet.
+
+    ``view`` None: the fleet could not be observed.
+    """
+
+    fleet: str
+    plan: Plan
+    view: FleetView | None = None
+    image: ImageId | None = None
+    baked: datetime | None = None
+
+
+def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, wait: bool = True) -> Plan:
+    """Order fleets into waves.
+
+    A patch group waits until its image is old enough and the group before has been on its images for long enough;
+    without ``wait`` such a group, and all after it, is left to a later run. So it is when more fleets than allowed
+    of the group before cannot be rolled, or are not there yet without our doing.
+    """
+    waves: list[Wave] = []
+    notes: list[Note] = []
+    held, before = "", list[FleetPlan]()
+    for group, members in _by_group(settings, fleets):
+        notes += [note for member in members for note in member.plan.notes]
+        lanes = [Lane(fleet=member.fleet, steps=member.plan.steps) for member in members if member.plan.steps]
+        due = _due(group, members, before, now, following=bool(waves))
+        held = held or ("" if wait or not lanes else _later(group, due, now, following=bool(waves)))
+        if lanes and held:
+            notes += [Note(target=lane.fleet, text=f"{held}; run again then") for lane in lanes]
+        elif lanes:
+            waves += _waves_of(group, lanes, due, following=bool(waves))
+        stuck = [member.fleet for member in members if member.plan.blocked or _elsewhere(member)]
+        if len(stuck) > group.max_errors.most(len(members)):
+            held = held or f"waits for {', '.join(stuck)} of {group.name}"
+        before = members
+    begun = {lane.fleet for wave in waves for lane in wave.lanes}
+    last = [wave for one in fleets if one.fleet in begun or not one.plan.steps for wave in one.plan.waves]
+    return Plan(waves=(*waves, *_together(last)), notes=tuple(notes))
+
+
+def alone(member: FleetPlan) -> Plan:
+    """Roll one fleet because somebody says so: no other fleet and no image's age is waited for."""
+    lanes = (Lane(fleet=member.fleet, steps=member.plan.steps),) if member.plan.steps else ()
+    waves = (Wave(name=member.fleet, lanes=lanes), *member.plan.waves) if lanes else member.plan.waves
+    return Plan(waves=waves, notes=member.plan.notes)
+
+
+def within(plan: Plan, radius: Radius, sizes: Mapping[str, int]) -> Plan:
+    """Leave out the lanes beyond the blast radius, in the order of the waves, and say so.
+
+    Where not even one fits, that is refused.
+    """
+    touched: dict[str, int] = {}
+    waves: list[Wave] = []
+    notes: list[Note] = []
+    for wave in plan.waves:
+        kept = []
+        for lane in wave.lanes:
+            size = sizes.get(lane.fleet, 0)
+            fault = radius.refuse(touched, lane.fleet, size)
+            if fault is None:
+                touched[lane.fleet] = size
+                kept.append(lane)
+            elif lane.fleet not in {note.target for note in notes}:
+                blocked = None if touched else ExitCode.REFUSED
+                text = f"{fault}; {'run again for it' if touched else 'see limits in rebake.yaml'}"
+                notes.append(Note(target=lane.fleet, text=text, blocked=blocked))
+        if kept:
+            waves.append(replace(wave, lanes=tuple(kept)))
+    return replace(plan, waves=tuple(waves), notes=(*plan.notes, *notes), radius=radius)
+
+
+def radius_of(settings: Settings, sizes: Mapping[str, int]) -> Radius:
+    """Count out the limits of one run; ``sizes`` are the desired capacities of all configured fleets."""
+    return Radius(
+        fleets=settings.limits.fleets.most(len(settings.fleets)),
+        instances=settings.limits.instances.most(sum(sizes.values())),
+    )
+
+
+def arrived(view: FleetView, image: ImageId) -> datetime | None:
+    """Tell since when a fleet is on an image, as far as AWS tells; None: not known."""
+    if since := view.group.tags.get(TAG_SINCE):
+        return datetime.fromisoformat(since)
+    for refresh in view.refreshes:
+        if refresh.status is RefreshStatus.SUCCESSFUL and view.goal(refresh) == image:
+            return refresh.ended
+    return None
+
+
+def _by_group(settings: Settings, fleets: Iterable[FleetPlan]) -> list[tuple[PatchGroup, list[FleetPlan]]]:
+    found: dict[str, tuple[PatchGroup, list[FleetPlan]]] = {}
+    for member in sorted(fleets, key=lambda one: one.fleet):
+        name = settings.fleets[member.fleet].patch_group or ""
+        group = settings.patch_groups.get(name, _LAST)
+        found.setdefault(group.name, (group, []))[1].append(member)
+    return sorted(found.values(), key=lambda entry: entry[0].wave)
+
+
+def _due(
+    group: PatchGroup, members: Sequence[FleetPlan], before: Sequence[FleetPlan], now: datetime, *, following: bool
+) -> datetime | None:
+    """Tell the moment before which the group may not begin; None: there is none.
+
+    ``following``: the group before is rolled in this very plan, so that its soak is counted when that has ended.
+    """
+    moments = []
+    if group.min_image_age:
+        moments += [(member.baked or now) + group.min_image_age for member in members if member.plan.steps]
+    if group.soak_before and not following:
+        there = [(arrived(one.view, one.image) or one.baked) for one in before if one.view and one.image]
+        moments += [at + group.soak_before for at in there if at is not None]
+    return max(moments, default=None)
+
+
+def _later(group: PatchGroup, due: datetime | None, now: datetime, *, following: bool) -> str:
+    """Say until when a group is left alone; empty: it may go now."""
+    if due is not None and due > now:
+        return f"waits until {due:%Y-%m-%d %H:%M} UTC"
+    return f"waits {group.soak_before} after the group before" if following and group.soak_before else ""
+
+
+def _elsewhere(member: FleetPlan) -> bool:
+    """Tell whether a fleet is not on its image and nothing is planned for it: its owner has not followed yet."""
+    if member.plan.steps or member.view is None or member.image is None:
+        return False
+    return bool(stale_members(member.view, member.image))
+
+
+def _waves_of(group: PatchGroup, lanes: list[Lane], due: datetime | None, *, following: bool) -> list[Wave]:
+    soak = group.soak_before if following else timedelta()
+    canary = [lane for lane in lanes if lane.fleet == group.canary]
+    others = [lane for lane in lanes if lane.fleet != group.canary]
+    waves = []
+    if canary:
+        waves.append(Wave(name=f"{group.name} canary", lanes=tuple(canary), soak_before=soak, not_before=due))
+    if others:
+        wave = Wave(
+            name=group.name,
+            lanes=tuple(others),
+            concurrency=max(1, group.concurrency.most(len(lanes))),
+            max_errors=group.max_errors.most(len(lanes)),
+            soak_before=timedelta() if canary else soak,
+            not_before=due,
+        )
+        waves.append(wave)
+    return waves
+
+
+def _together(waves: Sequence[Wave]) -> tuple[Wave, ...]:
+    """Put what fleets do at the very end into one wave, all at once: each waits for its own time."""
+    lanes = tuple(lane for wave in waves for lane in wave.lanes)
+    if not lanes:
+        return ()
+    return (Wave(name=waves[0].name, lanes=lanes, concurrency=len(lanes), max_errors=len(lanes)),)
