@@ -3,8 +3,9 @@
 pytest and testinfra (the extra ``smoke``) are imported only in the child process that runs a suite.
 """
 
+from pipeline.probing.canary import ScipyStatistics
 from pipeline.probing.judge import ExternalJudge
 from pipeline.probing.prober import HttpProber
 from pipeline.probing.smoke import SmokeTests
 
-__all__ = ["ExternalJudge", "HttpProber", "SmokeTests"]
+__all__ = ["ExternalJudge", "HttpProber", "ScipyStatistics", "SmokeTests"]
