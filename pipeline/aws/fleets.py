@@ -43,6 +43,14 @@ class AutoScalingFleets:
         """
         return read(self._clients, [selected(self._clients, selector)])[0]
 
+    def named(self, name: GroupName) -> Group:
+        """Fetch the group of that very name, whatever its role.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return read(self._clients, [named(self._clients, name)])[0]
+
     def siblings(self, origin: GroupName) -> tuple[Group, ...]:
         """List the group of this name and all groups that rollouts of its fleet have made, whatever their role."""
         entries = [

@@ -58,6 +58,18 @@ class LivePreflight:
         role = entry.get("ServiceLinkedRoleARN", "").rpartition("/")[2] or _SERVICE_ROLE
         return (self._service_role(role), *self._launches(fleet, group_of(entry, {})))
 
+    def surge(self, fleet: FleetSettings) -> Finding:
+        """Check the vCPU quota for the instances that a rollout of the fleet runs beside those that it has."""
+        try:
+            group = group_of(selected(self._clients, fleet.group), {})
+            extra = _extra(fleet.strategy, group.desired)
+            kind = ""
+            if group.template is not None and not group.mixed:
+                kind = self._templates.version(group.template.id, group.template.version).instance_type
+        except RebakeError as failure:
+            return Finding(check="vCPU quota", ok=None, text=failure.message, hint=failure.hint)
+        return self._room(group, kind, extra)
+
     def _family(self, family: Family) -> Iterator[Finding]:
         build = family.build
         if build.kms_key:

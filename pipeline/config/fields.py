@@ -64,7 +64,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = r"(\d{1,6})([smhd])"
 
 
-def _duration(value: object) -> timedelta:
+def duration(value: object) -> timedelta:
+    """Read a duration as the file writes it.
+
+    Raises:
+        ValueError: it is none.
+    """
     match = re.fullmatch(_DURATION, value, re.ASCII) if isinstance(value, str) else None
     if not match:
         raise ValueError(f"{value!r} is not a duration such as 90s, 5m, 2h or 7d")
@@ -174,7 +179,7 @@ _TAGS_MAX = 40
 _TEXT: dict[str, Any] = {"type": "string"}
 
 Name = Annotated[str, *shaped(r"[a-z0-9-]{1,40}", "a name of 1 to 40 letters a-z, digits and hyphens")]
-Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_TEXT | {"pattern": f"^{_DURATION}$"})]
+Duration = Annotated[timedelta, BeforeValidator(duration), WithJsonSchema(_TEXT | {"pattern": f"^{_DURATION}$"})]
 Percent = Annotated[
     int,
     BeforeValidator(_percent),
