@@ -18,6 +18,7 @@ from pipeline.sandbox.machines import (
     TargetGroup,
     TargetHealth,
     Tier,
+    Traffic,
 )
 
 BEHAVIOUR_TAG = "sandbox:behaviour"
@@ -86,6 +87,7 @@ class VirtualMachines:
         self.answer: Callable[[str], CommandOutput] = lambda _: CommandOutput(status="Success", exit_status=0)
         self.listeners: tuple[Listener, ...] = ()
         self.groups: tuple[TargetGroup, ...] = ()
+        self._traffic: list[Traffic] = []
 
     @property
     def tier(self) -> Tier:
@@ -170,6 +172,18 @@ class VirtualMachines:
             text = "Health checks failed with these codes: [500]"
             return TargetHealth(state="unhealthy", reason="Target.ResponseCodeMismatch", description=text)
         return TargetHealth(state="healthy")
+
+    def serve(self, group: str, instance: str = "", *, seconds: float = 0.01, **answers: int) -> None:
+        """Let a target group, or an instance of it, have answered: ``Target_2XX=90, Target_5XX=10, ELB_5XX=1``."""
+        listener = next(one.arn for one in self.listeners if any(group in rule.weights for rule in one.rules))
+        asked = sum(count for kind, count in answers.items() if kind.startswith("Target_"))
+        took = {seconds: asked} if asked else {}
+        self._traffic.append(Traffic(listener=listener, group=group, instance=instance, answers=answers, seconds=took))
+
+    def traffic(self) -> Sequence[Traffic]:
+        """Tell what the load balancers served since this was last asked."""
+        served, self._traffic = self._traffic, []
+        return served
 
     def close(self) -> None:
         """End everything that was started."""

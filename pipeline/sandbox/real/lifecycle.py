@@ -20,6 +20,7 @@ from pipeline.sandbox.machines import (
     TargetGroup,
     TargetHealth,
     Tier,
+    Traffic,
 )
 from pipeline.sandbox.real.balancer.handle import BalancerHandle
 from pipeline.sandbox.real.commands import ShellCommand
@@ -239,6 +240,10 @@ class RealMachines:
         if health.state in ("unused", "draining") or self.state(instance) is not MachineState.STOPPED:
             return health
         return TargetHealth(state="unused", reason="Target.InvalidState", description="Target is in the stopped state")
+
+    def traffic(self) -> Sequence[Traffic]:
+        """Tell what the load balancer served since this was last asked."""
+        return self._balancer.traffic()
 
     def close(self) -> None:
         """End everything, machines side by side; images stay for the next sandbox."""
