@@ -16,7 +16,7 @@ from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 from pipeline.errors import NotFound, UsageError
-from pipeline.sandbox import balancing, metrics
+from pipeline.sandbox import alarms, balancing, metrics
 from pipeline.sandbox.bases import BaseImage, base_images
 from pipeline.sandbox.calls import CallLog
 from pipeline.sandbox.clock import SandboxClock, WallClock
@@ -165,8 +165,9 @@ class Cloud(Generic[ClockT]):
             follow_commands(state)
             balancing.route(state)
             metrics.measure(state)
+            alarms.evaluate(state)
             forget_ended(state)
-            return scaling.STEP if changing(state) else min(scaling.stride(state), metrics.stride(state))
+            return scaling.STEP if changing(state) else min(scaling.stride(state), alarms.stride(state))
 
     @contextmanager
     def in_process(self) -> Iterator[Cloud[ClockT]]:

@@ -21,7 +21,6 @@ NAMESPACES = {
 }
 """The namespaces whose metrics the sandbox makes itself, and by which dimensions they can be asked for."""
 
-MINUTE = timedelta(minutes=1)
 _HOSTS_EVERY = timedelta(seconds=10)
 _KEPT = 200_000
 _PERCENTILE = re.compile(r"p\d{1,2}(\.\d+)?|p100")
@@ -39,11 +38,6 @@ def measure(state: State) -> None:
         state.samples += _hosts(state, now)
     if len(state.samples) > _KEPT:
         del state.samples[: _KEPT // 2]
-
-
-def stride(state: State) -> timedelta:
-    """Tell how far time may jump so that metrics have no gaps."""
-    return MINUTE if state.samples else timedelta.max
 
 
 def _served(now: datetime, traffic: Traffic) -> Sample:
