@@ -22,10 +22,14 @@ class Tier(StrEnum):
 
 
 class MachineState(StrEnum):
-    """How far a machine is. BOOTING turns RUNNING once it can be reached (tier C: once its sshd answers)."""
+    """How far a machine is. BOOTING turns RUNNING once it can be reached (tier C: once its sshd answers).
+
+    An IMPAIRED one runs and will never be reached; one that FAILED does not even run.
+    """
 
     BOOTING = "booting"
     RUNNING = "running"
+    IMPAIRED = "impaired"
     STOPPED = "stopped"
     FAILED = "failed"
     GONE = "gone"

@@ -116,6 +116,8 @@ def test_health_follows_behaviour(machines: Machines) -> None:
     until(lambda: machines.health("tg", "i-5", 80).state == "healthy")
     until(lambda: machines.health("tg", "i-2", 80).reason == "Target.ResponseCodeMismatch")
     until(lambda: machines.health("tg", "i-3", 80).reason == "Target.FailedHealthChecks")
+    assert machines.state("i-3") is MachineState.IMPAIRED
+    assert not machines.online("i-3")
     until(lambda: machines.health("tg", "i-4", 80).state == "healthy")
     until(lambda: machines.health("tg", "i-5", 80).reason == "Target.ResponseCodeMismatch")
     assert get(DOOR)[0] == 200

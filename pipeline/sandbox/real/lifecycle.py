@@ -27,6 +27,8 @@ from pipeline.sandbox.real.commands import ShellCommand
 from pipeline.sandbox.real.house import Box, Disk, House
 from pipeline.sandbox.real.images import Images
 
+_UP = (MachineState.RUNNING, MachineState.IMPAIRED)
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Machine:
@@ -103,7 +105,7 @@ class RealMachines:
                 machine.box.end()  # it halted by itself: only its remains are left
             machine.box = box = self._house.start(machine.spec, disk)
             machine.booted = True
-            up = box.wait(machine.given_up)
+            state = box.wait(machine.given_up)
         except (OSError, RebakeError) as error:
             self._on_line(f"{machine.spec.instance} cannot boot: {error}")
             machine.state = MachineState.FAILED
@@ -111,11 +113,11 @@ class RealMachines:
         with self._lock:
             if machine.given_up():
                 return  # the stop that is queued behind this boot ends it
-            for port in machine.ports if up else ():
+            for port in machine.ports if state is MachineState.RUNNING else ():
                 box.serve(port)
-            machine.state = MachineState.RUNNING if up else MachineState.FAILED
+            machine.state = state
         why = ""
-        if not up:
+        if state is MachineState.FAILED:
             box.end()
             why = f": {box.last_words()}"
         self._on_line(f"{machine.spec.instance} is {machine.state} on {machine.spec.address}{why}")
@@ -127,7 +129,7 @@ class RealMachines:
             return MachineState.GONE
         with self._lock:
             box = machine.box
-            if machine.state is MachineState.RUNNING and machine.wanted and box is not None and not box.alive():
+            if machine.state in _UP and machine.wanted and box is not None and not box.alive():
                 machine.state, machine.wanted = MachineState.STOPPED, False
         return machine.state
 
