@@ -79,10 +79,12 @@ def condition(scope: Scope, instance_id: str) -> str:
 
 
 def terminate(scope: Scope, instance_id: str) -> None:
-    """Terminate an instance, whoever asks for it."""
+    """Terminate an instance, whoever asks for it; one that is shutting down already is left to that."""
     if instance_id not in scope.state.live:
         return
     instance = scope.instance(instance_id)
+    if instance.state == "shutting-down":
+        return
     instance.terminate()
     scope.elbv2.notify_terminate_instances([instance_id])
     scope.state.machines.terminate(instance_id)
