@@ -14,6 +14,7 @@ from pipeline.sandbox.fleets import engine, hooks, policies
 from pipeline.sandbox.fleets.launching import launch_member
 from pipeline.sandbox.fleets.model import Activity, Group, Lifecycle, Member, Status
 from pipeline.sandbox.fleets.progress import mark
+from pipeline.sandbox.machines import MachineState
 from pipeline.sandbox.state import Scope, State
 
 STEP = timedelta(seconds=5)
@@ -82,8 +83,8 @@ def _follow(scope: Scope, group: Group, member: Member) -> None:
         _follow_launch(scope, group, member, state)
     elif member.lifecycle is Lifecycle.IN_SERVICE:
         graced = member.in_service is not None and scope.now - member.in_service >= group.grace
-        failing = group.balanced and graced and balancing.failing(scope, group, member)
-        member.unhealthy = member.reported_unhealthy or state != "running" or failing
+        failing = _impaired(scope, member) or (group.balanced and balancing.failing(scope, group, member))
+        member.unhealthy = member.reported_unhealthy or state != "running" or (graced and failing)
 
 
 def _follow_launch(scope: Scope, group: Group, member: Member, state: str) -> None:
@@ -104,6 +105,10 @@ def _follow_launch(scope: Scope, group: Group, member: Member, state: str) -> No
             balancing.register(scope, arn, member.instance)
 
 
+def _impaired(scope: Scope, member: Member) -> bool:
+    return scope.state.machines.state(member.instance) is MachineState.IMPAIRED
+
+
 def _back_off(scope: Scope, group: Group) -> None:
     group.failures += 1
     group.retry_at = scope.now + min(_FIRST_RETRY * 2 ** min(group.failures - 1, 4), _LAST_RETRY)
@@ -118,6 +123,8 @@ def _replace_unhealthy(scope: Scope, group: Group) -> None:
             what = "an EC2 health check indicating it has been terminated or stopped."
         elif member.reported_unhealthy:
             what = "a user health-check."
+        elif _impaired(scope, member):
+            what = "an EC2 instance status checks failure."
         terminate(scope, group, member, f"an instance was taken out of service in response to {what}")
 
 
