@@ -51,6 +51,7 @@ _OPERATIONS = (
     "fleets.groups",
     "fleets.hooks",
     "fleets.policies",
+    "fleets.pools",
     "fleets.refreshes",
     "fleets.standby",
     "fleets.traffic",

@@ -34,7 +34,9 @@ def follow_machines(state: State) -> None:
         if machine in _STATES:
             if instance.state == "stopping" and machine is not MachineState.STOPPED:
                 continue
-            if instance.state != "shutting-down":
+            # An instance whose root volume is replaced boots anew, and runs in EC2's eyes.
+            rebooting = machine is MachineState.BOOTING and instance.state == "running"
+            if instance.state != "shutting-down" and not rebooting:
                 _set(instance, _STATES[machine])
             continue
         if machine is MachineState.FAILED and instance.state != "shutting-down":
@@ -89,6 +91,22 @@ def terminate(scope: Scope, instance_id: str) -> None:
     scope.elbv2.notify_terminate_instances([instance_id])
     scope.state.machines.terminate(instance_id)
     _set(instance, _SHUTTING_DOWN)
+
+
+def stop(scope: Scope, instance_id: str) -> None:
+    """Begin to stop an instance; the machine goes down in its own time."""
+    instance = scope.instance(instance_id)
+    instance.stop()
+    scope.state.machines.stop(instance_id)
+    _set(instance, _STOPPING)
+
+
+def start(scope: Scope, instance_id: str) -> None:
+    """Start a stopped instance again, from the same disk."""
+    instance = scope.instance(instance_id)
+    instance.start()
+    scope.state.machines.boot(machine_spec(scope, instance))
+    _set(instance, _STATES[MachineState.BOOTING])
 
 
 def _end(scope: Scope, instance: Any, code: str, message: str) -> None:
@@ -167,9 +185,7 @@ def stop_instances(request: Request, parameters: Parameters) -> object:
     changes = []
     for instance in instances:
         before = (instance.state_code, instance.state)
-        instance.stop()
-        request.state.machines.stop(instance.id)
-        _set(instance, _STOPPING)
+        stop(request, instance.id)
         changes.append(_change(instance, before))
     return {"StoppingInstances": changes}
 
@@ -183,9 +199,7 @@ def start_instances(request: Request, parameters: Parameters) -> object:
     changes = []
     for instance in instances:
         before = (instance.state_code, instance.state)
-        instance.start()
-        request.state.machines.boot(machine_spec(request, instance))
-        _set(instance, _STATES[MachineState.BOOTING])
+        start(request, instance.id)
         changes.append(_change(instance, before))
     return {"StartingInstances": changes}
 

@@ -78,7 +78,9 @@ def _described(scope: Scope, group: Group) -> dict[str, Any]:
         "LoadBalancerNames": group.balancers,
         "TargetGroupARNs": group.target_groups,
         "TrafficSources": traffic_sources(group),
-        "Instances": [described_member(member) for member in group.members],
+        "Instances": [described_member(member) for member in group.members if not member.warm],
+        "WarmPoolConfiguration": group.pool,
+        "WarmPoolSize": None if group.pool is None else sum(member.warm for member in group.members),
         "CreatedTime": group.created,
         "SuspendedProcesses": [
             {"ProcessName": name, "SuspensionReason": "User suspended"} for name in sorted(group.suspended)
@@ -118,7 +120,9 @@ def described_member(member: Member) -> dict[str, Any]:
         "HealthStatus": "Unhealthy" if member.unhealthy else "Healthy",
         "LaunchConfigurationName": blueprint.configuration or None,
         "LaunchTemplate": specification(blueprint) if blueprint.template else None,
+        "ImageId": member.override.get("ImageId"),
         "ProtectedFromScaleIn": member.protected,
+        "WeightedCapacity": member.override.get("WeightedCapacity"),
     }
 
 

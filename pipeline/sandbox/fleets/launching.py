@@ -7,6 +7,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 
+from pipeline.sandbox.ec2.images import resolved
 from pipeline.sandbox.ec2.launch import complete, launch
 from pipeline.sandbox.ec2.templates import find_version
 from pipeline.sandbox.faults import FaultKind, error_code
@@ -18,20 +19,23 @@ _RUN = "ec2:RunInstances"
 _NO_CAPACITY = "InsufficientInstanceCapacity"
 
 
-def launch_member(scope: Scope, group: Group, blueprint: Blueprint, activity: Activity) -> Member:
+def launch_member(scope: Scope, group: Group, blueprint: Blueprint, activity: Activity, *, warm: bool) -> Member:
     """Launch one instance, in the zone with the fewest; a mixed policy tries its types in order.
 
     Raises:
         ServiceException: EC2 refused the last attempt.
     """
-    subnet = _subnet(scope, group)
+    subnet = _subnet(scope, group, warm=warm)
     attempts = [item for item in blueprint.overrides if "InstanceType" in item] or [{}]
     for number, override in enumerate(attempts, start=1):
         try:
-            return _attempt(scope, group, blueprint, override, subnet, activity)
+            member = _attempt(scope, group, blueprint, override, subnet, activity)
         except ServiceException as error:
             if error.code != _NO_CAPACITY or number == len(attempts):
                 raise
+        else:
+            member.warm = warm
+            return member
     raise refusal(_NO_CAPACITY, "There is no Spot or On-Demand capacity in any pool")
 
 
@@ -56,6 +60,8 @@ def _attempt(
     else:
         wanted["SubnetId"] = subnet.id
     instance = launch(scope, wanted, 1).instances[0]
+    if "ImageId" in override:
+        override = override | {"ImageId": instance.image_id}
     return Member(
         instance=instance.id,
         zone=subnet.availability_zone,
@@ -63,6 +69,7 @@ def _attempt(
         blueprint=used,
         launched=scope.now,
         activity=activity,
+        override=override,
         protected=group.kept["NewInstancesProtectedFromScaleIn"],
     )
 
@@ -102,9 +109,9 @@ def configuration(scope: Scope, name: str) -> Parameters:
     return {key: value for key, value in asked.items() if value}
 
 
-def _subnet(scope: Scope, group: Group) -> Any:
+def _subnet(scope: Scope, group: Group, *, warm: bool) -> Any:
     subnets = [scope.ec2.get_subnet(subnet) for subnet in group.subnets]
-    crowd = Counter(member.zone for member in group.counted)
+    crowd = Counter(member.zone for member in group.side(warm=warm))
     return min(subnets, key=lambda subnet: crowd[subnet.availability_zone])
 
 
@@ -114,8 +121,19 @@ def number(scope: Scope, blueprint: Blueprint) -> str:
     return str(find_version(scope, specification, blueprint.version).number)
 
 
-def matches(scope: Scope, member: Member, blueprint: Blueprint) -> bool:
-    """Tell whether a member is as a blueprint wants it: template id, version and instance type, nothing else."""
+def root_image(scope: Scope, member: Member, blueprint: Blueprint) -> str:
+    """Tell which image a blueprint wants on a member's root volume: its override's, or else the template's."""
+    version = find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)
+    return resolved(scope, str(blueprint.override(member.instance_type).get("ImageId") or version.data["ImageId"]))
+
+
+def matches(scope: Scope, member: Member, blueprint: Blueprint, *, root: bool = False) -> bool:
+    """Tell whether a member is as a blueprint wants it: template id, version and instance type, nothing else.
+
+    Where root volumes are replaced, the image is all that counts.
+    """
+    if root:
+        return bool(scope.instance(member.instance).image_id == root_image(scope, member, blueprint))
     if member.blueprint.template != blueprint.template or not blueprint.template:
         return False
     version = find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)

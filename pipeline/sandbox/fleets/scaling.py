@@ -10,9 +10,9 @@ from moto.core.exceptions import ServiceException
 
 from pipeline.sandbox import balancing
 from pipeline.sandbox.ec2 import instances
-from pipeline.sandbox.fleets import engine, hooks, policies
+from pipeline.sandbox.fleets import engine, hooks, policies, roots
 from pipeline.sandbox.fleets.launching import launch_member
-from pipeline.sandbox.fleets.model import Activity, Group, Lifecycle, Member, Status
+from pipeline.sandbox.fleets.model import RESTING, WARMED, Activity, Group, Lifecycle, Member, Refresh, Status, units
 from pipeline.sandbox.fleets.progress import mark
 from pipeline.sandbox.machines import MachineState
 from pipeline.sandbox.state import Scope, State
@@ -38,8 +38,8 @@ def stride(state: State) -> timedelta:
 
 
 def _stride(group: Group, now: datetime) -> timedelta:
-    moving = any(member.lifecycle in {Lifecycle.PENDING, Lifecycle.TERMINATING} for member in group.members)
-    if moving or len(group.counted) != group.desired:
+    moving = any(member.lifecycle not in RESTING for member in group.members)
+    if moving or any(units(group.side(warm=warm)) != group.goal(warm=warm) for warm in (False, True)):
         return STEP
     due = policies.next_due(group)
     waits = [due - now] if due else []
@@ -59,7 +59,10 @@ def step_group(scope: Scope, group: Group) -> None:
     if refresh:
         engine.step(scope, group, refresh, terminate)
     _finish_terminations(scope, group)
-    _reconcile(scope, group)
+    for warm in (False, True):
+        _reconcile(scope, group, warm=warm)
+    if group.pool and "Status" in group.pool and not any(member.warm for member in group.members):
+        group.pool = None
 
 
 def terminate(scope: Scope, group: Group, member: Member, cause: str) -> None:
@@ -85,10 +88,17 @@ def _follow(scope: Scope, group: Group, member: Member) -> None:
         graced = member.in_service is not None and scope.now - member.in_service >= group.grace
         failing = _impaired(scope, member) or (group.balanced and balancing.failing(scope, group, member))
         member.unhealthy = member.reported_unhealthy or state != "running" or (graced and failing)
+    elif member.lifecycle is Lifecycle.REPLACING or member.lifecycle is Lifecycle.REPLACED:
+        roots.follow(scope, member, state)
+    elif member.lifecycle in WARMED:
+        member.unhealthy = member.reported_unhealthy or state not in {"running", "stopping", "stopped"}
 
 
 def _follow_launch(scope: Scope, group: Group, member: Member, state: str) -> None:
     if state == "pending" or (state == "running" and hooks.held(scope, group, member, hooks.LAUNCHING)):
+        return
+    if member.warm and not member.abandoned and state in {"running", "stopping", "stopped"}:
+        _warm(scope, group, member, state)
         return
     if state != "running" or member.abandoned:
         why = member.abandoned or "it became unhealthy while waiting for it to run."
@@ -109,6 +119,28 @@ def _impaired(scope: Scope, member: Member) -> bool:
     return scope.state.machines.state(member.instance) is MachineState.IMPAIRED
 
 
+def _warm(scope: Scope, group: Group, member: Member, state: str) -> None:
+    """Let an instance that has booted once rest in the warm pool; one that hibernates is stopped here."""
+    rest = Lifecycle((group.pool or {}).get("PoolState", Lifecycle.STOPPED))
+    if state == "running" and rest is not Lifecycle.RUNNING:
+        instances.stop(scope, member.instance)
+    elif state != "stopping":
+        member.lifecycle, member.in_service = rest, scope.now
+        group.failures, group.retry_at = 0, None
+        member.activity.end(scope.now)
+
+
+def _draw(scope: Scope, group: Group, refresh: Refresh | None) -> Member | None:
+    """Take an instance out of the warm pool; during a refresh only one that was refreshed already."""
+    for member in group.side(warm=True):
+        if member.lifecycle in WARMED and not member.unhealthy and (refresh is None or member.refresh == mark(refresh)):
+            member.warm, member.lifecycle, member.in_service, member.waits = False, Lifecycle.PENDING, None, None
+            if instances.condition(scope, member.instance) == "stopped":
+                instances.start(scope, member.instance)
+            return member
+    return None
+
+
 def _back_off(scope: Scope, group: Group) -> None:
     group.failures += 1
     group.retry_at = scope.now + min(_FIRST_RETRY * 2 ** min(group.failures - 1, 4), _LAST_RETRY)
@@ -117,12 +149,16 @@ def _back_off(scope: Scope, group: Group) -> None:
 def _replace_unhealthy(scope: Scope, group: Group) -> None:
     if group.suspended & {"HealthCheck", "ReplaceUnhealthy", "Terminate"}:
         return
-    for member in [member for member in group.counted if member.unhealthy]:
-        what = "an abandoned lifecycle action." if member.abandoned else "an ELB system health check failure."
+    for member in [member for member in group.members if member.counted and member.unhealthy]:
+        what = "an ELB system health check failure."
+        if member.lifecycle is Lifecycle.REPLACING:
+            what = "a failed root volume replacement."
         if instances.condition(scope, member.instance) != "running":
             what = "an EC2 health check indicating it has been terminated or stopped."
         elif member.reported_unhealthy:
             what = "a user health-check."
+        elif member.abandoned:
+            what = "an abandoned lifecycle action."
         elif _impaired(scope, member):
             what = "an EC2 instance status checks failure."
         terminate(scope, group, member, f"an instance was taken out of service in response to {what}")
@@ -139,35 +175,34 @@ def _finish_terminations(scope: Scope, group: Group) -> None:
 
 
 def _held_back(scope: Scope, group: Group, member: Member) -> bool:
-    """Wait for the hooks of termination; what ended by itself or was never in service has nothing to finish."""
-    runs = member.in_service and instances.condition(scope, member.instance) == "running"
+    """Wait for the hooks of termination; what ended by itself or was never ready has nothing to finish."""
+    runs = member.in_service and instances.condition(scope, member.instance) in {"running", "stopped"}
     return bool(runs) and hooks.held(scope, group, member, hooks.TERMINATING)
 
 
-def _reconcile(scope: Scope, group: Group) -> None:
-    refresh = group.refresh
-    goal = group.desired + (refresh.launched_first if refresh else 0)
-    missing = goal - len(group.counted)
+def _reconcile(scope: Scope, group: Group, *, warm: bool) -> None:
+    refresh, side = group.refresh, group.side(warm=warm)
+    goal = group.goal(warm=warm) + (refresh.launched_first if refresh and refresh.warm is warm else 0)
+    missing = goal - units(side)
     if missing < 0 and "Terminate" not in group.suspended:
-        for member in surplus(group, -missing):
+        for member in _surplus(refresh, side, -missing):
             cause = (
                 "an instance was taken out of service in response to a difference between desired and actual capacity"
             )
             terminate(scope, group, member, f"{cause}, shrinking the capacity to {goal}.")
     if group.deleting or "Launch" in group.suspended or (group.retry_at and scope.now < group.retry_at):
         return
-    for _ in range(max(0, missing)):
-        if not _try_launch(scope, group):
-            return
+    while missing > 0 and (launched := _try_launch(scope, group, warm=warm)):
+        missing -= launched.weight
 
 
-def _try_launch(scope: Scope, group: Group) -> bool:
+def _try_launch(scope: Scope, group: Group, *, warm: bool) -> Member | None:
     refresh = group.refresh
     active = refresh if refresh and refresh.status in {Status.IN_PROGRESS, Status.ROLLBACK_IN_PROGRESS} else None
     reason = "an instance was started in response to a difference between desired and actual capacity"
     if active:
         reason = "an instance was launched in response to an instance refresh"
-    size = len(group.counted)
+    size = units(group.side(warm=warm))
     activity = Activity(
         id=str(uuid.uuid4()),
         description="Launching a new EC2 instance",
@@ -175,29 +210,34 @@ def _try_launch(scope: Scope, group: Group) -> bool:
         started=scope.now,
     )
     group.activities.insert(0, activity)
+    drawn = None if warm else _draw(scope, group, active)
     try:
-        member = launch_member(scope, group, engine.blueprint(group), activity)
+        member = drawn or launch_member(scope, group, group.wanted, activity, warm=warm)
     except ServiceException as error:
         _back_off(scope, group)
         text = f"{error.message}. Launching EC2 instance failed."
         activity.description = f"Launching a new EC2 instance.  Status Reason: {text}"
         activity.end(scope.now, status="Failed", message=text)
-        return False
-    member.refresh = mark(active) if active else ""
-    activity.description = f"Launching a new EC2 instance: {member.instance}"
-    group.members.append(member)
-    return True
+        return None
+    member.refresh, member.activity = mark(active) if active else "", activity
+    activity.description = f"Launching a new EC2 instance{' from warm pool' if drawn else ''}: {member.instance}"
+    if not drawn:
+        group.members.append(member)
+    return member
 
 
-def surplus(group: Group, count: int) -> list[Member]:
-    """Choose whom to terminate: from the fullest zone, old templates first, oldest first; never a protected one."""
-    left = [member for member in group.counted if not member.protected]
+def _surplus(refresh: Refresh | None, side: list[Member], excess: int) -> list[Member]:
+    """Choose whom to terminate: from the fullest zone, old templates first, oldest first; never a protected one.
+
+    What remains is never below the goal: an instance that weighs more than the excess stays.
+    """
+    left = [member for member in side if not member.protected and member.weight <= excess]
     chosen: list[Member] = []
-    while left and len(chosen) < count:
+    while left:
         zones = Counter(member.zone for member in left)
         fullest = [member for member in left if zones[member.zone] == max(zones.values())]
-        refresh = group.refresh
         worst = min(fullest, key=lambda m: (bool(refresh and m.refresh == refresh.id), m.launched))
         chosen.append(worst)
-        left.remove(worst)
+        excess -= worst.weight
+        left = [member for member in left if member is not worst and member.weight <= excess]
     return chosen
