@@ -31,9 +31,11 @@ def serving(talk: Talk, *, certificate: Path | None = None) -> Iterator[int]:
     with Server((HOME, 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield int(server.server_address[1])
-        server.shutdown()
-        thread.join()
+        try:
+            yield int(server.server_address[1])
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def secured(line: socket.socket, certificate: Path | None) -> socket.socket:

@@ -95,6 +95,13 @@ def test_another_status_can_be_the_expected_one() -> None:
     assert (answers.failed, len(answers.latencies), answers.fault) == (1, 1, "answered 200, not 401")
 
 
+def test_a_long_answer_is_read_to_its_end() -> None:
+    """A long body is read and leaves the connection fit for the next request."""
+    long = OK.replace(b": 2", b": 200000").replace(b"ok", b"x" * 200_000)
+    with serving(says(long, long, OK)) as port:
+        assert asked(port, requests=3).failed == 0
+
+
 def test_nobody_listens() -> None:
     """A refused connection is a failure that names the place."""
     with socket.create_server((HOME, 0)) as server:
