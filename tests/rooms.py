@@ -14,10 +14,11 @@ from world import World
 from pipeline import wiring
 from pipeline.aws.session import Clients
 from pipeline.errors import RebakeError
+from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.outcomes import Package, SmokeReport, TestResult, Verdict
 from pipeline.model.settings import Family, FleetSettings, GroupByName, Settings, SmokeSettings
-from pipeline.model.strategies import RefreshStrategy
+from pipeline.model.strategies import BlueGreen, RefreshStrategy
 from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, ToolVersion
 from pipeline.ports.instances import Instance, RunCommand
 from pipeline.records.events import Recorder
@@ -128,6 +129,12 @@ def scene(world: World, clients: Clients, state: Path, *fleets: FleetSettings, *
 def configuration(*fleets: FleetSettings, **changes: Any) -> Settings:
     """Make a configuration whose root is nowhere: nothing is read from disk."""
     return replace(nouns.settings(*fleets), **{"root": PurePath("/nowhere")} | changes)
+
+
+def blue_green(route: str, name: str = "web-prod", *, gates: tuple[Gate, ...] = (), **strategy: Any) -> FleetSettings:
+    """Configure a fleet that is replaced by blue-green over a route; short soaks."""
+    values: dict[str, Any] = {"soak": timedelta(minutes=1), "keep_blue": timedelta(minutes=10)}
+    return replace(fleet(name), strategy=BlueGreen(route=route, **values | strategy), gates=gates)
 
 
 def fleet(name: str = "web-prod", **strategy: Any) -> FleetSettings:

@@ -122,8 +122,9 @@ class BlueGreenSection(Section):
     route: Annotated[
         str,
         *shaped(
-            r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:listener(/app(/[\w-]+){3}|-rule/app(/[\w-]+){4})",
-            "the ARN of an application load balancer's listener or listener rule",
+            r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:"
+            r"listener(/(app|net)(/[\w-]+){3}|-rule/app(/[\w-]+){4})",
+            "the ARN of a load balancer's listener, or of a listener rule",
         ),
     ] = Field(alias="rule", description="The listener rule's ARN, or a listener's: its default action is then meant.")
     shifts: Annotated[tuple[Percent, ...], _to_all("the old group would keep the rest")] = Field(

@@ -106,7 +106,9 @@ def _made(bench: Workbench, step: CreateGreen, blue: Group, version: int) -> tup
     name = names.green_name(step.origin, version)
     if name == blue.name:
         raise StepFailed(f"{name} has the traffic already, and cannot be made beside itself.", hint="Plan again.")
-    tags = {names.TAG_ORIGIN: step.origin, names.TAG_ROLE: Role.GREEN.value, names.TAG_RUN: bench.run}
+    begun = _find(bench, name)
+    run = begun.tags.get(names.TAG_RUN, bench.run) if begun else bench.run
+    tags = {names.TAG_ORIGIN: step.origin, names.TAG_ROLE: Role.GREEN.value, names.TAG_RUN: run}
     marks = {names.TAG_ORIGIN: step.origin}
     targets = bench.tools.traffic.clone(_targets(blue), name=names.target_group_name(name), tags=marks)
     bench.tools.copies.create(blue, name=name, version=version, target_group=targets, tags=tags)

@@ -58,9 +58,7 @@ def test_successful_launches_and_scale_ins_are_no_failures() -> None:
 def test_new_instances_that_the_group_throws_out_count_once_each() -> None:
     """An instance that was seen new and was terminated for its health has failed; an old one has not."""
     gone = [
-        activity(
-            launch=False, status="Successful", instance=InstanceId(name), cause="an ELB system health check failure"
-        )
+        activity(launch=False, status="Successful", instance=InstanceId(name), unwell=True)
         for name in ("i-8", "i-9", "i-old")
     ]
     seen = {InstanceId("i-8"): nouns.NOW, InstanceId("i-9"): nouns.NOW}

@@ -20,7 +20,18 @@ def clients() -> Clients:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         made = connect(region="us-east-1", profile=None, endpoint=None, attempts=3)
-        for service in ("autoscaling", "ec2", "iam", "kms", "quotas", "secretsmanager", "ssm", "sts"):
+        for service in (
+            "autoscaling",
+            "cloudformation",
+            "cloudwatch",
+            "ec2",
+            "elbv2",
+            "iam",
+            "kms",
+            "quotas",
+            "ssm",
+            "sts",
+        ):
             getattr(made, service)
     return made
 

@@ -13,9 +13,9 @@ from pipeline.errors import ExitCode, HeldError, Interrupted, RefusedError
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.names import TAG_FAMILY, TAG_STAGE
-from pipeline.model.outcomes import Done, Failed, RolledBack, RunResult
+from pipeline.model.outcomes import Done, Failed, Outcome, RolledBack, RunResult
 from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, StartRefresh
-from pipeline.model.steps import Plan
+from pipeline.model.steps import Plan, PlannedStep
 from pipeline.ports.progress import Event, EventKind
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
@@ -34,6 +34,16 @@ def roll(scene: Scene, image: ImageId) -> tuple[ExitCode, RunResult]:
     plan = plans.for_roll(room, "web-prod", image=image)
     result = apply(room, plan)
     return exit_code(plan, result), result
+
+
+def ended(result: RunResult) -> Outcome | None:
+    """Tell how the only fleet of a run ended."""
+    return result.lanes[0].outcome if result.lanes else result.last
+
+
+def begin(scene: Scene, plan: Plan) -> None:
+    """Carry out the first two steps of a roll, as a run that is killed after them: version made, refresh started."""
+    apply(scene.room, Plan(steps=tuple(plan.every)[:2]))
 
 
 def old_fleet(scene: Scene, *, size: int = 4, balanced: bool = False) -> Fleet:
@@ -103,8 +113,9 @@ def test_a_fleet_whose_alarm_goes_off_is_rolled_back(make: SceneMaker) -> None:
     """AWS rolls back by itself: every instance is on the old image, exit code 4, the alarm is named."""
     code, result, versions = roll_under_alarm(make, auto_rollback=True)
     assert code is ExitCode.ROLLED_BACK
-    assert isinstance(result.last, RolledBack)
-    assert "web-5xx" in result.last.reason
+    last = ended(result)
+    assert isinstance(last, RolledBack)
+    assert "web-5xx" in last.reason
     assert versions == ["1"] * 4
 
 
@@ -112,9 +123,10 @@ def test_without_automatic_rollback_a_failure_says_the_way_back(make: SceneMaker
     """auto_rollback: false ends as failed, with the next step."""
     code, result, _ = roll_under_alarm(make, auto_rollback=False)
     assert code is ExitCode.FAILED
-    assert isinstance(result.last, Failed)
-    assert "web-5xx" in result.last.reason
-    assert "rebake rollback web-prod" in result.last.hint
+    last = ended(result)
+    assert isinstance(last, Failed)
+    assert "web-5xx" in last.reason
+    assert "rebake rollback web-prod" in last.hint
 
 
 def test_the_same_roll_again_adopts_the_running_refresh(make: SceneMaker) -> None:
@@ -123,10 +135,10 @@ def test_the_same_roll_again_adopts_the_running_refresh(make: SceneMaker) -> Non
     fleet = old_fleet(scene)
     image = proven(scene, "new")
     first = plans.for_roll(scene.room, "web-prod", image=image)
-    apply(scene.room, Plan(steps=first.steps[:2]))
+    begin(scene, first)
     code, result = roll(scene, image)
     assert code is ExitCode.DONE
-    assert [type(step.planned.step) for step in result.results] == [AwaitRefresh]
+    assert [type(step.planned.step) for step in result.every] == [AwaitRefresh]
     refreshes = scene.world.autoscaling.describe_instance_refreshes(AutoScalingGroupName=fleet.group)
     assert len(refreshes["InstanceRefreshes"]) == 1
 
@@ -136,9 +148,9 @@ def test_a_plan_executed_twice_makes_nothing_twice(make: SceneMaker) -> None:
     scene = make(rooms.fleet())
     fleet = old_fleet(scene)
     plan = plans.for_roll(scene.room, "web-prod", image=proven(scene, "new"))
-    apply(scene.room, Plan(steps=plan.steps[:2]))
+    begin(scene, plan)
     result = apply(scene.again(), plan)
-    assert isinstance(result.last, Done)
+    assert isinstance(ended(result), Done)
     versions = scene.world.ec2.describe_launch_template_versions(LaunchTemplateId=fleet.template)
     assert len(versions["LaunchTemplateVersions"]) == 2
 
@@ -153,9 +165,10 @@ def test_another_refresh_holds_the_fleet(make: SceneMaker) -> None:
     with pytest.raises(HeldError, match="goes to"):
         plans.for_roll(scene.again(), "web-prod", image=image)
     result = apply(scene.again(), plan)
-    assert isinstance(result.stopped, HeldError)
-    assert "goes elsewhere" in result.stopped.message
-    assert [type(step.planned.step) for step in result.results] == [CreateTemplateVersion]
+    (lane,) = result.lanes
+    assert isinstance(lane.stopped, HeldError)
+    assert "goes elsewhere" in lane.stopped.message
+    assert [type(step.planned.step) for step in lane.results] == [CreateTemplateVersion]
     assert exit_code(plan, result) is ExitCode.HELD
 
 
@@ -180,7 +193,7 @@ def test_rollback_during_a_refresh(make: SceneMaker) -> None:
     fleet = old_fleet(scene)
     image = proven(scene, "new")
     forward = plans.for_roll(scene.room, "web-prod", image=image)
-    apply(scene.room, Plan(steps=forward.steps[:2]))
+    begin(scene, forward)
     scene.world.wait(90)
     room = scene.again()
     back = plans.for_rollback(room, "web-prod", reject=True)
@@ -212,7 +225,7 @@ def test_an_interrupted_roll_is_put_back(make: SceneMaker) -> None:
     result = apply(room, plan)
     assert isinstance(result.stopped, Interrupted)
     assert "rolling web-prod back" in result.stopped.message
-    assert len(result.results) == 2, "what was done before it is told"
+    assert len(result.every) == 2, "what was done before it is told"
     assert exit_code(plan, result) is ExitCode.INTERRUPTED
     scene.world.wait(1200)
     assert scene.world.refresh(fleet.group)["Status"] == "RollbackSuccessful"
@@ -238,7 +251,7 @@ def test_an_adopted_refresh_is_not_undone_by_an_interruption(make: SceneMaker) -
     fleet = old_fleet(scene)
     image = proven(scene, "new")
     forward = plans.for_roll(scene.room, "web-prod", image=image)
-    apply(scene.room, Plan(steps=forward.steps[:2]))
+    begin(scene, forward)
     room = replace(scene.again(), tools=replace(scene.room.tools, progress=InterruptingProgress()))
     result = apply(room, plans.for_roll(room, "web-prod", image=image))
     assert isinstance(result.stopped, Interrupted)
@@ -251,7 +264,7 @@ def test_rollback_after_a_cancelled_roll(make: SceneMaker) -> None:
     scene = make(rooms.fleet(min_healthy=90, max_healthy=100))
     fleet = old_fleet(scene)
     forward = plans.for_roll(scene.room, "web-prod", image=proven(scene, "new"))
-    apply(scene.room, Plan(steps=forward.steps[:2]))
+    begin(scene, forward)
     scene.world.wait(100)
     scene.world.autoscaling.cancel_instance_refresh(AutoScalingGroupName=fleet.group)
     scene.world.wait(120)
@@ -273,8 +286,9 @@ def test_a_group_that_was_changed_after_the_plan_is_left_alone(make: SceneMaker)
         LaunchTemplate={"LaunchTemplateId": fleet.template, "Version": str(version)},
     )
     result = apply(scene.again(), plan)
-    assert isinstance(result.last, Failed)
-    assert "after the plan was made" in result.last.reason
+    last = ended(result)
+    assert isinstance(last, Failed)
+    assert "after the plan was made" in last.reason
 
 
 def test_a_refresh_that_outlives_its_budget_is_said(make: SceneMaker) -> None:
@@ -283,8 +297,9 @@ def test_a_refresh_that_outlives_its_budget_is_said(make: SceneMaker) -> None:
     old_fleet(scene)
     code, result = roll(scene, proven(scene, "new"))
     assert code is ExitCode.FAILED
-    assert isinstance(result.last, Failed)
-    assert "did not happen within 20s" in result.last.reason
+    last = ended(result)
+    assert isinstance(last, Failed)
+    assert "did not happen within 20s" in last.reason
 
 
 def test_a_cancelled_refresh_is_a_failure(make: SceneMaker) -> None:
@@ -292,14 +307,15 @@ def test_a_cancelled_refresh_is_a_failure(make: SceneMaker) -> None:
     scene = make(rooms.fleet())
     fleet = old_fleet(scene)
     plan = plans.for_roll(scene.room, "web-prod", image=proven(scene, "new"))
-    apply(scene.room, Plan(steps=plan.steps[:2]))
+    begin(scene, plan)
     scene.world.autoscaling.cancel_instance_refresh(AutoScalingGroupName=fleet.group)
-    started = next(planned.step for planned in plan.steps if isinstance(planned.step, StartRefresh))
+    started = next(planned.step for planned in plan.every if isinstance(planned.step, StartRefresh))
     refresh = scene.room.tools.fleets.refreshes(started.group)[0]
     wait = AwaitRefresh(fleet="web-prod", group=started.group, strategy=started.strategy, refresh=refresh.id)
-    result = apply(scene.again(), Plan(steps=(replace(plan.steps[2], step=wait),)))
-    assert isinstance(result.last, Failed)
-    assert "Cancelled" in result.last.reason
+    result = apply(scene.again(), Plan(steps=(PlannedStep(target="web-prod", step=wait, why=""),)))
+    last = ended(result)
+    assert isinstance(last, Failed)
+    assert "Cancelled" in last.reason
 
 
 def test_throttling_in_the_middle_ends_nothing(make: SceneMaker) -> None:
@@ -307,6 +323,6 @@ def test_throttling_in_the_middle_ends_nothing(make: SceneMaker) -> None:
     scene = make(rooms.fleet())
     fleet = old_fleet(scene)
     image = proven(scene, "new")
-    scene.world.cloud.faults.throttle("autoscaling.Describe*", share=0.3)
+    scene.world.cloud.faults.throttle("autoscaling:Describe*", share=0.3)
     assert roll(scene, image)[0] is ExitCode.DONE
     assert scene.world.versions(fleet.group) == ["2"] * 4

@@ -127,10 +127,19 @@ def _change(instance: Any, before: tuple[int, str]) -> dict[str, Any]:
 
 
 @operation("ec2", "DescribeInstanceStatus")
-def describe_instance_status(request: Request, parameters: Parameters) -> object:  # noqa: ARG001 - moto reads them
-    """Tell of status checks what the machines let them find."""
+def describe_instance_status(request: Request, parameters: Parameters) -> object:
+    """Tell of status checks what the machines let them find; moto knows nothing of filters by it."""
     result: Any = request.native()
-    return {"InstanceStatuses": [_checked(request.state, instance) for instance in result["InstanceStatuses"]]}
+    wanted = [item["Values"] for item in parameters.get("Filters") or [] if item["Name"] in _STATUS_FILTERS]
+    found = [_checked(request.state, instance) for instance in result["InstanceStatuses"]]
+    return {
+        "InstanceStatuses": [
+            entry for entry in found if all(entry["InstanceStatus"]["Status"] in values for values in wanted)
+        ]
+    }
+
+
+_STATUS_FILTERS = frozenset({"instance-status.status", "system-status.status"})
 
 
 def _checked(state: State, instance: Any) -> dict[str, Any]:
