@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import rooms
 from rooms import Scene, SceneMaker
+from runs.watching import KilledError, at, interrupt, kill
 from world import Fleet
 
 from pipeline.errors import ExitCode
@@ -15,7 +17,6 @@ from pipeline.model.images import Stage
 from pipeline.model.names import TAG_FAMILY, TAG_LEFT, TAG_STAGE, TAG_UNDO
 from pipeline.model.outcomes import RolledBack, RunResult
 from pipeline.model.steps import Plan
-from pipeline.ports.progress import Event
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
 
@@ -135,28 +136,9 @@ def as_before(stand: Stand) -> None:
     assert not group["SuspendedProcesses"]
 
 
-class At:
-    """Does something at the first event whose text has these words."""
-
-    def __init__(self, words: str, what: Any) -> None:
-        self._words = words
-        self._what = what
-
-    def emit(self, event: Event) -> None:
-        """Look for the words."""
-        if self._what is not None and self._words in event.text:
-            what, self._what = self._what, None
-            what()
-
-    def close(self) -> None:
-        """Nothing is kept open."""
-
-
-def watched(stand: Stand, words: str, what: Any) -> Stand:
+def watched(stand: Stand, words: str, what: Callable[[], object]) -> Stand:
     """Let something happen in the middle of the next run."""
-    room = stand.scene.room
-    tools = replace(room.tools, progress=At(words, what))
-    return replace(stand, scene=replace(stand.scene, room=replace(room, tools=tools)))
+    return replace(stand, scene=at(stand.scene, words, what))
 
 
 def ring(stand: Stand, state: str) -> None:
@@ -203,10 +185,6 @@ def test_a_growing_fleet_is_followed(stand: Stand) -> None:
 
 def test_ctrl_c_in_the_middle_gives_everything_back(stand: Stand) -> None:
     """Weights first; then green goes, and sizes may change again."""
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt("SIGINT")
-
     room = watched(stand, "50 % green", interrupt)
     code, result = room.roll(stand.image())
     assert code is ExitCode.INTERRUPTED
@@ -214,19 +192,11 @@ def test_ctrl_c_in_the_middle_gives_everything_back(stand: Stand) -> None:
     as_before(stand)
 
 
-class KilledError(BaseException):
-    """Stands for SIGKILL: nothing catches it, nothing is cleaned up."""
-
-
 @pytest.mark.parametrize(
     "words", ["CreateGreen: done", "green targets healthy", "10 % green", "50 % green", "100 % green"]
 )
 def test_killed_anywhere_and_run_again_ends_the_same(stand: Stand, words: str) -> None:
     """The second run takes the same green group on; one version, one green, one fleet's group in the end."""
-
-    def kill() -> None:
-        raise KilledError
-
     image = stand.image()
     with pytest.raises(KilledError):
         watched(stand, words, kill).roll(image)
@@ -242,10 +212,6 @@ def test_killed_anywhere_and_run_again_ends_the_same(stand: Stand, words: str) -
 @pytest.mark.parametrize("words", ["CreateGreen: done", "50 % green"])
 def test_repair_puts_back_what_a_killed_run_left(stand: Stand, words: str) -> None:
     """From any machine, with nothing but the groups' own tags; and the image is not blamed."""
-
-    def kill() -> None:
-        raise KilledError
-
     with pytest.raises(KilledError):
         watched(stand, words, kill).roll(stand.image())
     room = stand.scene.again()
@@ -260,11 +226,8 @@ def test_rollback_while_blue_is_kept(make: SceneMaker) -> None:
     """One call brings the weights back to blue, which is the fleet's group again; green is gone."""
     stand = standing(make)
 
-    def stop() -> None:
-        raise KilledError
-
     with pytest.raises(KilledError):
-        watched(stand, "RetireGroup:", stop).roll(stand.image())
+        watched(stand, "RetireGroup:", kill).roll(stand.image())
     assert set(stand.groups()) == {"web-prod", "web-prod-v2"}
     room = stand.scene.again()
     plan = plans.for_rollback(room, "web-prod")
