@@ -43,8 +43,16 @@ class AutoScalingFleets:
         """
         return read(self._clients, [selected(self._clients, selector)])[0]
 
+    def named(self, name: GroupName) -> Group:
+        """Fetch the group of that very name, whatever its role.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return read(self._clients, [named(self._clients, name)])[0]
+
     def siblings(self, origin: GroupName) -> tuple[Group, ...]:
-        """List the group of this name and all groups that rollouts of its fleet have made, whatever their role."""
+        """List the group of that name and those that rollouts made of it, whatever their role; empty: there is none."""
         entries = [
             *standing(self._clients, AutoScalingGroupNames=[origin]),
             *standing(self._clients, Filters=tag_filters({TAG_ORIGIN: origin})),

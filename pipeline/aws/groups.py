@@ -10,15 +10,14 @@ from pipeline.aws.paging import batches, tag_filters, tags_of
 from pipeline.aws.session import Clients
 from pipeline.errors import NotFound, NotPossible
 from pipeline.model.fleets import Group, Member, TemplateRef
-from pipeline.model.ids import GroupName, ImageId, InstanceId, TemplateId
-from pipeline.model.names import TAG_ORIGIN, TAG_ROLE, Role, role_of
+from pipeline.model.ids import GroupName, ImageId, InstanceId, TargetGroupArn, TemplateId
+from pipeline.model.names import LEADING, TAG_ORIGIN, TAG_ROLE, Role, role_of
 from pipeline.model.settings import GroupByName, GroupSelector
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, InstanceTypeDef
 
 _NAMED_AT_MOST = 5
-_ASIDE = {Role.GREEN, Role.BLUE}
 
 
 @translated("autoscaling")
@@ -67,7 +66,7 @@ def selected(clients: Clients, selector: GroupSelector) -> AutoScalingGroupTypeD
 
 
 def _aside(entry: AutoScalingGroupTypeDef) -> bool:
-    return role_of(tags_of(entry.get("Tags", []))) in _ASIDE
+    return role_of(tags_of(entry.get("Tags", []))) not in LEADING
 
 
 def _only(clients: Clients, found: list[AutoScalingGroupTypeDef], words: str) -> AutoScalingGroupTypeDef:
@@ -127,9 +126,8 @@ def group_of(
     overrides = mixed.get("Overrides", [])
     template = template_of(entry.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification"))
     others = [template_of(override.get("LaunchTemplateSpecification")) for override in overrides]
-    traffic = [
-        source["Identifier"] for source in entry.get("TrafficSources", []) if source.get("Type", "elbv2") == "elbv2"
-    ]
+    sources = entry.get("TrafficSources", [])
+    balanced = [source["Identifier"] for source in sources if source.get("Type", "elbv2") == "elbv2"]
     return Group(
         name=GroupName(entry["AutoScalingGroupName"]),
         desired=entry["DesiredCapacity"],
@@ -144,7 +142,7 @@ def group_of(
         attribute_based=any("InstanceRequirements" in override for override in overrides),
         members=tuple(_member(member, instances) for member in entry.get("Instances", [])),
         warm=tuple(_member(member, instances) for member in warm),
-        target_groups=tuple(dict.fromkeys([*entry.get("TargetGroupARNs", []), *traffic])),
+        target_groups=tuple(map(TargetGroupArn, dict.fromkeys([*entry.get("TargetGroupARNs", []), *balanced]))),
         suspended=tuple(process["ProcessName"] for process in entry.get("SuspendedProcesses", [])),
         health_check=entry["HealthCheckType"],
         subnets=tuple(subnet for subnet in entry.get("VPCZoneIdentifier", "").split(",") if subnet),

@@ -9,8 +9,9 @@ from typing import Any
 from pipeline.aws.failures import translated
 from pipeline.aws.paging import batches
 from pipeline.aws.session import Clients
+from pipeline.model.gates import AlarmState
 from pipeline.model.ids import TargetGroupArn
-from pipeline.ports.metrics import AlarmState, Series, Served
+from pipeline.ports.metrics import Series, Served
 
 # As many alarms one DescribeAlarms names, as many metrics one GetMetricData reads, and its target groups one
 # DescribeTargetGroups.

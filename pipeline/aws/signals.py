@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.aws.failures import translated
 from pipeline.aws.session import Clients
 from pipeline.errors import NotFound
-from pipeline.ports.signals import Signal
+from pipeline.model.signals import Signal
 
 # The largest page of GetParametersByPath.
 _PAGE = 10

@@ -131,7 +131,7 @@ def test_two_groups_with_the_tags_are_refused(clients: Clients, stub: Stub) -> N
         AutoScalingFleets(clients).find(GroupByTags(tags={"Env": "prod"}))
 
 
-@pytest.mark.parametrize("first", [(), (playing("web", "blue"),), (playing("web", "green"),)])
+@pytest.mark.parametrize("first", [(), *((playing("web", role),) for role in ("blue", "green", "retired"))])
 def test_a_fleet_that_was_replaced_is_found_under_its_first_name(
     clients: Clients, stub: Stub, first: tuple[dict[str, Any], ...]
 ) -> None:
@@ -168,6 +168,15 @@ def test_of_groups_with_the_tags_only_the_one_with_the_traffic_counts(clients: C
     """Copies carry the tags of the group that they were made from."""
     answer_groups(stub, playing("web", "blue"), playing("web-v4", "live"), playing("web-v5", "green"))
     assert AutoScalingFleets(clients).find(GroupByTags(tags={"Env": "prod"})).name == "web-v4"
+
+
+def test_a_group_is_found_by_its_very_name(clients: Clients, stub: Stub) -> None:
+    """Whatever its role, and nobody else is asked for."""
+    answer_groups(stub, playing("web", "blue"), asked={"AutoScalingGroupNames": ["web"]})
+    assert AutoScalingFleets(clients).named(WEB).role is Role.BLUE
+    answer_groups(stub)
+    with pytest.raises(NotFound):
+        AutoScalingFleets(clients).named(WEB)
 
 
 def test_siblings_are_all_groups_of_a_fleet(clients: Clients, stub: Stub) -> None:

@@ -10,8 +10,9 @@ from aws.answers import AT, Stub
 
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.session import Clients
+from pipeline.model.gates import AlarmState
 from pipeline.model.ids import TargetGroupArn
-from pipeline.ports.metrics import AlarmState, Series, Served
+from pipeline.ports.metrics import Series, Served
 
 MINUTE = timedelta(minutes=1)
 

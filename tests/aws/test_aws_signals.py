@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from aws.account import Account
 
-from pipeline.ports.signals import Signal
+from pipeline.model.signals import Signal
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HALT = Signal(word="halt", by="ann", reason="checkout is slow", at=AT)
