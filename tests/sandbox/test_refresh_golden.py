@@ -3,9 +3,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from watching import watched
 from world import Fleet, World
 
-Seen = list[tuple[int, str, int]]
 WARM = {"InstanceWarmup": 60}
 
 
@@ -14,29 +14,6 @@ def made(world: World, size: int = 10) -> Fleet:
     fleet = world.fleet("web", world.base(), size=size)
     world.version(fleet.template, InstanceType="t3.medium")
     return fleet
-
-
-def watched(world: World, limit: int = 7200) -> tuple[Seen, int, int]:
-    """Follow a refresh to its end: changes (second, status, percent), lowest number warm, highest total."""
-    (group,) = world.cloud._state.groups.values()  # a look behind the door: thousands of calls would be slow
-    refresh = group.refreshes[0]
-    seen: Seen = []
-    lowest, highest = 999, 0
-    for second in range(0, limit, 5):
-        now, warmup = world.cloud.clock.now(), refresh.preferences.warmup
-        warm = [
-            member
-            for member in group.counted
-            if not member.refresh or (member.in_service and now - member.in_service >= warmup)
-        ]
-        lowest, highest = min(lowest, len(warm)), max(highest, len(group.counted))
-        entry = (second, str(refresh.status), refresh.percentage)
-        if not seen or seen[-1][1:] != entry[1:]:
-            seen.append(entry)
-        if not refresh.active:
-            break
-        world.wait(5)
-    return seen, lowest, highest
 
 
 def test_ninety_percent_replaces_one_of_ten_at_a_time(prompt: World) -> None:

@@ -86,16 +86,3 @@ def test_types_by_attributes_cannot_be_compared(prompt: World, how: str) -> None
     prompt.autoscaling.start_instance_refresh(AutoScalingGroupName="web", Preferences=WARM)
     prompt.wait(300)
     assert prompt.refresh("web")["Status"] == "Successful"
-
-
-def test_what_is_not_modelled_is_refused(prompt: World) -> None:
-    """Weighted capacity, warm pools and the swap of root volumes are refused, not counted wrongly."""
-    with pytest.raises(ClientError) as error:
-        mixed_group(prompt, [{"InstanceType": "m5.large", "WeightedCapacity": "2"}])
-    assert error.value.response["Error"]["Code"] == "UnsupportedOperation"
-    prompt.fleet("api", prompt.base(), size=1)
-    with pytest.raises(ClientError) as error:
-        prompt.autoscaling.put_warm_pool(AutoScalingGroupName="api", MinSize=10)
-    assert error.value.response["Error"]["Code"] == "UnsupportedOperation"
-    with pytest.raises(ClientError, match="Rolling only"):
-        prompt.autoscaling.start_instance_refresh(AutoScalingGroupName="api", Strategy="ReplaceRootVolume")

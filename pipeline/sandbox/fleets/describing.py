@@ -118,7 +118,9 @@ def described_member(member: Member) -> dict[str, Any]:
         "HealthStatus": "Unhealthy" if member.unhealthy else "Healthy",
         "LaunchConfigurationName": blueprint.configuration or None,
         "LaunchTemplate": specification(blueprint) if blueprint.template else None,
+        "ImageId": member.override.get("ImageId"),
         "ProtectedFromScaleIn": member.protected,
+        "WeightedCapacity": member.override.get("WeightedCapacity"),
     }
 
 

@@ -1,7 +1,7 @@
 """The instance refresh: a state machine that is stepped by the clock.
 
-Formula, consistent with every documented figure: of ``desired`` instances ``keep = ceil(desired * min)`` stay ready and
-at most ``floor(desired * max)`` exist; a batch takes down ``desired - keep`` and launches as many more on top as the
+Formula, consistent with every documented figure: of ``desired`` units ``keep = ceil(desired * min)`` stay ready and at
+most ``floor(desired * max)`` exist; a batch takes down ``desired - keep`` and launches as many more on top as the
 maximum allows. Where both are nought, an explicit maximum means launch first, an omitted one terminate and launch.
 """
 
@@ -12,16 +12,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pipeline.sandbox import balancing
-from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle, Member, Refresh, Status
+from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle, Member, Refresh, Status, fitting, units
 from pipeline.sandbox.fleets.progress import (
-    is_ready,
-    mark,
+    Count,
     measure,
     reached_checkpoint,
     replaceable,
     serves,
     stops_here,
-    todo,
     until_checkpoint,
     well,
 )
@@ -73,25 +71,28 @@ def _advance(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate)
     if scope.now - refresh.started > LONGEST:
         fail(scope, group, refresh, "The instance refresh did not finish within 14 days.")
         return
-    new = [member for member in group.counted if member.refresh == mark(refresh)]
-    ready = [member for member in new if is_ready(scope, group, member, refresh)]
-    measure(scope, group, refresh, len(ready))
-    short = len(group.counted) < group.desired + refresh.launched_first
-    if len(ready) < len(new) or short:
-        warming = not short and all(well(scope, group, member) for member in new)
+    at = measure(scope, group, refresh)
+    short = _excess(group, refresh) < refresh.launched_first
+    if len(at.ready) < len(at.new) or short:
+        warming = not short and all(well(scope, group, member) for member in at.new)
         _blocked(scope, group, refresh, still=warming, what="instances that did not become healthy")
         return
-    excess = len(group.counted) - group.desired
     refresh.launched_first = 0
-    for member in replaceable(scope, group, refresh)[: max(0, excess)]:
-        terminate(scope, group, member, _CAUSE)
-    measure(scope, group, refresh, len(ready))
+    if gone := fitting(replaceable(scope, group, refresh), _excess(group, refresh)):
+        for member in gone:
+            terminate(scope, group, member, _CAUSE)
+        at = measure(scope, group, refresh)
     if not _holds(scope, group, refresh):
-        _next_batch(scope, group, refresh, terminate, len(ready))
+        _next_batch(scope, group, refresh, terminate, at)
 
 
-def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate, ready: int) -> None:
-    if not todo(scope, group, refresh) or stops_here(refresh):
+def _excess(group: Group, refresh: Refresh) -> int:
+    """Tell by how much the side in work is above its goal, or below it."""
+    return units(group.side(warm=refresh.warm)) - group.goal(warm=refresh.warm)
+
+
+def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate, at: Count) -> None:
+    if not at.todo or stops_here(refresh):
         _finish(scope, group, refresh)
         return
     candidates = replaceable(scope, group, refresh)
@@ -100,9 +101,13 @@ def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Termina
         terminate(scope, group, member, _CAUSE)
     candidates = [member for member in candidates if member not in standing]
     down, up = _slots(group, refresh)
-    size = min(down + up, len(candidates), until_checkpoint(scope, group, refresh, ready))
-    batch = _spared(scope, group, refresh, candidates[: min(size, down)])
-    refresh.launched_first = min(size - len(batch), up)
+    size = min(down + up, units(candidates))
+    if refresh.status is Status.IN_PROGRESS:
+        size = min(size, until_checkpoint(refresh))
+    batch = _spared(scope, group, refresh, candidates, min(size, down))
+    if first := min(max(0, size - units(batch)), up):
+        # Where new instances weigh less than old ones, several are needed before one can go.
+        refresh.launched_first = first + max(0, _excess(group, refresh))
     for member in batch:
         terminate(scope, group, member, _CAUSE)
     if batch or refresh.launched_first:
@@ -112,26 +117,32 @@ def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Termina
 
 
 def _keep(group: Group, refresh: Refresh) -> int:
-    keep = math.ceil(group.desired * refresh.preferences.minimum / 100)
-    together = refresh.preferences.maximum is None and keep == group.desired
-    return group.desired - 1 if together else keep
+    goal = group.goal(warm=refresh.warm)
+    keep = math.ceil(goal * refresh.preferences.minimum / 100)
+    together = refresh.preferences.maximum is None and keep == goal
+    return goal - 1 if together else keep
 
 
 def _slots(group: Group, refresh: Refresh) -> tuple[int, int]:
     """Tell how many may be taken down, and how many launched on top, in one batch."""
-    most = math.floor(group.desired * (refresh.preferences.maximum or 100) / 100)
-    down, up = group.desired - _keep(group, refresh), most - group.desired
+    goal = group.goal(warm=refresh.warm)
+    most = math.floor(goal * (refresh.preferences.maximum or 100) / 100)
+    down, up = goal - _keep(group, refresh), most - goal
     return (down, up) if down or up else (0, 1)
 
 
-def _spared(scope: Scope, group: Group, refresh: Refresh, candidates: list[Member]) -> list[Member]:
-    """Choose whom the group can do without; those that serve nobody can always go."""
-    spare = sum(serves(scope, group, member, refresh) for member in group.counted) - _keep(group, refresh)
-    chosen = []
-    for member in candidates:
+def _spared(scope: Scope, group: Group, refresh: Refresh, candidates: list[Member], room: int) -> list[Member]:
+    """Choose whom the group can do without; those that serve nobody can always go.
+
+    One goes even if it weighs more than may go, be it the whole group: AWS warns of weights like that.
+    """
+    side = group.side(warm=refresh.warm)
+    spare = units(member for member in side if serves(scope, group, member, refresh)) - _keep(group, refresh)
+    chosen: list[Member] = []
+    for member in fitting(candidates, room) or candidates[: min(room, 1)]:
         needed = serves(scope, group, member, refresh)
-        if not needed or spare > 0:
-            spare -= needed
+        if not needed or spare >= member.weight or (spare > 0 and not chosen):
+            spare -= member.weight if needed else 0
             chosen.append(member)
     return chosen
 
@@ -195,10 +206,11 @@ def roll_back(scope: Scope, group: Group, refresh: Refresh, reason: str) -> None
         "RollbackStartTime": scope.now,
         "PercentageCompleteOnRollback": refresh.percentage,
         "InstancesToUpdateOnRollback": refresh.remaining,
+        "ProgressDetailsOnRollback": refresh.details,
     }
     refresh.status, refresh.reason, refresh.progressed = Status.ROLLBACK_IN_PROGRESS, reason, scope.now
     refresh.launched_first, refresh.ready, refresh.holding_until = 0, 0, None
-    refresh.goal = sum(member.refresh == refresh.id for member in group.counted)
+    refresh.goal = sum(member.refresh == refresh.id for member in group.members if member.counted)
     group.retry_at, group.failures = None, 0
     emit(scope, group, refresh, "Rollback Started")
 

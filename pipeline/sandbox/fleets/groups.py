@@ -11,8 +11,9 @@ from pipeline.sandbox.ec2.images import launchable
 from pipeline.sandbox.ec2.templates import find_template, find_version
 from pipeline.sandbox.fleets.attached import put_hook
 from pipeline.sandbox.fleets.describing import described_activity, find_group, find_member
+from pipeline.sandbox.fleets.kept import keep
 from pipeline.sandbox.fleets.launching import configuration
-from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle, keep
+from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle
 from pipeline.sandbox.fleets.policies import check_sizes, resize
 from pipeline.sandbox.fleets.scaling import terminate
 from pipeline.sandbox.registry import Parameters, Request, operation, refusal
@@ -22,6 +23,7 @@ _ACTIVE_DESIRED = (
     "An active instance refresh with a desired configuration exists. All configuration options derived from the "
     "desired configuration are not available for update while the instance refresh is active."
 )
+_WEIGHTS = range(1, 1000)
 _ROLE = "AWSServiceRoleForAutoScaling"
 _PROTECTED = "The AutoScalingGroup cannot be deleted because its deletion protection is set to"
 
@@ -35,8 +37,9 @@ def read_blueprint(scope: Scope, parameters: Parameters) -> Blueprint | None:
     if policy := parameters.get("MixedInstancesPolicy"):
         specification = (policy.get("LaunchTemplate") or {}).get("LaunchTemplateSpecification") or {}
         blueprint = _template_blueprint(scope, specification, policy)
-        if any(override.get("WeightedCapacity") for override in blueprint.overrides):
-            raise refusal("UnsupportedOperation", "The sandbox counts instances: it knows no weighted capacity.")
+        weights = [override.get("WeightedCapacity", "0") for override in blueprint.overrides]
+        if any(weight != "0" for weight in weights) and any(int(weight) not in _WEIGHTS for weight in weights):
+            raise refusal("ValidationError", "Either all overrides have a WeightedCapacity of 1 to 999, or none.")
         return blueprint
     if specification := parameters.get("LaunchTemplate"):
         return _template_blueprint(scope, specification, None)
@@ -198,9 +201,9 @@ def terminate_instance_in_auto_scaling_group(request: Request, parameters: Param
     """Terminate a member, perhaps with its place in the capacity."""
     group, member = find_member(request, parameters["InstanceId"])
     if parameters.get("ShouldDecrementDesiredCapacity"):
-        if group.desired - 1 < group.minimum:
+        if group.desired - member.weight < group.minimum:
             text = "Currently, desiredSize equals minSize. Terminating instance without replacement will violate it."
             raise refusal("ValidationError", text)
-        group.desired -= 1
+        group.desired -= member.weight
     terminate(request, group, member, "an instance was taken out of service in response to a user request.")
     return {"Activity": described_activity(request, group, member.activity)}

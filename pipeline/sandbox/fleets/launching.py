@@ -56,6 +56,8 @@ def _attempt(
     else:
         wanted["SubnetId"] = subnet.id
     instance = launch(scope, wanted, 1).instances[0]
+    if "ImageId" in override:
+        override = override | {"ImageId": instance.image_id}
     return Member(
         instance=instance.id,
         zone=subnet.availability_zone,
@@ -63,6 +65,7 @@ def _attempt(
         blueprint=used,
         launched=scope.now,
         activity=activity,
+        override=override,
         protected=group.kept["NewInstancesProtectedFromScaleIn"],
     )
 

@@ -3,47 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
-
-KEPT: Mapping[str, Any] = {
-    "AvailabilityZoneDistribution": {"CapacityDistributionStrategy": "balanced-best-effort"},
-    "AvailabilityZoneImpairmentPolicy": {
-        "ZonalShiftEnabled": False,
-        "ImpairedZoneHealthCheckBehavior": "IgnoreUnhealthy",
-    },
-    "CapacityRebalance": False,
-    "CapacityReservationSpecification": {"CapacityReservationPreference": "default"},
-    "Context": None,
-    "DefaultCooldown": 300,
-    "DefaultInstanceWarmup": None,
-    "DeletionProtection": "none",
-    "DesiredCapacityType": None,
-    "HealthCheckGracePeriod": 0,
-    "HealthCheckType": "EC2",
-    "InstanceLifecyclePolicy": None,
-    "InstanceMaintenancePolicy": None,
-    "MaxInstanceLifetime": None,
-    "NewInstancesProtectedFromScaleIn": False,
-    "Operator": None,
-    "PlacementGroup": None,
-    "ServiceLinkedRoleARN": None,
-    "TerminationPolicies": ["Default"],
-}
-"""What a group keeps and describes as it was given, with what is described when it was never given."""
-
-
-def keep(before: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay what a call gives over what was kept; -1 is AWS's word for "as if never given"."""
-    kept = {**KEPT, **before, **{name: parameters[name] for name in KEPT if parameters.get(name) is not None}}
-    return {name: KEPT[name] if _cleared(value) else value for name, value in kept.items()}
-
-
-def _cleared(value: object) -> bool:
-    return value == -1 or (isinstance(value, dict) and -1 in value.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +47,13 @@ class Lifecycle(StrEnum):
     IN_SERVICE = "InService"
     STANDBY = "Standby"
     TERMINATING = "Terminating"
+    STOPPED = "Stopped"
+    RUNNING = "Running"
+    HIBERNATED = "Hibernated"
+
+
+WARMED = frozenset({Lifecycle.STOPPED, Lifecycle.RUNNING, Lifecycle.HIBERNATED})
+"""How instances of a warm pool rest."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,7 +87,8 @@ class Wait:
 class Member:
     """An instance of a group; ``blueprint`` carries the template version as a number, as it was at the launch.
 
-    ``waits`` are the lifecycle actions of its present transition by hook, None before they began.
+    ``waits`` are the lifecycle actions of its present transition by hook, None before they began; ``override`` is that
+    of the mixed instances policy that it was launched by; ``warm`` ones are in the warm pool.
     """
 
     instance: str
@@ -134,16 +106,23 @@ class Member:
     draining_until: datetime | None = None
     waits: dict[str, Wait] | None = None
     abandoned: str = ""
+    override: Mapping[str, Any] = field(default_factory=dict)
+    warm: bool = False
 
     @property
     def state(self) -> str:
         """Its state in AWS's words."""
-        return f"{self.lifecycle}:Wait" if self.waits else str(self.lifecycle)
+        return f"{'Warmed:' if self.warm else ''}{self.lifecycle}{':Wait' if self.waits else ''}"
+
+    @property
+    def weight(self) -> int:
+        """How many units of capacity it is."""
+        return int(self.override.get("WeightedCapacity") or 1)
 
     @property
     def counted(self) -> bool:
-        """Whether it counts towards the group's capacity."""
-        return self.lifecycle is Lifecycle.PENDING or self.lifecycle is Lifecycle.IN_SERVICE
+        """Whether it counts towards the capacity of its side of the group."""
+        return self.lifecycle is not Lifecycle.STANDBY and self.lifecycle is not Lifecycle.TERMINATING
 
 
 class Status(StrEnum):
@@ -198,7 +177,10 @@ class Refresh:
     ended: datetime | None = None
     progressed: datetime
     ready: int = 0
+    total: int = 0
     goal: int = 0
+    warm: bool = False
+    details: dict[str, Any] | None = None
     launched_first: int = 0
     passed: int = 0
     holding_until: datetime | None = None
@@ -234,6 +216,7 @@ class Group:
     activities: list[Activity] = field(default_factory=list)
     refreshes: list[Refresh] = field(default_factory=list)
     attached: defaultdict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
+    pool: dict[str, Any] | None = None
     metrics: dict[str, str] = field(default_factory=dict)
     retry_at: datetime | None = None
     failures: int = 0
@@ -257,8 +240,37 @@ class Group:
 
     @property
     def counted(self) -> list[Member]:
-        """The members that count towards capacity."""
-        return [member for member in self.members if member.counted]
+        """The members in the group itself that count towards its capacity."""
+        return self.side(warm=False)
+
+    def side(self, *, warm: bool) -> list[Member]:
+        """List the members that count in the warm pool, or in the group itself."""
+        return [member for member in self.members if member.counted and member.warm is warm]
+
+    def goal(self, *, warm: bool) -> int:
+        """Tell how much capacity the warm pool is to have, or the group itself."""
+        if not warm:
+            return self.desired
+        if self.pool is None or "Status" in self.pool:
+            return 0
+        return max(
+            int(self.pool["MinSize"]), int(self.pool.get("MaxGroupPreparedCapacity", self.maximum)) - self.desired
+        )
+
+
+def units(members: Iterable[Member]) -> int:
+    """Sum up how many units of capacity members are."""
+    return sum(member.weight for member in members)
+
+
+def fitting(members: Iterable[Member], capacity: int) -> list[Member]:
+    """Choose, in order, the members that fit into a capacity."""
+    chosen = []
+    for member in members:
+        if member.weight <= capacity:
+            chosen.append(member)
+            capacity -= member.weight
+    return chosen
 
 
 def at_version(blueprint: Blueprint, version: str) -> Blueprint:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from pipeline.sandbox import balancing
 from pipeline.sandbox.fleets.launching import matches
-from pipeline.sandbox.fleets.model import Group, Lifecycle, Member, Refresh, Status
+from pipeline.sandbox.fleets.model import WARMED, Group, Lifecycle, Member, Refresh, Status, fitting, units
 from pipeline.sandbox.state import Scope
 
 _ROLLED = ":rollback"
@@ -17,10 +18,46 @@ def mark(refresh: Refresh) -> str:
     return refresh.id + (_ROLLED if refresh.status is Status.ROLLBACK_IN_PROGRESS else "")
 
 
-def todo(scope: Scope, group: Group, refresh: Refresh) -> list[Member]:
-    """List the members that are still to be replaced, including those that cannot be now."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How far one side of a group is, its live instances or its warm pool.
+
+    ``new`` came by the refresh, and of them ``ready`` count; ``todo`` are still to be replaced. ``total`` is in units
+    of capacity, ``left`` in instances; both leave out what is there on top of the goal.
+    """
+
+    new: list[Member]
+    ready: list[Member]
+    todo: list[Member]
+    total: int
+    left: int
+
+    @property
+    def described(self) -> dict[str, int]:
+        """What DescribeInstanceRefreshes says of one side."""
+        return {"PercentageComplete": percentage(units(self.ready), self.total), "InstancesToUpdate": self.left}
+
+
+def percentage(ready: int, total: int) -> int:
+    """Tell how many per cent are ready: all, where there is nothing to do."""
+    return min(100, 100 * ready // total) if total else 100
+
+
+def _count(scope: Scope, group: Group, refresh: Refresh, *, warm: bool) -> Count:
+    side = group.side(warm=warm)
+    new = [member for member in side if member.refresh == mark(refresh)]
+    ready = [member for member in new if is_ready(scope, group, member, refresh)]
+    left = todo(scope, group, refresh, warm=warm)
+    excess = max(0, units(side) - group.goal(warm=warm))
+    # What is on top is not replaced: its place is not filled anew.
+    behind = len(new) - len(ready) + len(left) - len(fitting(left, excess))
+    return Count(new=new, ready=ready, todo=left, total=units(new) + units(left) - excess, left=max(0, behind))
+
+
+def todo(scope: Scope, group: Group, refresh: Refresh, *, warm: bool) -> list[Member]:
+    """List the members of one side that are still to be replaced, including those that cannot be now."""
     if refresh.status is Status.ROLLBACK_IN_PROGRESS:
-        return [member for member in group.counted if member.refresh == refresh.id]
+        return [member for member in group.side(warm=warm) if member.refresh == refresh.id]
     preferences, target = refresh.preferences, refresh.desired or group.blueprint
     left = []
     for member in group.members:
@@ -30,7 +67,7 @@ def todo(scope: Scope, group: Group, refresh: Refresh) -> list[Member]:
         ignored = (member.protected and preferences.protected == "Ignore") or (
             member.lifecycle is Lifecycle.STANDBY and preferences.standby == "Ignore"
         )
-        if not done and not ignored and member.lifecycle is not Lifecycle.TERMINATING:
+        if not done and not ignored and member.lifecycle is not Lifecycle.TERMINATING and member.warm is warm:
             left.append(member)
     return left
 
@@ -41,7 +78,7 @@ def replaceable(scope: Scope, group: Group, refresh: Refresh) -> list[Member]:
     rolling_back = refresh.status is Status.ROLLBACK_IN_PROGRESS
     able = [
         member
-        for member in todo(scope, group, refresh)
+        for member in todo(scope, group, refresh, warm=refresh.warm)
         if rolling_back
         or (
             (not member.protected or preferences.protected == "Refresh")
@@ -51,35 +88,32 @@ def replaceable(scope: Scope, group: Group, refresh: Refresh) -> list[Member]:
     return sorted(able, key=lambda member: (well(scope, group, member), member.launched))
 
 
-def measure(scope: Scope, group: Group, refresh: Refresh, ready: int) -> None:
-    """Take the refresh's figures: percentage, remaining instances, and whether it went on."""
+def measure(scope: Scope, group: Group, refresh: Refresh) -> Count:
+    """Take the refresh's figures, and answer those of the side in work: the warm pool once the live group is done."""
+    live, pool = (_count(scope, group, refresh, warm=warm) for warm in (False, True))
+    warm = group.pool is not None and not live.todo and len(live.ready) == len(live.new)
+    if warm is not refresh.warm:
+        refresh.warm, refresh.launched_first = warm, 0
+    ready = units(live.ready) + units(pool.ready)
     if ready > refresh.ready:
         refresh.progressed = scope.now
-    refresh.ready = ready
-    left = len(todo(scope, group, refresh))
+    refresh.ready, refresh.total = ready, live.total + pool.total
     if refresh.status is Status.ROLLBACK_IN_PROGRESS:
-        rollback = refresh.rollback or {}
+        left, rollback = len(live.todo) + len(pool.todo), refresh.rollback or {}
         refresh.percentage = rollback["PercentageCompleteOnRollback"] * left // max(1, refresh.goal)
-        return
-    total = _total(scope, group, refresh)
-    refresh.percentage = min(100, 100 * ready // total) if total else 100
-    refresh.remaining = max(0, total - ready)
-    # After a scale-out the group may be below a checkpoint that it had reached: it counts again then.
-    refresh.passed = min(refresh.passed, reached_checkpoint(refresh))
+    else:
+        refresh.percentage, refresh.remaining = percentage(ready, refresh.total), live.left + pool.left
+        # After a scale-out the group may be below a checkpoint that it had reached: it counts again then.
+        refresh.passed = min(refresh.passed, reached_checkpoint(refresh))
+    if group.pool is not None:
+        refresh.details = {"LivePoolProgress": live.described, "WarmPoolProgress": pool.described}
+    return pool if warm else live
 
 
-def _total(scope: Scope, group: Group, refresh: Refresh) -> int:
-    new = sum(member.refresh == refresh.id for member in group.counted)
-    return new + len(todo(scope, group, refresh)) - max(0, len(group.counted) - group.desired)
-
-
-def until_checkpoint(scope: Scope, group: Group, refresh: Refresh, ready: int) -> int:
-    """Count the instances up to the next checkpoint, rounded up: at or above it, never below."""
-    if refresh.status is Status.ROLLBACK_IN_PROGRESS:
-        return group.desired
-    total = _total(scope, group, refresh)
+def until_checkpoint(refresh: Refresh) -> int:
+    """Count the capacity up to the next checkpoint, rounded up: at or above it, never below."""
     ahead = [point for point in refresh.preferences.checkpoints if point > refresh.percentage]
-    return math.ceil(ahead[0] * total / 100) - ready if ahead else total
+    return math.ceil(ahead[0] * refresh.total / 100) - refresh.ready if ahead else refresh.total
 
 
 def reached_checkpoint(refresh: Refresh) -> int:
@@ -109,7 +143,7 @@ def serves(scope: Scope, group: Group, member: Member, refresh: Refresh) -> bool
 
 
 def well(scope: Scope, group: Group, member: Member) -> bool:
-    """Tell whether a member is in service and healthy by the group's own checks."""
-    if member.lifecycle is not Lifecycle.IN_SERVICE or member.unhealthy:
-        return False
+    """Tell whether a member is in service and healthy by the group's own checks, or warmed."""
+    if member.warm or member.unhealthy or member.lifecycle is not Lifecycle.IN_SERVICE:
+        return member.lifecycle in WARMED and not member.unhealthy
     return not group.balanced or balancing.passing(scope, group, member)

@@ -47,10 +47,10 @@ def start_instance_refresh(request: Request, parameters: Parameters) -> object:
         given_configuration=parameters.get("DesiredConfiguration"),
         started=request.now,
         progressed=request.now,
-        remaining=len(group.counted),
+        remaining=sum(member.counted for member in group.members),
     )
     group.refreshes.insert(0, refresh)
-    if preferences.skip_matching and not todo(request, group, refresh):
+    if preferences.skip_matching and not any(todo(request, group, refresh, warm=warm) for warm in (False, True)):
         engine.succeed(request, group, refresh)
         refresh.remaining = 0
     return {"InstanceRefreshId": refresh.id}
@@ -217,6 +217,7 @@ def _described(group: Group, refresh: Refresh) -> dict[str, Any]:
         "InstancesToUpdate": refresh.remaining,
         "Preferences": _complete(refresh.preferences),
         "DesiredConfiguration": refresh.given_configuration,
+        "ProgressDetails": refresh.details,
         "RollbackDetails": refresh.rollback,
         "Strategy": "Rolling",
     }

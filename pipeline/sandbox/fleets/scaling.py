@@ -12,7 +12,7 @@ from pipeline.sandbox import balancing
 from pipeline.sandbox.ec2 import instances
 from pipeline.sandbox.fleets import engine, hooks, policies
 from pipeline.sandbox.fleets.launching import launch_member
-from pipeline.sandbox.fleets.model import Activity, Group, Lifecycle, Member, Status
+from pipeline.sandbox.fleets.model import Activity, Group, Lifecycle, Member, Refresh, Status, units
 from pipeline.sandbox.fleets.progress import mark
 from pipeline.sandbox.state import Scope, State
 
@@ -38,7 +38,7 @@ def stride(state: State) -> timedelta:
 
 def _stride(group: Group, now: datetime) -> timedelta:
     moving = any(member.lifecycle in {Lifecycle.PENDING, Lifecycle.TERMINATING} for member in group.members)
-    if moving or len(group.counted) != group.desired:
+    if moving or any(units(group.side(warm=warm)) != group.goal(warm=warm) for warm in (False, True)):
         return STEP
     due = policies.next_due(group)
     waits = [due - now] if due else []
@@ -58,7 +58,7 @@ def step_group(scope: Scope, group: Group) -> None:
     if refresh:
         engine.step(scope, group, refresh, terminate)
     _finish_terminations(scope, group)
-    _reconcile(scope, group)
+    _reconcile(scope, group, warm=False)
 
 
 def terminate(scope: Scope, group: Group, member: Member, cause: str) -> None:
@@ -137,30 +137,29 @@ def _held_back(scope: Scope, group: Group, member: Member) -> bool:
     return bool(runs) and hooks.held(scope, group, member, hooks.TERMINATING)
 
 
-def _reconcile(scope: Scope, group: Group) -> None:
-    refresh = group.refresh
-    goal = group.desired + (refresh.launched_first if refresh else 0)
-    missing = goal - len(group.counted)
+def _reconcile(scope: Scope, group: Group, *, warm: bool) -> None:
+    refresh, side = group.refresh, group.side(warm=warm)
+    goal = group.goal(warm=warm) + (refresh.launched_first if refresh and refresh.warm is warm else 0)
+    missing = goal - units(side)
     if missing < 0 and "Terminate" not in group.suspended:
-        for member in surplus(group, -missing):
+        for member in _surplus(refresh, side, -missing):
             cause = (
                 "an instance was taken out of service in response to a difference between desired and actual capacity"
             )
             terminate(scope, group, member, f"{cause}, shrinking the capacity to {goal}.")
     if group.deleting or "Launch" in group.suspended or (group.retry_at and scope.now < group.retry_at):
         return
-    for _ in range(max(0, missing)):
-        if not _try_launch(scope, group):
-            return
+    while missing > 0 and (launched := _try_launch(scope, group)):
+        missing -= launched.weight
 
 
-def _try_launch(scope: Scope, group: Group) -> bool:
+def _try_launch(scope: Scope, group: Group) -> Member | None:
     refresh = group.refresh
     active = refresh if refresh and refresh.status in {Status.IN_PROGRESS, Status.ROLLBACK_IN_PROGRESS} else None
     reason = "an instance was started in response to a difference between desired and actual capacity"
     if active:
         reason = "an instance was launched in response to an instance refresh"
-    size = len(group.counted)
+    size = units(group.counted)
     activity = Activity(
         id=str(uuid.uuid4()),
         description="Launching a new EC2 instance",
@@ -175,22 +174,25 @@ def _try_launch(scope: Scope, group: Group) -> bool:
         text = f"{error.message}. Launching EC2 instance failed."
         activity.description = f"Launching a new EC2 instance.  Status Reason: {text}"
         activity.end(scope.now, status="Failed", message=text)
-        return False
+        return None
     member.refresh = mark(active) if active else ""
     activity.description = f"Launching a new EC2 instance: {member.instance}"
     group.members.append(member)
-    return True
+    return member
 
 
-def surplus(group: Group, count: int) -> list[Member]:
-    """Choose whom to terminate: from the fullest zone, old templates first, oldest first; never a protected one."""
-    left = [member for member in group.counted if not member.protected]
+def _surplus(refresh: Refresh | None, side: list[Member], excess: int) -> list[Member]:
+    """Choose whom to terminate: from the fullest zone, old templates first, oldest first; never a protected one.
+
+    What remains is never below the goal: an instance that weighs more than the excess stays.
+    """
+    left = [member for member in side if not member.protected and member.weight <= excess]
     chosen: list[Member] = []
-    while left and len(chosen) < count:
+    while left:
         zones = Counter(member.zone for member in left)
         fullest = [member for member in left if zones[member.zone] == max(zones.values())]
-        refresh = group.refresh
         worst = min(fullest, key=lambda m: (bool(refresh and m.refresh == refresh.id), m.launched))
         chosen.append(worst)
-        left.remove(worst)
+        excess -= worst.weight
+        left = [member for member in left if member is not worst and member.weight <= excess]
     return chosen

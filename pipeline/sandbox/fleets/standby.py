@@ -30,10 +30,10 @@ def enter_standby(request: Request, parameters: Parameters) -> object:
         if member.lifecycle is not Lifecycle.IN_SERVICE:
             raise refusal("ValidationError", f"The instance {id_} is not in InService.")
         if parameters["ShouldDecrementDesiredCapacity"]:
-            if group.desired - 1 < group.minimum:
+            if group.desired - member.weight < group.minimum:
                 text = f"The minimum size {group.minimum} would be undercut by standby of {id_}."
                 raise refusal("ValidationError", text)
-            group.desired -= 1
+            group.desired -= member.weight
         for arn in group.target_groups:
             balancing.deregister(request, arn, id_)
         member.lifecycle = Lifecycle.STANDBY
@@ -49,7 +49,7 @@ def exit_standby(request: Request, parameters: Parameters) -> object:
             raise refusal("ValidationError", f"The instance {id_} is not in Standby.")
         # Pending again: it comes into service, and into its target groups, as a new one does.
         member.lifecycle = Lifecycle.PENDING
-        group.desired = min(group.desired + 1, group.maximum)
+        group.desired = min(group.desired + member.weight, group.maximum)
     return {"Activities": []}
 
 

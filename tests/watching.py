@@ -1,0 +1,30 @@
+"""Follows an instance refresh by a look behind the door: thousands of calls would be slow."""
+
+from __future__ import annotations
+
+from world import World
+
+Seen = list[tuple[int, str, int]]
+
+
+def watched(world: World, limit: int = 7200) -> tuple[Seen, int, int]:
+    """Follow a refresh to its end: changes (second, status, percent), lowest number warm, highest total."""
+    (group,) = world.cloud._state.groups.values()
+    refresh = group.refreshes[0]
+    seen: Seen = []
+    lowest, highest = 999, 0
+    for second in range(0, limit, 5):
+        now, warmup = world.cloud.clock.now(), refresh.preferences.warmup
+        warm = [
+            member
+            for member in group.counted
+            if not member.refresh or (member.in_service and now - member.in_service >= warmup)
+        ]
+        lowest, highest = min(lowest, len(warm)), max(highest, len(group.counted))
+        entry = (second, str(refresh.status), refresh.percentage)
+        if not seen or seen[-1][1:] != entry[1:]:
+            seen.append(entry)
+        if not refresh.active:
+            break
+        world.wait(5)
+    return seen, lowest, highest
