@@ -44,6 +44,8 @@ class CloudWatchMetrics:
         CloudWatch rounds the beginning down to a whole minute, or to more where it is weeks ago.
         """
         found: list[list[float]] = [[] for _ in series]
+        if since >= until:  # no time at all, which CloudWatch refuses
+            return tuple(map(tuple, found))
         paginator = self._clients.cloudwatch.get_paginator("get_metric_data")
         for batch in batches(list(enumerate(series)), _QUERIES):
             pages = paginator.paginate(

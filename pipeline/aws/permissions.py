@@ -23,7 +23,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Fleets.named": _GROUPS,
     "Fleets.siblings": _GROUPS,
     "Fleets.sizes": ("autoscaling:DescribeAutoScalingGroups",),
-    "Fleets.impaired": ("ec2:DescribeInstanceStatus",),
+    "Fleets.impaired": ("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"),
     "Fleets.refreshes": ("autoscaling:DescribeInstanceRefreshes",),
     "Fleets.start_refresh": (
         "autoscaling:DescribeAutoScalingGroups",
@@ -186,8 +186,8 @@ _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagge
     _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
 )
 _PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE)
-# Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and after it the way back is a roll.
 _STOP = _of("Fleets.cancel_refresh", "Fleets.roll_back_refresh")
+# Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and the way back is a roll.
 _ROLL = _of("Templates.create_version", "Fleets.", "Traffic.", "Copies.", "GroupChanges.", "Metrics.", "Stacks.").union(
     _ON_REFRESH, _ON_COPY
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aws.account import WEB, Account
 from aws.answers import Stub, answer_groups, described
-from aws.teams import GREEN, OURS, Teams
+from aws.teams import GREEN, OURS, TOPIC, Teams
 
 from pipeline.aws.copies import AutoScalingCopies
 from pipeline.aws.parts import PARTS, Fate
@@ -20,7 +20,6 @@ from pipeline.model.settings import GroupByName
 from pipeline.sandbox.clock import ManualClock
 
 DAY = timedelta(days=1)
-TOPIC = "arn:aws:sns:us-east-1:123456789012:scaling"
 
 
 @pytest.fixture
@@ -119,7 +118,7 @@ def test_a_scheduled_action_that_is_refused_is_told(teams: Teams) -> None:
 def test_notifications_metrics_and_suspended_processes_follow(teams: Teams) -> None:
     """What a rollout itself has suspended on the source is no setting of it."""
     kinds = ["autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_TERMINATE"]
-    teams.scaling.put_notification_configuration(AutoScalingGroupName=WEB, TopicARN=TOPIC, NotificationTypes=kinds)
+    teams.notify(*kinds)
     teams.scaling.enable_metrics_collection(AutoScalingGroupName=WEB, Metrics=["GroupMinSize"], Granularity="1Minute")
     teams.account.changes.suspend(WEB, ["AZRebalance", "AlarmNotification"])
     teams.account.changes.tag({WEB: {"rebake:undo": '{"run":"r1","resume":["AlarmNotification"]}'}})

@@ -84,6 +84,11 @@ def test_values_are_read_oldest_first(account: Account) -> None:
     assert account.metrics.values(series, since=now - 10 * MINUTE, until=now + MINUTE) == ((1.0, 2.0, 3.0), (9.0,), ())
 
 
+def test_no_time_has_no_values(clients: Clients) -> None:
+    """CloudWatch would refuse to be asked."""
+    assert CloudWatchMetrics(clients).values([cpu("i-1")], since=AT, until=AT) == ((),)
+
+
 def test_values_are_asked_for_five_hundred_at_a_time_over_all_pages(clients: Clients, stub: Stub) -> None:
     """Values of one series may be spread over pages; they stay in order, each with its series."""
     watch = stub("cloudwatch")
