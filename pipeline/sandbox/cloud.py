@@ -50,6 +50,7 @@ _OPERATIONS = (
     "fleets.groups",
     "fleets.hooks",
     "fleets.policies",
+    "fleets.pools",
     "fleets.refreshes",
     "fleets.standby",
     "fleets.traffic",

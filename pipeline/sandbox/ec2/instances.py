@@ -86,6 +86,22 @@ def terminate(scope: Scope, instance_id: str) -> None:
     _set(instance, _SHUTTING_DOWN)
 
 
+def stop(scope: Scope, instance_id: str) -> None:
+    """Begin to stop an instance; the machine goes down in its own time."""
+    instance = scope.instance(instance_id)
+    instance.stop()
+    scope.state.machines.stop(instance_id)
+    _set(instance, _STOPPING)
+
+
+def start(scope: Scope, instance_id: str) -> None:
+    """Start a stopped instance again, from the same disk."""
+    instance = scope.instance(instance_id)
+    instance.start()
+    scope.state.machines.boot(machine_spec(scope, instance))
+    _set(instance, _STATES[MachineState.BOOTING])
+
+
 def _end(scope: Scope, instance: Any, code: str, message: str) -> None:
     terminate(scope, instance.id)
     instance.state_reason.code, instance.state_reason.message = code, message
@@ -140,9 +156,7 @@ def stop_instances(request: Request, parameters: Parameters) -> object:
     changes = []
     for instance in instances:
         before = (instance.state_code, instance.state)
-        instance.stop()
-        request.state.machines.stop(instance.id)
-        _set(instance, _STOPPING)
+        stop(request, instance.id)
         changes.append(_change(instance, before))
     return {"StoppingInstances": changes}
 
@@ -156,9 +170,7 @@ def start_instances(request: Request, parameters: Parameters) -> object:
     changes = []
     for instance in instances:
         before = (instance.state_code, instance.state)
-        instance.start()
-        request.state.machines.boot(machine_spec(request, instance))
-        _set(instance, _STATES[MachineState.BOOTING])
+        start(request, instance.id)
         changes.append(_change(instance, before))
     return {"StartingInstances": changes}
 

@@ -78,7 +78,9 @@ def _described(scope: Scope, group: Group) -> dict[str, Any]:
         "LoadBalancerNames": group.balancers,
         "TargetGroupARNs": group.target_groups,
         "TrafficSources": traffic_sources(group),
-        "Instances": [described_member(member) for member in group.members],
+        "Instances": [described_member(member) for member in group.members if not member.warm],
+        "WarmPoolConfiguration": group.pool,
+        "WarmPoolSize": None if group.pool is None else sum(member.warm for member in group.members),
         "CreatedTime": group.created,
         "SuspendedProcesses": [
             {"ProcessName": name, "SuspensionReason": "User suspended"} for name in sorted(group.suspended)

@@ -184,6 +184,7 @@ def delete_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     group.deleting = True
     group.refreshes.clear()
     group.attached.clear()
+    group.pool = None
     for member in group.members:
         if member.lifecycle is not Lifecycle.TERMINATING:
             terminate(request, group, member, "the group was deleted.")
@@ -200,7 +201,7 @@ def put_tags(group: Group, tags: list[dict[str, Any]]) -> None:
 def terminate_instance_in_auto_scaling_group(request: Request, parameters: Parameters) -> object:
     """Terminate a member, perhaps with its place in the capacity."""
     group, member = find_member(request, parameters["InstanceId"])
-    if parameters.get("ShouldDecrementDesiredCapacity"):
+    if parameters.get("ShouldDecrementDesiredCapacity") and not member.warm:
         if group.desired - member.weight < group.minimum:
             text = "Currently, desiredSize equals minSize. Terminating instance without replacement will violate it."
             raise refusal("ValidationError", text)

@@ -18,20 +18,23 @@ _RUN = "ec2:RunInstances"
 _NO_CAPACITY = "InsufficientInstanceCapacity"
 
 
-def launch_member(scope: Scope, group: Group, blueprint: Blueprint, activity: Activity) -> Member:
+def launch_member(scope: Scope, group: Group, blueprint: Blueprint, activity: Activity, *, warm: bool) -> Member:
     """Launch one instance, in the zone with the fewest; a mixed policy tries its types in order.
 
     Raises:
         ServiceException: EC2 refused the last attempt.
     """
-    subnet = _subnet(scope, group)
+    subnet = _subnet(scope, group, warm=warm)
     attempts = [item for item in blueprint.overrides if "InstanceType" in item] or [{}]
     for number, override in enumerate(attempts, start=1):
         try:
-            return _attempt(scope, group, blueprint, override, subnet, activity)
+            member = _attempt(scope, group, blueprint, override, subnet, activity)
         except ServiceException as error:
             if error.code != _NO_CAPACITY or number == len(attempts):
                 raise
+        else:
+            member.warm = warm
+            return member
     raise refusal(_NO_CAPACITY, "There is no Spot or On-Demand capacity in any pool")
 
 
@@ -105,9 +108,9 @@ def configuration(scope: Scope, name: str) -> Parameters:
     return {key: value for key, value in asked.items() if value}
 
 
-def _subnet(scope: Scope, group: Group) -> Any:
+def _subnet(scope: Scope, group: Group, *, warm: bool) -> Any:
     subnets = [scope.ec2.get_subnet(subnet) for subnet in group.subnets]
-    crowd = Counter(member.zone for member in group.counted)
+    crowd = Counter(member.zone for member in group.side(warm=warm))
     return min(subnets, key=lambda subnet: crowd[subnet.availability_zone])
 
 

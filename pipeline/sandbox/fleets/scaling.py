@@ -12,7 +12,7 @@ from pipeline.sandbox import balancing
 from pipeline.sandbox.ec2 import instances
 from pipeline.sandbox.fleets import engine, hooks, policies
 from pipeline.sandbox.fleets.launching import launch_member
-from pipeline.sandbox.fleets.model import Activity, Group, Lifecycle, Member, Refresh, Status, units
+from pipeline.sandbox.fleets.model import WARMED, Activity, Group, Lifecycle, Member, Refresh, Status, units
 from pipeline.sandbox.fleets.progress import mark
 from pipeline.sandbox.state import Scope, State
 
@@ -58,7 +58,10 @@ def step_group(scope: Scope, group: Group) -> None:
     if refresh:
         engine.step(scope, group, refresh, terminate)
     _finish_terminations(scope, group)
-    _reconcile(scope, group, warm=False)
+    for warm in (False, True):
+        _reconcile(scope, group, warm=warm)
+    if group.pool and "Status" in group.pool and not any(member.warm for member in group.members):
+        group.pool = None
 
 
 def terminate(scope: Scope, group: Group, member: Member, cause: str) -> None:
@@ -84,10 +87,15 @@ def _follow(scope: Scope, group: Group, member: Member) -> None:
         graced = member.in_service is not None and scope.now - member.in_service >= group.grace
         failing = group.balanced and graced and balancing.failing(scope, group, member)
         member.unhealthy = member.reported_unhealthy or state != "running" or failing
+    elif member.lifecycle in WARMED:
+        member.unhealthy = member.reported_unhealthy or state not in {"running", "stopping", "stopped"}
 
 
 def _follow_launch(scope: Scope, group: Group, member: Member, state: str) -> None:
     if state == "pending" or (state == "running" and hooks.held(scope, group, member, hooks.LAUNCHING)):
+        return
+    if member.warm and not member.abandoned and state in {"running", "stopping", "stopped"}:
+        _warm(scope, group, member, state)
         return
     if state != "running" or member.abandoned:
         why = member.abandoned or "it became unhealthy while waiting for it to run."
@@ -104,6 +112,28 @@ def _follow_launch(scope: Scope, group: Group, member: Member, state: str) -> No
             balancing.register(scope, arn, member.instance)
 
 
+def _warm(scope: Scope, group: Group, member: Member, state: str) -> None:
+    """Let an instance that has booted once rest in the warm pool; one that hibernates is stopped here."""
+    rest = Lifecycle((group.pool or {}).get("PoolState", Lifecycle.STOPPED))
+    if state == "running" and rest is not Lifecycle.RUNNING:
+        instances.stop(scope, member.instance)
+    elif state != "stopping":
+        member.lifecycle, member.in_service = rest, scope.now
+        group.failures, group.retry_at = 0, None
+        member.activity.end(scope.now)
+
+
+def _draw(scope: Scope, group: Group, refresh: Refresh | None) -> Member | None:
+    """Take an instance out of the warm pool; during a refresh only one that was refreshed already."""
+    for member in group.side(warm=True):
+        if member.lifecycle in WARMED and not member.unhealthy and (refresh is None or member.refresh == mark(refresh)):
+            member.warm, member.lifecycle, member.in_service, member.waits = False, Lifecycle.PENDING, None, None
+            if instances.condition(scope, member.instance) == "stopped":
+                instances.start(scope, member.instance)
+            return member
+    return None
+
+
 def _back_off(scope: Scope, group: Group) -> None:
     group.failures += 1
     group.retry_at = scope.now + min(_FIRST_RETRY * 2 ** min(group.failures - 1, 4), _LAST_RETRY)
@@ -112,7 +142,7 @@ def _back_off(scope: Scope, group: Group) -> None:
 def _replace_unhealthy(scope: Scope, group: Group) -> None:
     if group.suspended & {"HealthCheck", "ReplaceUnhealthy", "Terminate"}:
         return
-    for member in [member for member in group.counted if member.unhealthy]:
+    for member in [member for member in group.members if member.counted and member.unhealthy]:
         what = "an abandoned lifecycle action." if member.abandoned else "an ELB system health check failure."
         if instances.condition(scope, member.instance) != "running":
             what = "an EC2 health check indicating it has been terminated or stopped."
@@ -132,8 +162,8 @@ def _finish_terminations(scope: Scope, group: Group) -> None:
 
 
 def _held_back(scope: Scope, group: Group, member: Member) -> bool:
-    """Wait for the hooks of termination; what ended by itself or was never in service has nothing to finish."""
-    runs = member.in_service and instances.condition(scope, member.instance) == "running"
+    """Wait for the hooks of termination; what ended by itself or was never ready has nothing to finish."""
+    runs = member.in_service and instances.condition(scope, member.instance) in {"running", "stopped"}
     return bool(runs) and hooks.held(scope, group, member, hooks.TERMINATING)
 
 
@@ -149,17 +179,17 @@ def _reconcile(scope: Scope, group: Group, *, warm: bool) -> None:
             terminate(scope, group, member, f"{cause}, shrinking the capacity to {goal}.")
     if group.deleting or "Launch" in group.suspended or (group.retry_at and scope.now < group.retry_at):
         return
-    while missing > 0 and (launched := _try_launch(scope, group)):
+    while missing > 0 and (launched := _try_launch(scope, group, warm=warm)):
         missing -= launched.weight
 
 
-def _try_launch(scope: Scope, group: Group) -> Member | None:
+def _try_launch(scope: Scope, group: Group, *, warm: bool) -> Member | None:
     refresh = group.refresh
     active = refresh if refresh and refresh.status in {Status.IN_PROGRESS, Status.ROLLBACK_IN_PROGRESS} else None
     reason = "an instance was started in response to a difference between desired and actual capacity"
     if active:
         reason = "an instance was launched in response to an instance refresh"
-    size = units(group.counted)
+    size = units(group.side(warm=warm))
     activity = Activity(
         id=str(uuid.uuid4()),
         description="Launching a new EC2 instance",
@@ -167,17 +197,19 @@ def _try_launch(scope: Scope, group: Group) -> Member | None:
         started=scope.now,
     )
     group.activities.insert(0, activity)
+    drawn = None if warm else _draw(scope, group, active)
     try:
-        member = launch_member(scope, group, engine.blueprint(group), activity)
+        member = drawn or launch_member(scope, group, engine.blueprint(group), activity, warm=warm)
     except ServiceException as error:
         _back_off(scope, group)
         text = f"{error.message}. Launching EC2 instance failed."
         activity.description = f"Launching a new EC2 instance.  Status Reason: {text}"
         activity.end(scope.now, status="Failed", message=text)
         return None
-    member.refresh = mark(active) if active else ""
-    activity.description = f"Launching a new EC2 instance: {member.instance}"
-    group.members.append(member)
+    member.refresh, member.activity = mark(active) if active else "", activity
+    activity.description = f"Launching a new EC2 instance{' from warm pool' if drawn else ''}: {member.instance}"
+    if not drawn:
+        group.members.append(member)
     return member
 
 
