@@ -7,7 +7,7 @@ from typing import Any
 from aws.account import WEB, Account
 
 from pipeline.model.fleets import Group
-from pipeline.model.ids import GroupName, TargetGroupArn
+from pipeline.model.ids import GroupName, TargetGroupArn, TemplateId
 from pipeline.model.settings import GroupByName
 
 GREEN = GroupName("web-v2")
@@ -53,6 +53,11 @@ class Teams:
         self.target_group = clone
 
     @property
+    def booted(self) -> tuple[TemplateId, str]:
+        """What the copy boots: template and version."""
+        return TemplateId(self.fleet.template), str(self.version)
+
+    @property
     def blue(self) -> TargetGroupArn:
         """The group's target group."""
         return TargetGroupArn(self.fleet.target_group)
@@ -67,6 +72,7 @@ class Teams:
         self.scaling.enable_metrics_collection(
             AutoScalingGroupName=WEB, Metrics=["GroupMinSize"], Granularity="1Minute"
         )
+        self.scaling.put_warm_pool(AutoScalingGroupName=WEB, MinSize=1, PoolState="Stopped")
         self.account.changes.suspend(WEB, ["AlarmNotification"])
 
     def notify(self, *kinds: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aws.account import WEB, Account
 
 from pipeline.errors import HeldError, NotFound, NotPossible
 from pipeline.model.fleets import RefreshStatus
-from pipeline.model.ids import GroupName, ImageId
+from pipeline.model.ids import GroupName, ImageId, TemplateId
 from pipeline.model.settings import GroupByName, GroupByTags
 
 
@@ -45,6 +46,32 @@ def test_a_refresh_replaces_the_group(account: Account) -> None:
     assert group.template is not None
     assert group.template.number == version.number
     assert {member.image for member in group.members} == {ImageId(version.image)}
+
+
+def test_a_weighted_group_is_moved_to_the_new_image(account: Account) -> None:
+    """Its sizes are units; overrides keep their weights and get the image that they named the old one of."""
+    template = account.world.template("mixed", account.base().id)
+    specification: Any = {"LaunchTemplateId": template, "Version": "1"}
+    named: Any = {"InstanceType": "t3.small", "WeightedCapacity": "2", "ImageId": account.base().id}
+    account.world.autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName=WEB,
+        MinSize=0,
+        MaxSize=8,
+        DesiredCapacity=4,
+        AvailabilityZones=["us-east-1a"],
+        MixedInstancesPolicy={"LaunchTemplate": {"LaunchTemplateSpecification": specification, "Overrides": [named]}},
+    )
+    account.cloud.clock.advance(timedelta(minutes=2))
+    group = account.fleets.named(WEB)
+    assert (group.weighted, group.desired, len(group.members)) == (True, 4, 2)
+    image = account.bake()
+    version = account.world.version(template, ImageId=image.id)
+    account.start(group, account.templates.version(TemplateId(template), str(version)))
+    account.cloud.clock.advance(timedelta(hours=1))
+    group = account.fleets.named(WEB)
+    assert account.refresh() is RefreshStatus.SUCCESSFUL
+    assert (group.weighted, group.override_images) == (True, (image.id,))
+    assert {member.image for member in group.standing} == {image.id}
 
 
 def test_a_second_refresh_is_held_unless_it_goes_the_same_way(account: Account) -> None:

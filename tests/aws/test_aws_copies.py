@@ -132,6 +132,19 @@ def test_notifications_metrics_and_suspended_processes_follow(teams: Teams) -> N
     assert [process["ProcessName"] for process in copy["SuspendedProcesses"]] == ["AZRebalance"]
 
 
+def test_a_warm_pool_follows(teams: Teams) -> None:
+    """With the settings of the source's; its instances are the copy's own."""
+    reuse: Any = {"ReuseOnScaleIn": True}
+    teams.scaling.put_warm_pool(
+        AutoScalingGroupName=WEB, MinSize=1, MaxGroupPreparedCapacity=3, PoolState="Stopped", InstanceReusePolicy=reuse
+    )
+    teams.copy()
+    assert teams.of(GREEN)["WarmPoolConfiguration"] == teams.of("web")["WarmPoolConfiguration"]
+    teams.account.cloud.clock.advance(timedelta(minutes=5))
+    warm = teams.account.fleets.named(GREEN).warm
+    assert [member.image for member in warm] == [teams.account.templates.version(*teams.booted).image]
+
+
 def test_a_mixed_group_is_copied_with_its_policy(account: Account) -> None:
     """Overrides keep what they say, and those that name an image get the version's."""
     fleet = account.world.fleet(WEB, account.base().id, size=1, balanced=True)

@@ -135,7 +135,7 @@ ROLLING: Mapping[str, Callable[[Teams], object]] = {
     "Traffic.delete": lambda teams: teams.account.traffic.delete(TargetGroupArn(f"{teams.blue}0")),
 }
 # What a test asks beside the method that it is about.
-LOOKING = {"autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"}
+LOOKING = set(CALLS["Fleets.find"])
 
 
 def test_the_declared_calls_of_a_rollout_are_the_calls(account: Account) -> None:
