@@ -31,7 +31,9 @@ def follow_machines(state: State) -> None:
         if machine in _STATES:
             if instance.state == "stopping" and machine is not MachineState.STOPPED:
                 continue
-            if instance.state != "shutting-down":
+            # An instance whose root volume is replaced boots anew, and runs in EC2's eyes.
+            rebooting = machine is MachineState.BOOTING and instance.state == "running"
+            if instance.state != "shutting-down" and not rebooting:
                 _set(instance, _STATES[machine])
             continue
         if machine is MachineState.FAILED and instance.state != "shutting-down":

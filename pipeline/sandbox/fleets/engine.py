@@ -12,7 +12,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pipeline.sandbox import balancing
-from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle, Member, Refresh, Status, fitting, units
+from pipeline.sandbox.fleets import roots
+from pipeline.sandbox.fleets.model import Group, Lifecycle, Member, Refresh, Status, fitting, units
 from pipeline.sandbox.fleets.progress import (
     Count,
     measure,
@@ -31,13 +32,6 @@ LONGEST = timedelta(days=14)
 _CAUSE = "an instance was taken out of service in response to an instance refresh."
 
 Terminate = Callable[[Scope, Group, Member, str], None]
-
-
-def blueprint(group: Group) -> Blueprint:
-    """Say what the group launches now: during a refresh its desired configuration, in a rollback what is saved."""
-    refresh = group.refresh
-    forward = refresh and refresh.status in {Status.IN_PROGRESS, Status.BAKING}
-    return refresh.desired if refresh and forward and refresh.desired else group.blueprint
 
 
 def step(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate) -> None:
@@ -109,7 +103,10 @@ def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Termina
         # Where new instances weigh less than old ones, several are needed before one can go.
         refresh.launched_first = first + max(0, _excess(group, refresh))
     for member in batch:
-        terminate(scope, group, member, _CAUSE)
+        if refresh.root:
+            roots.swap(scope, group, refresh, member, _CAUSE)
+        else:
+            terminate(scope, group, member, _CAUSE)
     if batch or refresh.launched_first:
         refresh.progressed, refresh.reason = scope.now, ""
     elif not standing:
@@ -119,7 +116,8 @@ def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Termina
 def _keep(group: Group, refresh: Refresh) -> int:
     goal = group.goal(warm=refresh.warm)
     keep = math.ceil(goal * refresh.preferences.minimum / 100)
-    together = refresh.preferences.maximum is None and keep == goal
+    # A root volume cannot be replaced first and taken down later: the instance is the same.
+    together = (refresh.root or refresh.preferences.maximum is None) and keep == goal
     return goal - 1 if together else keep
 
 
@@ -127,7 +125,7 @@ def _slots(group: Group, refresh: Refresh) -> tuple[int, int]:
     """Tell how many may be taken down, and how many launched on top, in one batch."""
     goal = group.goal(warm=refresh.warm)
     most = math.floor(goal * (refresh.preferences.maximum or 100) / 100)
-    down, up = goal - _keep(group, refresh), most - goal
+    down, up = goal - _keep(group, refresh), 0 if refresh.root else most - goal
     return (down, up) if down or up else (0, 1)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 
+from pipeline.sandbox.ec2.images import resolved
 from pipeline.sandbox.ec2.launch import complete, launch
 from pipeline.sandbox.ec2.templates import find_version
 from pipeline.sandbox.faults import FaultKind, error_code
@@ -120,8 +121,19 @@ def number(scope: Scope, blueprint: Blueprint) -> str:
     return str(find_version(scope, specification, blueprint.version).number)
 
 
-def matches(scope: Scope, member: Member, blueprint: Blueprint) -> bool:
-    """Tell whether a member is as a blueprint wants it: template id, version and instance type, nothing else."""
+def root_image(scope: Scope, member: Member, blueprint: Blueprint) -> str:
+    """Tell which image a blueprint wants on a member's root volume: its override's, or else the template's."""
+    version = find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)
+    return resolved(scope, str(blueprint.override(member.instance_type).get("ImageId") or version.data["ImageId"]))
+
+
+def matches(scope: Scope, member: Member, blueprint: Blueprint, *, root: bool = False) -> bool:
+    """Tell whether a member is as a blueprint wants it: template id, version and instance type, nothing else.
+
+    Where root volumes are replaced, the image is all that counts.
+    """
+    if root:
+        return bool(scope.instance(member.instance).image_id == root_image(scope, member, blueprint))
     if member.blueprint.template != blueprint.template or not blueprint.template:
         return False
     version = find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)

@@ -29,6 +29,10 @@ class Blueprint:
         template = (self.policy or {}).get("LaunchTemplate") or {}
         return list(template.get("Overrides") or [])
 
+    def override(self, instance_type: str) -> dict[str, Any]:
+        """Find the policy's override for an instance type; empty when there is none."""
+        return next((item for item in self.overrides if item.get("InstanceType") == instance_type), {})
+
     @property
     def attribute_based(self) -> bool:
         """Whether instance types are chosen by attributes."""
@@ -50,10 +54,15 @@ class Lifecycle(StrEnum):
     STOPPED = "Stopped"
     RUNNING = "Running"
     HIBERNATED = "Hibernated"
+    REPLACING = "ReplacingRootVolume"
+    REPLACED = "RootVolumeReplaced"
 
 
 WARMED = frozenset({Lifecycle.STOPPED, Lifecycle.RUNNING, Lifecycle.HIBERNATED})
 """How instances of a warm pool rest."""
+
+RESTING = WARMED | {Lifecycle.IN_SERVICE, Lifecycle.STANDBY}
+"""What no instance leaves by itself while it is well."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -163,7 +172,7 @@ class Preferences:
 
 @dataclass(slots=True, kw_only=True)
 class Refresh:
-    """An instance refresh under way or ended."""
+    """An instance refresh under way or ended; one of ``root`` replaces root volumes instead of instances."""
 
     id: str
     preferences: Preferences
@@ -185,6 +194,7 @@ class Refresh:
     passed: int = 0
     holding_until: datetime | None = None
     baking_until: datetime | None = None
+    root: bool = False
     wait_for_transitions: bool = True
     rollback: dict[str, Any] | None = None
 
@@ -237,6 +247,13 @@ class Group:
     def refresh(self) -> Refresh | None:
         """The refresh under way."""
         return next((refresh for refresh in self.refreshes if refresh.active), None)
+
+    @property
+    def wanted(self) -> Blueprint:
+        """What it launches now: during a refresh its desired configuration, in a rollback what is saved."""
+        refresh = self.refresh
+        forward = refresh and refresh.status in {Status.IN_PROGRESS, Status.BAKING}
+        return refresh.desired if refresh and forward and refresh.desired else self.blueprint
 
     @property
     def counted(self) -> list[Member]:

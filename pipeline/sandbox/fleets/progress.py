@@ -63,7 +63,7 @@ def todo(scope: Scope, group: Group, refresh: Refresh, *, warm: bool) -> list[Me
     for member in group.members:
         done = member.refresh == refresh.id
         if preferences.skip_matching and target.template:
-            done = matches(scope, member, target)
+            done = matches(scope, member, target, root=refresh.root)
         ignored = (member.protected and preferences.protected == "Ignore") or (
             member.lifecycle is Lifecycle.STANDBY and preferences.standby == "Ignore"
         )

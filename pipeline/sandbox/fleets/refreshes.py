@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from pipeline.sandbox import balancing
-from pipeline.sandbox.fleets import engine
+from pipeline.sandbox.fleets import engine, roots
 from pipeline.sandbox.fleets.describing import find_group
 from pipeline.sandbox.fleets.groups import read_blueprint
 from pipeline.sandbox.fleets.launching import follows_alias
@@ -21,6 +21,7 @@ _DEFAULT_MINIMUM = 90
 _FULL = 100
 _TWICE = 200
 _MAX_ALARMS = 10
+_ROOT = "ReplaceRootVolume"
 
 
 def _invalid(text: str) -> Exception:
@@ -34,16 +35,20 @@ def start_instance_refresh(request: Request, parameters: Parameters) -> object:
     if group.refresh:
         text = f"An Instance Refresh is already in progress and blocks the execution of this one: {group.refresh.id}"
         raise refusal("InstanceRefreshInProgress", text)
-    if (parameters.get("Strategy") or "Rolling") != "Rolling":
-        raise _invalid("The sandbox knows the strategy Rolling only.")
+    strategy = parameters.get("Strategy") or "Rolling"
+    if strategy not in {"Rolling", _ROOT}:
+        raise _invalid(f"{strategy} is no strategy of an instance refresh.")
     given = parameters.get("Preferences") or {}
     desired = _desired(request, parameters)
     preferences = _preferences(group, given)
     _check(request, group, preferences, desired)
+    if strategy == _ROOT:
+        roots.check(request, group, desired)
     refresh = Refresh(
         id=str(uuid.uuid4()),
         preferences=preferences,
         desired=desired,
+        root=strategy == _ROOT,
         given_configuration=parameters.get("DesiredConfiguration"),
         started=request.now,
         progressed=request.now,
@@ -219,7 +224,7 @@ def _described(group: Group, refresh: Refresh) -> dict[str, Any]:
         "DesiredConfiguration": refresh.given_configuration,
         "ProgressDetails": refresh.details,
         "RollbackDetails": refresh.rollback,
-        "Strategy": "Rolling",
+        "Strategy": _ROOT if refresh.root else "Rolling",
     }
 
 

@@ -10,9 +10,9 @@ from moto.core.exceptions import ServiceException
 
 from pipeline.sandbox import balancing
 from pipeline.sandbox.ec2 import instances
-from pipeline.sandbox.fleets import engine, hooks, policies
+from pipeline.sandbox.fleets import engine, hooks, policies, roots
 from pipeline.sandbox.fleets.launching import launch_member
-from pipeline.sandbox.fleets.model import WARMED, Activity, Group, Lifecycle, Member, Refresh, Status, units
+from pipeline.sandbox.fleets.model import RESTING, WARMED, Activity, Group, Lifecycle, Member, Refresh, Status, units
 from pipeline.sandbox.fleets.progress import mark
 from pipeline.sandbox.state import Scope, State
 
@@ -37,7 +37,7 @@ def stride(state: State) -> timedelta:
 
 
 def _stride(group: Group, now: datetime) -> timedelta:
-    moving = any(member.lifecycle in {Lifecycle.PENDING, Lifecycle.TERMINATING} for member in group.members)
+    moving = any(member.lifecycle not in RESTING for member in group.members)
     if moving or any(units(group.side(warm=warm)) != group.goal(warm=warm) for warm in (False, True)):
         return STEP
     due = policies.next_due(group)
@@ -87,6 +87,8 @@ def _follow(scope: Scope, group: Group, member: Member) -> None:
         graced = member.in_service is not None and scope.now - member.in_service >= group.grace
         failing = group.balanced and graced and balancing.failing(scope, group, member)
         member.unhealthy = member.reported_unhealthy or state != "running" or failing
+    elif member.lifecycle is Lifecycle.REPLACING or member.lifecycle is Lifecycle.REPLACED:
+        roots.follow(scope, member, state)
     elif member.lifecycle in WARMED:
         member.unhealthy = member.reported_unhealthy or state not in {"running", "stopping", "stopped"}
 
@@ -143,11 +145,13 @@ def _replace_unhealthy(scope: Scope, group: Group) -> None:
     if group.suspended & {"HealthCheck", "ReplaceUnhealthy", "Terminate"}:
         return
     for member in [member for member in group.members if member.counted and member.unhealthy]:
-        what = "an abandoned lifecycle action." if member.abandoned else "an ELB system health check failure."
+        what = "an ELB system health check failure."
+        if member.lifecycle is Lifecycle.REPLACING:
+            what = "a failed root volume replacement."
         if instances.condition(scope, member.instance) != "running":
             what = "an EC2 health check indicating it has been terminated or stopped."
-        elif member.reported_unhealthy:
-            what = "a user health-check."
+        elif member.reported_unhealthy or member.abandoned:
+            what = "a user health-check." if member.reported_unhealthy else "an abandoned lifecycle action."
         terminate(scope, group, member, f"an instance was taken out of service in response to {what}")
 
 
@@ -199,7 +203,7 @@ def _try_launch(scope: Scope, group: Group, *, warm: bool) -> Member | None:
     group.activities.insert(0, activity)
     drawn = None if warm else _draw(scope, group, active)
     try:
-        member = drawn or launch_member(scope, group, engine.blueprint(group), activity, warm=warm)
+        member = drawn or launch_member(scope, group, group.wanted, activity, warm=warm)
     except ServiceException as error:
         _back_off(scope, group)
         text = f"{error.message}. Launching EC2 instance failed."
