@@ -64,7 +64,8 @@ class CloudWatchMetrics:
     ) -> Mapping[TargetGroupArn, Served]:
         """Count what target groups of application load balancers served; others are missing in the answer.
 
-        CloudWatch has no data where there were no requests: that is nought.
+        CloudWatch has no data where there were no requests: that is nought. It counts by the minute, so that the whole
+        minute counts in which ``since`` lies.
         """
         balancers = self._balancers(target_groups)
         wanted = [

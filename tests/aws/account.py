@@ -131,14 +131,14 @@ class Account:
         version = self.next_version(group, self.bake())
         return group, self.start(group, version), version
 
-    def start(self, group: Group, version: TemplateVersion) -> RefreshId:
+    def start(self, group: Group, version: TemplateVersion, strategy: RefreshStrategy = FAST) -> RefreshId:
         """Start a refresh to a version."""
         return self.fleets.start_refresh(
             group,
             template=version.id,
             version=version.number,
             image=ImageId(version.image),
-            strategy=FAST,
+            strategy=strategy,
             auto_rollback=False,
         )
 
