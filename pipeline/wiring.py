@@ -10,16 +10,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline import config
+from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
+from pipeline.aws.copies import AutoScalingCopies
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
+from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.permissions import ACTIONS
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.run_command import SsmRunCommand
 from pipeline.aws.secrets import AwsSecrets
 from pipeline.aws.session import Clients, connect
+from pipeline.aws.signals import SsmSignals
+from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.aws.templates import Ec2Templates
+from pipeline.aws.traffic import ElbTraffic
 from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
 from pipeline.model.settings import Settings
@@ -27,6 +33,9 @@ from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.templates import builtin_names, builtin_templates
 from pipeline.ports.clock import Clock
 from pipeline.ports.progress import Progress
+from pipeline.probing.canary import ScipyStatistics
+from pipeline.probing.judge import ExternalJudge
+from pipeline.probing.prober import HttpProber
 from pipeline.probing.smoke import SmokeTests
 from pipeline.records.evidence import FileEvidence
 from pipeline.records.places import state_dir
@@ -79,12 +88,23 @@ def assemble(
     """Put a room together from its parts; tests bring a manual clock and clients of their own."""
     folder = state or state_dir()
     commands = SsmRunCommand(clients, clock)
+    preflight = LivePreflight(clients)
     tools = Tools(
         clock=clock,
         images=Ec2Images(clients, clock),
         channels=SsmChannels(clients, clock),
         fleets=AutoScalingFleets(clients),
         templates=Ec2Templates(clients),
+        traffic=ElbTraffic(clients),
+        copies=AutoScalingCopies(clients, clock),
+        changes=AutoScalingChanges(clients),
+        stacks=CloudFormationStacks(clients, clock),
+        headroom=preflight,
+        signals=SsmSignals(clients),
+        metrics=CloudWatchMetrics(clients),
+        prober=HttpProber(),
+        judge=ExternalJudge(Path(settings.root)),
+        statistics=ScipyStatistics(),
         instances=Ec2Instances(clients),
         commands=commands,
         builder=PackerBuilder(
@@ -101,7 +121,7 @@ def assemble(
         evidence=FileEvidence(folder / "evidence"),
         progress=progress,
     )
-    return Room(settings=settings, tools=tools, preflight=LivePreflight(clients), run=new_run(clock.now()))
+    return Room(settings=settings, tools=tools, preflight=preflight, run=new_run(clock.now()))
 
 
 def actions() -> tuple[str, ...]:

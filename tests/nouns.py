@@ -114,6 +114,10 @@ def fleet(name: str = "web-prod", **strategy: Any) -> FleetSettings:
     )
 
 
+REFRESH = RefreshStrategy()
+"""The strategy of a fleet that says nothing of it."""
+
+
 def version(number: int = 1, of: str = OLD, *, source: int | None = None) -> TemplateVersion:
     """Make a launch template version; with ``source``, one that was made here."""
     description = "" if source is None else template_description("web", ImageId(of), RunId("run"), source)
@@ -207,7 +211,7 @@ def shifting(*images: str, weights: tuple[int, ...] = (1,), others: tuple[Side, 
     traffic = TrafficView(
         route=Route(arn=RULE, weights=dict(zip(arns, weights, strict=False))), targets=BLUE_TARGETS, others=others
     )
-    known = {one.version.image: image(one.version.image) for one in others if one.version}
+    known = {ImageId(one.version.image): image(one.version.image) for one in others if one.version}
     return replace(
         view,
         settings=changes.get("settings", blue_green()),

@@ -1,8 +1,8 @@
 """Scaling activities, and what a failed one means.
 
 Auto Scaling gives no code for why it could not launch or keep an instance, only words. So this is the one place where
-AWS's words are searched, and they choose words only: nothing is decided by them, and words that are not known here are
-shown as they are.
+AWS's words are searched. They choose words, and words that are not known here are shown as they are; one thing is
+decided by them, because nothing else says it: whether an instance was taken out of service because it was not well.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import ActivityTypeDef
 
 _INSTANCE = re.compile(r"\bi-[0-9a-f]+\b")
+_UNWELL = re.compile(r"health[ -]check|status checks? failure|abandoned lifecycle", re.IGNORECASE)
 
 _KEY = (
     "the encrypted volume could not be created or attached",
@@ -88,6 +89,7 @@ def activity_of(entry: ActivityTypeDef) -> Activity:
         message=message,
         launch=launch,
         instance=InstanceId(instance.group()) if instance else None,
+        unwell=not launch and _UNWELL.search(entry["Cause"]) is not None,
         # What took an instance out of service is the cause of a termination that went well.
         decoded=decoded(message if launch else f"{message} {entry['Cause']}"),
     )

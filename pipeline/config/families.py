@@ -220,16 +220,16 @@ class FamilySection(Section):
 
     template: Template = Field(description="A built-in template, or a path: *.pkr.hcl, *.pkr.hcl.j2 or a folder.")
     architecture: Architecture = Field(default=Architecture.X86_64, description="Default: x86_64.")
-    source: SourceSection
+    source: SourceSection = Field(description="Which image to bake from.")
     baseline: Baseline = Field(
         default=Baseline.SECURITY, description="Which updates a bake installs; default: security."
     )
-    build: BuildSection = Field(default_factory=dict, validate_default=True)
+    build: BuildSection = Field(default_factory=dict, validate_default=True, description="How its images are built.")
     variables: dict[VariableName, VariableValue] = Field(
         default_factory=dict, description="For the template; {ssm: …} and {secret: …} are fetched when they are needed."
     )
     provision: list[ProvisionSection] = Field(default_factory=list, description="Steps after patching, in order.")
-    smoke: Smoke = Field(default_factory=dict, validate_default=True)
+    smoke: Smoke = Field(default_factory=dict, validate_default=True, description="How a candidate is proven.")
     channel: Name = Field(
         default="stable", description="The channel that a tested image is promoted to; default: stable."
     )

@@ -9,16 +9,21 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, cast
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
+    PlainValidator,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
+
+from pipeline.model.shares import Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +65,32 @@ def shaped(pattern: str, words: str) -> tuple[AfterValidator, WithJsonSchema]:
     return AfterValidator(check), WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
 
 
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_URL = rf"https?://({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(:\d+)?(/[\x21-\x7e]*)?"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = r"(\d{1,6})([smhd])"
 
 
-def _duration(value: object) -> timedelta:
-    match = re.fullmatch(_DURATION, value, re.ASCII) if isinstance(value, str) else None
+def _matched(pattern: str, value: object, words: str) -> re.Match[str]:
+    match = re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
     if not match:
-        raise ValueError(f"{value!r} is not a duration such as 90s, 5m, 2h or 7d")
+        raise ValueError(f"{value!r} is not {words}")
+    return match
+
+
+def duration(value: object) -> timedelta:
+    """Read a duration as the file writes it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _matched(_DURATION, value, "a duration such as 90s, 5m, 2h or 7d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _latency(value: object) -> timedelta:
+    match = _matched(r"([1-9]\d{0,3})(m?s)", value, "a latency such as 300ms or 2s")
+    return timedelta(milliseconds=int(match[1]) * (1 if match[2] == "ms" else 1000))
 
 
 def lasting(least: timedelta, most: timedelta) -> AfterValidator:
@@ -92,10 +114,41 @@ def spoken(value: timedelta) -> str:
 
 
 def _percent(value: object) -> int:
-    match = re.fullmatch(r"(\d{1,4})\s?%?", value, re.ASCII) if isinstance(value, str) else None
-    if not match:
-        raise ValueError(f"{value!r} is not a percentage such as 50 or 50%")
-    return int(match[1])
+    return int(_matched(r"(\d{1,4})\s?%?", value, "a percentage such as 50 or 50%")[1])
+
+
+def _fine_percent(value: object) -> float:
+    return float(_matched(r"(\d{1,2}(?:\.\d{1,3})?|100)\s?%?", value, "a percentage such as 1, 0.1 or 0.1%")[1])
+
+
+def _share(least: int) -> tuple[PlainValidator, WithJsonSchema]:
+    def check(value: object) -> Share:
+        match = _matched(r"(\d{1,6})\s?(%?)", value, "a number or a percentage such as 50%")
+        share = Share(value=int(match[1]), percent=bool(match[2]))
+        if share.value < least or (share.percent and share.value > 100):  # noqa: PLR2004 - percent
+            raise ValueError(f"must be at least {least}, and at most 100%")
+        return share
+
+    return PlainValidator(check), _PERCENT_SCHEMA
+
+
+def _url(text: str) -> str:
+    try:
+        port = urlsplit(text).port
+    except ValueError:
+        port = 0
+    if port == 0 or not re.fullmatch(_URL, text):
+        raise ValueError(f"{text!r} is not a URL such as https://web.example.com/health, with no password in it")
+    return text
+
+
+def _filled(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("is empty: a condition that asks for nothing would always pass; name one, or leave this out")
+    return values
+
+
+some = (AfterValidator(_filled), Field(json_schema_extra={"minItems": 1}))
 
 
 def _flag(value: object) -> bool:
@@ -117,7 +170,8 @@ def _cidr(text: str) -> str:
 _WIDEST_RANGE = 8
 
 
-def _below_root(value: object, info: ValidationInfo) -> Path:
+def below_root(value: object, info: ValidationInfo) -> Path:
+    """Find what stands below the folder of the file."""
     if not isinstance(value, str) or not value:
         raise ValueError("must be a path")
     root = cast("Reading", info.context).root
@@ -135,7 +189,8 @@ def _below_root(value: object, info: ValidationInfo) -> Path:
     return path
 
 
-def _is_file(path: Path) -> Path:
+def a_file(path: Path) -> Path:
+    """Refuse a folder."""
     if not path.is_file():
         raise ValueError(f"{path.name} is a folder; name a file")
     return path
@@ -145,7 +200,7 @@ def _template(value: object, info: ValidationInfo) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("must be a built-in template's name or a path")
     if "/" in value or value.endswith((".pkr.hcl", ".pkr.hcl.j2")):
-        return str(_below_root(value, info))
+        return str(below_root(value, info))
     known = cast("Reading", info.context).templates
     if known is not None and value not in known:
         raise ValueError(
@@ -172,18 +227,25 @@ _TAG_VALUE_MAX = 256
 _TAGS_MAX = 40
 
 _TEXT: dict[str, Any] = {"type": "string"}
+_PERCENT_SCHEMA = WithJsonSchema({"anyOf": [{"type": "integer"}, _TEXT | {"pattern": r"^\d{1,3} ?%?$"}]})
 
 Name = Annotated[str, *shaped(r"[a-z0-9-]{1,40}", "a name of 1 to 40 letters a-z, digits and hyphens")]
-Duration = Annotated[timedelta, BeforeValidator(_duration), WithJsonSchema(_TEXT | {"pattern": f"^{_DURATION}$"})]
-Percent = Annotated[
-    int,
-    BeforeValidator(_percent),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, _TEXT | {"pattern": r"^\d{1,3} ?%?$"}]}),
+Duration = Annotated[timedelta, BeforeValidator(duration), WithJsonSchema(_TEXT | {"pattern": f"^{_DURATION}$"})]
+Percent = Annotated[int, BeforeValidator(_percent), _PERCENT_SCHEMA]
+FinePercent = Annotated[float, BeforeValidator(_fine_percent), WithJsonSchema({"type": ["number", "string"]})]
+AnyShare = Annotated[Share, *_share(0)]
+SomeShare = Annotated[Share, *_share(1)]
+Latency = Annotated[
+    timedelta, BeforeValidator(_latency), WithJsonSchema(_TEXT), lasting(timedelta(), timedelta(seconds=5))
 ]
+Url = Annotated[str, AfterValidator(_url)]
+UrlPath = Annotated[str, *shaped(r"/[\x21-\x7e]*", "a path such as /health")]
+MetricName = Annotated[str, *shaped(r"[^\n]{1,255}", "a name of CloudWatch's")]
+AutoScalingGroup = Annotated[str, *shaped(r"[^:\s]([^:\n]{0,253}[^:\s])?", "an Auto Scaling group's name")]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Cidr = Annotated[str, AfterValidator(_cidr)]
-ExistingPath = Annotated[Path, BeforeValidator(_below_root), WithJsonSchema(_TEXT)]
-ExistingFile = Annotated[ExistingPath, AfterValidator(_is_file)]
+ExistingPath = Annotated[Path, BeforeValidator(below_root), WithJsonSchema(_TEXT)]
+ExistingFile = Annotated[ExistingPath, AfterValidator(a_file)]
 Template = Annotated[str, BeforeValidator(_template), WithJsonSchema(_TEXT)]
 Tags = Annotated[dict[str, str], AfterValidator(_tags)]
 Region = Annotated[str, *shaped(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-west-1")]

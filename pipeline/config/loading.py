@@ -13,6 +13,7 @@ from pipeline.config.document import Document, Fault, parse
 from pipeline.config.families import FamilySection
 from pipeline.config.fields import ChannelPrefix, Name, Reading, Region, Section, Tags
 from pipeline.config.fleets import FleetSection
+from pipeline.config.patch_groups import LimitsSection, PatchGroupSection
 from pipeline.errors import ConfigError
 from pipeline.model.settings import Settings
 
@@ -33,9 +34,11 @@ class Root(Section):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, title="rebake.yaml")
 
     version: Annotated[Literal["1"], WithJsonSchema({"const": 1})] = Field(description="This file's format: 1.")
-    defaults: Defaults = Field(default_factory=Defaults)
+    defaults: Defaults = Field(default_factory=Defaults, description="What holds for the whole file.")
     families: dict[Name, FamilySection] = Field(description="Image families by name.", min_length=1)
     fleets: dict[Name, FleetSection] = Field(default_factory=dict, description="Fleets by name.")
+    patch_groups: dict[Name, PatchGroupSection] = Field(default_factory=dict, description="Waves of fleets, by name.")
+    limits: LimitsSection = Field(default_factory=LimitsSection, description="The blast radius of one run.")
 
 
 def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
@@ -71,6 +74,8 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         tags=tags,
         families={name: family.settings(name, tags) for name, family in file.families.items()},
         fleets={name: fleet.settings(name) for name, fleet in file.fleets.items()},
+        patch_groups={name: group.settings(name) for name, group in file.patch_groups.items()},
+        limits=file.limits.settings(),
     )
 
 

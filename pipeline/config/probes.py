@@ -9,7 +9,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_va
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_before_validator_function
 
-from pipeline.config.fields import Duration, ExistingPath, Flag, InstanceType, Section, lasting, shaped
+from pipeline.config.fields import Duration, ExistingPath, Flag, InstanceType, Section, UrlPath, lasting, shaped
 from pipeline.model.settings import HttpProbe, SmokeSettings, TcpProbe
 
 _Within = Annotated[Duration, lasting(timedelta(seconds=1), timedelta(hours=1))]
@@ -19,9 +19,7 @@ class Http(Section):
     """A request that the candidate must answer, sent from where rebake runs."""
 
     port: int = Field(default=80, ge=1, le=65535, description="Default: 80.")
-    path: Annotated[str, *shaped(r"/[\x21-\x7e]*", "a path such as /health")] = Field(
-        default="/", description="Default: /."
-    )
+    path: UrlPath = Field(default="/", description="Default: /.")
     status: int = Field(default=200, ge=100, le=599, description="The one status that passes; default: 200.")
     within: _Within = Field(default=timedelta(minutes=2), description="Tried again until then; default: 2m.")
 
@@ -29,7 +27,7 @@ class Http(Section):
 class Tcp(Section):
     """A port that the candidate must open."""
 
-    port: int = Field(ge=1, le=65535)
+    port: int = Field(ge=1, le=65535, description="Which must be open.")
     within: _Within = Field(default=timedelta(minutes=2), description="Tried again until then; default: 2m.")
 
 

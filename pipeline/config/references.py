@@ -1,4 +1,4 @@
-"""What one part of the file says of another: families that fleets and sources name, cycles, groups named twice.
+"""What one part of the file says of another: names that must exist, cycles, and what only one part may have.
 
 Works on the plain values, so that its faults are told together with those of single fields.
 """
@@ -6,34 +6,73 @@ Works on the plain values, so that its faults are told together with those of si
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from pipeline.config.document import Document, Fault, Place, Tree
+
+_OURS = ("andon", "approvals")
 
 
 def check(document: Document) -> Iterator[Fault]:
     """Yield every fault between parts of the file."""
     families = _section(document.value, "families")
-    sources = {name: _at(family, "source", "family") for name, family in families.items()}
-    for name, source in sources.items():
-        place: Place = ("families", name, "source", "family")
-        if isinstance(source, str):
-            if source not in families:
-                yield _unknown(document, place, source, families)
-            elif cycle := _cycle(name, sources):
-                yield Fault(line=document.line(place), place=place, text=f"goes in a circle: {' -> '.join(cycle)}")
-    groups: dict[str, str] = {}
+    yield from _sources(document, families)
     for name, fleet in _section(document.value, "fleets").items():
         family = _at(fleet, "family")
         if isinstance(family, str) and family not in families:
-            yield _unknown(document, ("fleets", name, "family"), family, families)
-        group = _at(fleet, "group")
-        if group is None:
+            yield _unknown(document, ("fleets", name, "family"), "family", family, families)
+    yield from _patch_groups(document)
+    first: dict[tuple[str, str], str] = {}
+    for place, claimed, words in _claims(document):
+        holder = first.setdefault(claimed, words)
+        if holder != words:
+            yield Fault(line=document.line(place), place=place, text=f"is the {holder} already")
+
+
+def _sources(document: Document, families: dict[str, Tree]) -> Iterator[Fault]:
+    sources = {name: _at(family, "source", "family") for name, family in families.items()}
+    for name, source in sources.items():
+        if name in _OURS:
+            place: Place = ("families", name)
+            text = f"is no name for a family: parameters named {name}/… below the channels' prefix are rebake's own"
+            yield Fault(line=document.line(place), place=place, text=text)
+        if isinstance(source, str):
+            place = ("families", name, "source", "family")
+            if source not in families:
+                yield _unknown(document, place, "family", source, families)
+            elif cycle := _cycle(name, sources):
+                yield Fault(line=document.line(place), place=place, text=f"goes in a circle: {' -> '.join(cycle)}")
+
+
+def _patch_groups(document: Document) -> Iterator[Fault]:
+    groups = _section(document.value, "patch_groups")
+    members: dict[Tree, list[str]] = {}
+    for name, fleet in _section(document.value, "fleets").items():
+        group = _at(fleet, "patch_group")
+        if not isinstance(group, str):
             continue
-        first = groups.setdefault(repr(_normal(group)), name)
-        if first != name:
-            place = ("fleets", name, "group")
-            yield Fault(line=document.line(place), place=place, text=f"is the group of fleet {first} already")
+        members.setdefault(group, []).append(name)
+        if group not in groups and _at(document.value, "patch_groups") is not None:
+            yield _unknown(document, ("fleets", name, "patch_group"), "patch group", group, groups)
+    for name, group in groups.items():
+        canary = _at(group, "canary")
+        if isinstance(canary, str) and canary not in members.get(name, ()):
+            place = ("patch_groups", name, "canary")
+            yield _unknown(document, place, "fleet of this patch group", canary, members.get(name, ()))
+
+
+def _claims(document: Document) -> Iterator[tuple[Place, tuple[str, str], str]]:
+    """Yield what only one part of the file may have: its place, what it is, and whose it is in words."""
+    for name, fleet in _section(document.value, "fleets").items():
+        if (group := _at(fleet, "group")) is not None:
+            yield ("fleets", name, "group"), ("group", repr(_normal(group))), f"group of fleet {name}"
+        way: Place = ("fleets", name, "strategy", "blue_green")
+        for key, kind in (("partner", "group"), ("rule", "rule")):
+            if isinstance(value := _at(fleet, "strategy", "blue_green", key), str):
+                yield (*way, key), (kind, repr(value)), f"{key} of fleet {name}"
+    for name, group in _section(document.value, "patch_groups").items():
+        if isinstance(wave := _at(group, "wave"), str):
+            yield ("patch_groups", name, "wave"), ("wave", wave.strip().lstrip("+0")), f"wave of patch group {name}"
 
 
 def _section(value: Tree, key: str) -> dict[str, Tree]:
@@ -65,7 +104,7 @@ def _cycle(start: str, sources: dict[str, Tree]) -> list[str]:
     return [*way, start] if following == start else []
 
 
-def _unknown(document: Document, place: Place, name: str, families: dict[str, Tree]) -> Fault:
-    near = difflib.get_close_matches(name, families, n=1)
-    known = f"did you mean {near[0]}?" if near else f"there are: {', '.join(families) or 'none'}"
-    return Fault(line=document.line(place), place=place, text=f"there is no family {name!r}; {known}")
+def _unknown(document: Document, place: Place, what: str, name: str, known: Collection[str]) -> Fault:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+    return Fault(line=document.line(place), place=place, text=f"there is no {what} {name!r}; {hint}")

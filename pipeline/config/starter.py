@@ -48,13 +48,34 @@ fleets:
   web-dev:
     family: web
     group: web-dev                # an Auto Scaling group, or {tag: {Service: web, Env: dev}}
-    strategy:
+    # patch_group: dev
+    strategy:                     # exactly one: instance_refresh, blue_green, stack, channel_only
       instance_refresh:
         min_healthy: 90           # percent of desired capacity
         max_healthy: 110
         # checkpoints: [10, 50, 100]
         # checkpoint_delay: 15m
         # alarms: [web-5xx]
+        # give_up: {failures: 2, within: 10m}         # AWS would go on for an hour
+        # zone_by_zone: true      # or replace_root_volume: true
+      # blue_green: {rule: "arn:aws:…:listener-rule/app/…", shifts: [10, 50, 100], soak: 5m, keep_blue: 2h}
+      # stack: {parameter: ImageId}                   # CloudFormation owns the group
+      # channel_only: true                            # somebody else's pipeline follows the channel
+    # gates:                      # conditions for the rollout to go on
+    #   - alarms: [web-5xx]
+    #   - targets: {healthy: 100%}
+    #   - probe: {port: 80, path: /health, error_rate_below: 1%, latency_below: 300ms}
+    #   - judge: {command: [checks/judge.sh], timeout: 1m}
+    #   - canary: {metrics: [{namespace: AWS/EC2, name: CPUUtilization, harm: increase}]}
+    #   - any_of: [{alarms: [web-quiet]}, {judge: {url: "https://judge.example.com/"}}]
+    #   - approval: {within: 8h}
+    # floor: 50%                  # of desired capacity, healthy at all times
+    # on_halt: roll-back          # or cancel, leave: when the andon cord is pulled
+
+# patch_groups:                   # waves: one after the other, each wave's fleets together
+#   dev: {wave: 1, concurrency: 50%, canary: web-dev}
+#   prod: {wave: 2, min_image_age: 2d, soak_before: 24h, max_errors: 0}
+# limits: {fleets: 50%, instances: 40%}               # the most that one run may touch
 """
 
 

@@ -46,6 +46,10 @@ def _again(text: str) -> Interrupted:
     return Interrupted(f"{text}.", hint="Run the same command again to go on.")
 
 
+def _broken_off(progress: Progressing) -> LaneResult:
+    return LaneResult(fleet=progress.lane.fleet, results=tuple(progress.results), left="the run was interrupted")
+
+
 def _without(wave: Wave, fleets: set[str]) -> Wave:
     """Leave out fleets that failed in an earlier wave which tolerates that."""
     return replace(wave, lanes=tuple(lane for lane in wave.lanes if lane.fleet not in fleets))
@@ -76,20 +80,20 @@ class Fleets:
         done: list[LaneResult] = []
         ended: datetime | None = None
         for index, wave in enumerate(waves):
+            began = len(done)
             running: list[_Running] = []
-            wave = _without(wave, {lane.fleet for lane in done if not lane.succeeded})  # noqa: PLW2901 - what is left
             try:
                 self._rest(wave, ended)
-                results = self._wave(wave, running)
+                self._wave(_without(wave, {lane.fleet for lane in done if not lane.succeeded}), running, done)
             except KeyboardInterrupt as signal:
                 told = self._put_back(running)
-                finished = {lane.fleet for lane in done}
-                left = [lane for lane in _left(waves[index:], "the run was interrupted") if lane.fleet not in finished]
+                done += [_broken_off(one.progress) for one in running]
+                begun = {lane.fleet for lane in done}
+                left = [one for one in _left(waves[index:], "the run was interrupted") if one.fleet not in begun]
                 text = "; ".join([f"Stopped by {str(signal) or 'SIGINT'}", *told])
                 return RunResult(lanes=(*done, *left), stopped=_again(text))
-            done += results
             ended = self.bench.tools.clock.now()
-            failed = [lane for lane in results if not lane.succeeded]
+            failed = [lane for lane in done[began:] if not lane.succeeded]
             if len(failed) > wave.max_errors:
                 names = ", ".join(lane.fleet for lane in failed)
                 return RunResult(lanes=(*done, *_left(waves[index + 1 :], f"{names} of wave {wave.name} failed")))
@@ -104,26 +108,23 @@ class Fleets:
             self.bench.say(wave.name, f"waits until {due:%Y-%m-%d %H:%M:%S} UTC")
             clock.sleep(due - clock.now())
 
-    def _wave(self, wave: Wave, running: list[_Running]) -> list[LaneResult]:
-        clock = self.bench.tools.clock
+    def _wave(self, wave: Wave, running: list[_Running], done: list[LaneResult]) -> None:
+        clock, began = self.bench.tools.clock, len(done)
         waiting = list(wave.lanes)
-        results: list[LaneResult] = []
         while waiting or running:
-            failed = sum(not lane.succeeded for lane in results)
+            failed = sum(not lane.succeeded for lane in done[began:])
             while waiting and len(running) < wave.concurrency and failed <= wave.max_errors:
                 running.append(self._begin(waiting.pop(0)))
             if not running:
-                return results + [
-                    LaneResult(fleet=one.fleet, left="another fleet of its wave failed") for one in waiting
-                ]
+                done += [LaneResult(fleet=one.fleet, left="another fleet of its wave failed") for one in waiting]
+                return
             first = min(running, key=lambda one: one.wake)
             clock.sleep(first.wake - clock.now())
             try:
                 first.wake = clock.now() + next(first.waiting)
             except StopIteration as end:
                 running.remove(first)
-                results.append(end.value)
-        return results
+                done.append(end.value)
 
     def _begin(self, lane: Lane) -> _Running:
         progress = Progressing(lane=lane)

@@ -165,7 +165,8 @@ class Activity:
     """A scaling activity: what the group tried, and AWS's own words on how it went.
 
     ``launch`` says that it was to launch an instance, ``instance`` which one it was about, where AWS says so.
-    ``decoded`` is the cause of a failure and the next step in our words; empty where AWS's words say it best.
+    ``unwell``: it took an instance out because that was not well. ``decoded`` is the cause of a failure and the next
+    step in our words; empty where AWS's words say it best.
     """
 
     at: datetime
@@ -175,6 +176,7 @@ class Activity:
     message: str = ""
     launch: bool = False
     instance: InstanceId | None = None
+    unwell: bool = False
     decoded: str = ""
 
 

@@ -18,7 +18,7 @@ from pipeline.ports.images import Images
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetObserver:
-    """Observes fleets: the group, its launch template, its refreshes, the images in use, and how traffic comes to it."""
+    """Observes fleets: group, launch template, refreshes, the images in use, and how traffic comes to it."""
 
     settings: Settings
     fleets: Fleets

@@ -60,10 +60,7 @@ def _failed_instances(sight: RefreshSight) -> list[str]:
     gone = [
         activity.decoded or f"{activity.instance} was terminated: {activity.cause}"
         for activity in sight.activities
-        if not activity.launch
-        and activity.instance in sight.seen
-        and activity.instance not in standing
-        and "health" in activity.cause
+        if activity.unwell and activity.instance in sight.seen and activity.instance not in standing
     ]
     return gone + [f"{one} fails its status checks" for one in sorted(sight.impaired & sight.seen.keys() & standing)]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
+from contextlib import closing
 from datetime import datetime, timedelta
 
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_fixed
@@ -11,8 +11,9 @@ from tenacity import RetryCallState, Retrying, retry_if_result, wait_fixed
 from pipeline.model.outcomes import TestResult, Verdict
 from pipeline.model.settings import HttpProbe, Probe
 from pipeline.ports.clock import Clock
+from pipeline.probing.prober import PATIENCE
+from pipeline.probing.web import Line
 
-_PATIENCE = 5.0  # seconds for one attempt
 _PAUSE = 1.0  # seconds between attempts
 
 
@@ -52,24 +53,13 @@ def _until(clock: Clock, until: datetime) -> Retrying:
 
 
 def _http(what: HttpProbe, address: str) -> str:
-    """Send one request and tell what is wrong with the answer; redirects are answers, never followed."""
-    connection = http.client.HTTPConnection(address, what.port, timeout=_PATIENCE)
-    try:
-        connection.request("GET", what.path, headers={"User-Agent": "rebake", "Connection": "close"})
-        answer = connection.getresponse()
-    except (OSError, http.client.HTTPException) as error:
-        return f"no answer from {address}:{what.port} ({str(error) or type(error).__name__})"
-    finally:
-        connection.close()
-    if answer.status == what.status:
-        return ""
-    elsewhere = answer.getheader("Location")
-    return f"answered {answer.status}, not {what.status}" + (f" (to {elsewhere})" if elsewhere else "")
+    with closing(Line(f"http://{address}:{what.port}{what.path}", seconds=PATIENCE)) as line:
+        return line.get(status=what.status)
 
 
 def _tcp(what: Probe, address: str) -> str:
     try:
-        socket.create_connection((address, what.port), timeout=_PATIENCE).close()
+        socket.create_connection((address, what.port), timeout=PATIENCE).close()
     except OSError as error:
         return f"no connection to {address}:{what.port} ({error})"
     return ""

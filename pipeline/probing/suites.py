@@ -57,10 +57,10 @@ def run(suite: Suite, *, scratch: Path, budget: timedelta) -> ET.Element:
         try:
             in_time = _ended(child, budget.total_seconds())
             if not in_time:
-                _signal(child, signal.SIGINT)
+                signal_group(child, signal.SIGINT)
                 _ended(child, _GRACE)
         finally:
-            _signal(child, signal.SIGKILL)
+            signal_group(child, signal.SIGKILL)
             child.wait()
     return _judged(suite, scratch, child.returncode, in_time=in_time, budget=budget)
 
@@ -99,7 +99,7 @@ def _ended(child: subprocess.Popen[bytes], seconds: float) -> bool:
     return True
 
 
-def _signal(child: subprocess.Popen[bytes], number: int) -> None:
+def signal_group(child: subprocess.Popen[bytes], number: int) -> None:
     """Signal whatever the child started, too; its group may be gone already."""
     try:
         os.killpg(child.pid, number)

@@ -16,7 +16,7 @@ from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 from pipeline.errors import NotFound, UsageError
-from pipeline.sandbox import balancing
+from pipeline.sandbox import alarms, balancing, metrics
 from pipeline.sandbox.bases import BaseImage, base_images
 from pipeline.sandbox.calls import CallLog
 from pipeline.sandbox.clock import SandboxClock, WallClock
@@ -39,6 +39,7 @@ _OPERATIONS = (
     "balancing",
     "commands",
     "listeners",
+    "metrics",
     "parameters",
     "target_groups",
     "ec2.attributes",
@@ -167,8 +168,10 @@ class Cloud(Generic[ClockT]):
             follow_freezes(state)
             follow_commands(state)
             balancing.route(state)
+            metrics.measure(state)
+            alarms.evaluate(state)
             forget_ended(state)
-            return scaling.STEP if changing(state) else scaling.stride(state)
+            return scaling.STEP if changing(state) else min(scaling.stride(state), alarms.stride(state))
 
     @contextmanager
     def in_process(self) -> Iterator[Cloud[ClockT]]:

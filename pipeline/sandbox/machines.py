@@ -22,10 +22,14 @@ class Tier(StrEnum):
 
 
 class MachineState(StrEnum):
-    """How far a machine is. BOOTING turns RUNNING once it can be reached (tier C: once its sshd answers)."""
+    """How far a machine is. BOOTING turns RUNNING once it can be reached (tier C: once its sshd answers).
+
+    An IMPAIRED one runs and will never be reached; one that FAILED does not even run.
+    """
 
     BOOTING = "booting"
     RUNNING = "running"
+    IMPAIRED = "impaired"
     STOPPED = "stopped"
     FAILED = "failed"
     GONE = "gone"
@@ -116,6 +120,20 @@ class TargetHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What a listener served of a target group; ``instance`` is empty where no target was left to ask.
+
+    ``answers``: how many were given, and how (``Target_2XX``, ``ELB_5XX``); ``seconds``: how many took how long.
+    """
+
+    listener: str
+    group: str = ""
+    instance: str = ""
+    answers: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[float, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandOutput:
     """What a command left. ``status`` is Run Command's word: Success, Failed, TimedOut, Cancelled."""
 
@@ -187,6 +205,10 @@ class Machines(Protocol):
 
     def health(self, group: str, instance: str, port: int) -> TargetHealth:
         """Tell a target's health as the load balancer sees it."""
+        ...
+
+    def traffic(self) -> Sequence[Traffic]:
+        """Tell what the load balancers served since this was last asked."""
         ...
 
     def close(self) -> None:

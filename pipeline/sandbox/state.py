@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.sandbox.machines import Command, CommandOutput, Machines
 from pipeline.sandbox.networks import Networks
 
 ACCOUNT = "123456789012"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -53,6 +55,15 @@ class CloudEvent:
     at: datetime
     detail_type: str
     detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What CloudWatch is told at one time: dimensions, and by metric how often it had which value."""
+
+    at: datetime
+    dimensions: Mapping[str, str]
+    metrics: Mapping[str, Mapping[float, int]]
 
 
 @dataclass(slots=True)
@@ -92,6 +103,8 @@ class State:
     quotas: dict[tuple[str, str], float] = field(default_factory=dict)
     draining: dict[tuple[str, str], tuple[datetime, int]] = field(default_factory=dict)
     routed: object = None
+    samples: list[Sample] = field(default_factory=list)
+    hosts_counted: datetime = _NEVER
 
     def scope(self, account: str = ACCOUNT, region: str = "us-east-1") -> Scope:
         """Reach an account's region."""

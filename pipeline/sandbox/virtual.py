@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from pipeline.sandbox.machines import (
     TargetGroup,
     TargetHealth,
     Tier,
+    Traffic,
 )
 
 BEHAVIOUR_TAG = "sandbox:behaviour"
@@ -32,26 +34,27 @@ class Conduct(StrEnum):
     DEAD = "dead"
     SLOW = "slow"
     TURNS_SICK = "turns-sick-after"
+    FAILS = "fails-under-traffic"
     OFFLINE = "offline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """A conduct, with seconds where it has some."""
+    """A conduct, with its amount where it has one: seconds, or requests."""
 
     conduct: Conduct = Conduct.HEALTHY
-    after: timedelta = timedelta()
+    amount: float = 0
 
     @classmethod
     @cache
     def parse(cls, text: str) -> Behaviour:
-        """Read ``healthy``, ``sick``, ``dead``, ``offline``, ``slow:<seconds>`` or ``turns-sick-after:<seconds>``.
+        """Read ``healthy``, ``sick``, ``dead``, ``offline``, ``slow:<seconds>`` and the others by their word.
 
         Raises:
             ValueError: it is none of these.
         """
-        word, _, seconds = text.partition(":")
-        return cls(conduct=Conduct(word), after=timedelta(seconds=float(seconds or 0)))
+        word, _, amount = text.partition(":")
+        return cls(conduct=Conduct(word), amount=float(amount or 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class VirtualMachines:
         self.answer: Callable[[str], CommandOutput] = lambda _: CommandOutput(status="Success", exit_status=0)
         self.listeners: tuple[Listener, ...] = ()
         self.groups: tuple[TargetGroup, ...] = ()
+        self._traffic: list[Traffic] = []
+        self._asked: Counter[str] = Counter()
 
     @property
     def tier(self) -> Tier:
@@ -165,11 +170,28 @@ class VirtualMachines:
         if machine is None or self.state(instance) is not MachineState.RUNNING:
             return TargetHealth(state="initial", reason="Elb.InitialHealthChecking")
         behaviour = self._behaviour(machine)
-        turned = behaviour.conduct is Conduct.TURNS_SICK and self._uptime(machine) >= behaviour.after
-        if behaviour.conduct is Conduct.SICK or turned:
+        turned = {
+            Conduct.SICK: True,
+            Conduct.TURNS_SICK: self._uptime(machine) >= timedelta(seconds=behaviour.amount),
+            Conduct.FAILS: self._asked[instance] >= behaviour.amount,
+        }
+        if turned.get(behaviour.conduct):
             text = "Health checks failed with these codes: [500]"
             return TargetHealth(state="unhealthy", reason="Target.ResponseCodeMismatch", description=text)
         return TargetHealth(state="healthy")
+
+    def serve(self, group: str, instance: str = "", *, seconds: float = 0.01, **answers: int) -> None:
+        """Let a target group, or an instance of it, have answered: ``Target_2XX=90, Target_5XX=10, ELB_5XX=1``."""
+        listener = next(one.arn for one in self.listeners if any(group in rule.weights for rule in one.rules))
+        asked = sum(count for kind, count in answers.items() if kind.startswith("Target_"))
+        took = {seconds: asked} if asked else {}
+        self._asked[instance] += asked
+        self._traffic.append(Traffic(listener=listener, group=group, instance=instance, answers=answers, seconds=took))
+
+    def traffic(self) -> Sequence[Traffic]:
+        """Tell what the load balancers served since this was last asked."""
+        served, self._traffic = self._traffic, []
+        return served
 
     def close(self) -> None:
         """End everything that was started."""
@@ -177,8 +199,8 @@ class VirtualMachines:
 
     def _uptime(self, machine: _Machine) -> timedelta:
         behaviour = self._behaviour(machine)
-        extra = behaviour.after if behaviour.conduct is Conduct.SLOW else timedelta()
-        return self._clock.now() - machine.booted - self.boot_time - extra
+        extra = behaviour.amount if behaviour.conduct is Conduct.SLOW else 0
+        return self._clock.now() - machine.booted - self.boot_time - timedelta(seconds=extra)
 
     def _behaviour(self, machine: _Machine) -> Behaviour:
         spec = machine.spec

@@ -53,8 +53,12 @@ def changes(world: World) -> list[str]:
         ("version: 1\nfamilys: {}\n", "rebake.yaml:2: familys"),
         ("version: 1\nfamilies: {web: [}\n", "rebake.yaml:2"),
         ("", "rebake.yaml:1: is empty"),
+        ("version: 1\nfleets:\n  a: {gates: []}\n", "rebake.yaml:3: fleets.a.gates: is empty: a condition that asks"),
+        ("version: 1\nfleets: {a: {strategy: {channel_only: true, stack: {parameter: P}}}}\n", "say exactly one of"),
+        ("version: 1\npatch_groups: {a: {wave: 1}, b: {wave: 1}}\n", "rebake.yaml:2: patch_groups.b.wave: is the wave"),
+        ("version: 1\nlimits: {fleets: 200%}\n", "rebake.yaml:2: limits.fleets: must be at least 1"),
     ],
-    ids=["unknown key", "bad YAML", "empty"],
+    ids=["unknown key", "bad YAML", "empty", "no gates", "two strategies", "two waves", "limits"],
 )
 def test_a_faulty_file_is_told_by_line(rebake: Command, project: Project, text: str, said: str) -> None:
     """Unknown keys and bad YAML are told with file, line and field, before AWS is asked anything."""

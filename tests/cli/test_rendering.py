@@ -2,34 +2,50 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import nouns
 import pytest
 
 from pipeline.cli.charts import Chart, Sample, legend, stacked
 from pipeline.cli.encode import dump, encode
-from pipeline.cli.output import outcome_text, plan_text, table, word
+from pipeline.cli.output import WORDS, outcome_text, plan_text, result_text, table
 from pipeline.cli.report import page, record
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, HeldError
 from pipeline.model.ids import RunId
-from pipeline.model.images import Stage
-from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped, StepResult
-from pipeline.model.rollouts import RollBackRefresh
-from pipeline.model.steps import Note, Plan, Step, TagImage
+from pipeline.model.outcomes import (
+    Done,
+    Failed,
+    Halted,
+    LaneResult,
+    Outcome,
+    Refused,
+    RolledBack,
+    RunResult,
+    Skipped,
+    StepResult,
+)
+from pipeline.model.steps import Lane, Note, Plan, Step, Wave
 from pipeline.planning.packages import ChangeKind, PackageChange
-from pipeline.planning.release import plan_release
+from pipeline.planning.release import Released, plan_release
 from pipeline.planning.rollback import plan_rollback
 from pipeline.ports.progress import Event, EventKind
 
-RELEASE = plan_release(nouns.family_view(), [nouns.fleet_view(nouns.OLD, nouns.OLD)])
+FLEET = nouns.fleet_view(nouns.OLD, nouns.OLD)
+RELEASE = plan_release(
+    nouns.settings(FLEET.settings), [Released(family=nouns.family_view(), fleets=(FLEET,))], nouns.NOW
+)
+
+
+LANE = Lane(fleet="web-prod", steps=RELEASE.steps[:1])
 
 
 def test_a_plan_reads_as_lines_grouped_by_target() -> None:
-    """Target, step, reason; then the count, with its plurals."""
+    """Target, step, reason; wave by wave; then the count, with its plurals."""
     lines = plan_text(RELEASE).splitlines()
     assert lines[0].split()[:2] == ["web", "bake"]
-    assert lines[3].split()[:2] == ["web-prod", "template"]
+    assert lines[4] == "Wave fleets: 1 fleet"
+    assert lines[5].split()[:2] == ["web-prod", "template"]
     assert lines[-1] == ("Plan: 1 bake, 1 smoke test, 1 promotion, 1 launch template version, 1 instance refresh.")
 
 
@@ -45,7 +61,7 @@ def test_a_plan_reads_as_lines_grouped_by_target() -> None:
             plan_rollback(nouns.fleet_view(nouns.OLD, refreshes=(nouns.refresh(),))),
             "Plan: 1 roll-back.",
         ),
-        (Plan(steps=RELEASE.steps * 2), "2 instance refreshes."),
+        (Plan(steps=tuple(RELEASE.every) * 2), "2 instance refreshes."),
     ],
 )
 def test_the_count_says_what_will_happen(plan: Plan, said: str) -> None:
@@ -54,14 +70,45 @@ def test_the_count_says_what_will_happen(plan: Plan, said: str) -> None:
 
 
 def test_every_kind_of_step_has_a_word() -> None:
-    """No step of the union is unknown to the reader."""
-    samples: list[Step] = [planned.step for planned in RELEASE.steps]
-    samples += [
-        RollBackRefresh(fleet="f", group=nouns.group().name, refresh=nouns.refresh().id),
-        TagImage(family="web", image=nouns.NEW, stage=Stage.REJECTED),
-    ]
-    assert {type(step) for step in samples} == set(get_args(Step))
-    assert len({word(step) for step in samples}) == len(samples)
+    """No step of the union is unknown to the reader, and no two share a word."""
+    assert set(WORDS) == set(get_args(Step))
+    assert len(set(WORDS.values())) == len(WORDS)
+
+
+@pytest.mark.parametrize(
+    ("wave", "said"),
+    [
+        (Wave(name="dev", lanes=(LANE, LANE), concurrency=2), "Wave dev: 2 fleets, 2 at a time"),
+        (
+            Wave(name="prod", lanes=(LANE,), soak_before=timedelta(hours=24)),
+            "Wave prod: 1 fleet, 24h after the wave before",
+        ),
+        (Wave(name="prod", lanes=(LANE,), not_before=nouns.NOW), "not before 2026-11-23 02:00 UTC"),
+    ],
+)
+def test_a_wave_says_what_it_waits_for(wave: Wave, said: str) -> None:
+    """How many fleets, how many at once, and when."""
+    assert said in plan_text(Plan(waves=(wave,)))
+
+
+def test_a_result_says_where_each_fleet_stands() -> None:
+    """Done, rolled back and why, not begun and why, stopped by what."""
+    lanes = (
+        LaneResult(fleet="a", outcome=Done()),
+        LaneResult(fleet="b", outcome=RolledBack(reason="alarm web-5xx")),
+        LaneResult(fleet="c", left="b of wave dev failed"),
+        LaneResult(fleet="d", stopped=HeldError("held by another run")),
+        LaneResult(fleet="e", outcome=Halted(reason="halted by anna")),
+    )
+    text = result_text(RunResult(lanes=lanes))
+    for said in (
+        "a  done",
+        "ROLLED BACK: alarm web-5xx",
+        "not begun: b of wave dev failed",
+        "STOPPED: held",
+        "HALTED: ",
+    ):
+        assert said in text
 
 
 @pytest.mark.parametrize(
@@ -98,7 +145,7 @@ def test_nouns_become_json() -> None:
 def run_record(*, failed: bool = False) -> dict[str, object]:
     """Make the record of a run with a refresh watched over a minute."""
     outcome = Failed(reason="<b>broke</b>") if failed else Done()
-    results = tuple(StepResult(planned=step, outcome=outcome, took=timedelta(seconds=3)) for step in RELEASE.steps)
+    results = tuple(StepResult(planned=step, outcome=outcome, took=timedelta(seconds=3)) for step in RELEASE.every)
     events = [
         Event(
             at=nouns.NOW + timedelta(seconds=second),
@@ -139,10 +186,22 @@ def test_the_report_shows_traffic_and_failures() -> None:
         "timeline": [{"second": 0, "images": {"ami-0old": 6}}, {"second": 1, "images": {"ami-0new": 4}}],
     }
     html = page(run_record(failed=True) | {"traffic": traffic})
-    assert html.count("<svg") == 2
+    assert html.count("<svg") == 3
     assert "6 requests" in html
     assert "&lt;b&gt;broke" in html
     assert '<dd class="bad">failed' in html
+
+
+def test_the_report_shows_what_the_run_saw_served() -> None:
+    """Requests and errors that CloudWatch counted while a fleet was watched become charts of their own."""
+    record = run_record()
+    events: Any = record["events"]
+    for event in events[1:]:
+        event["data"] |= {"requests:ami-0old": 300, "errors": 15}
+    html = page(record)
+    assert "web-prod: requests by image" in html
+    assert "web-prod: errors" in html
+    assert html.count("<svg") == 3
 
 
 def test_a_chart_of_nothing_is_still_a_chart() -> None:

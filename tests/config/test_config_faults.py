@@ -80,7 +80,9 @@ families:
         ("  web2: {build: {instance_types: [small]}}\n", "'small' is not an instance type such as t3.small"),
         ("defaults: {channels: /aws/x}\n", "7: defaults.channels: '/aws/x' is not a parameter path"),
         ("defaults: {region: mars}\n", "'mars' is not a region such as eu-west-1"),
-        ("patch_groups: {}\n", "7: patch_groups: unknown key; known here: version, defaults, families, fleets"),
+        ("windows: {}\n", "7: windows: unknown key; known here: version, defaults, families, fleets, patch_groups"),
+        ("  andon: {}\n", "7: families.andon: is no name for a family: parameters named andon/…"),
+        ("  approvals: {}\n", "7: families.approvals: is no name for a family"),
     ],
 )
 def test_faults_of_families_are_told_in_words(faults: Faults, more: str, said: str) -> None:
@@ -93,7 +95,7 @@ def test_faults_of_families_are_told_in_words(faults: Faults, more: str, said: s
     ("strategy", "said"),
     [
         ("min_helthy: 5", "strategy.instance_refresh.min_helthy: unknown key; did you mean min_healthy?"),
-        ("min_healthy: 101", "min_healthy: must be between 0 and 100"),
+        ("min_healthy: 101", "min_healthy: must be at most 100"),
         ("min_healthy: half", "min_healthy: 'half' is not a percentage such as 50 or 50%"),
         ("max_healthy: 99", "max_healthy: must be between 100 and 200"),
         ("min_healthy: 0, max_healthy: 150", "may be at most 100 above min_healthy, so at most 100 here"),
@@ -105,6 +107,12 @@ def test_faults_of_families_are_told_in_words(faults: Faults, more: str, said: s
         ("protected: never", "'never' is not 'Wait', 'Ignore' or 'Replace'"),
         (f"alarms: [{', '.join('abcdefghijk')}]", "alarms: has 11 entries; at most 10 are allowed"),
         ("auto_rollback: [1]", "auto_rollback: must be true or false"),
+        ("give_up: {failures: 0}", "give_up.failures: must be at least 1"),
+        ("give_up: {within: 2d}", "give_up.within: must be between 1m and 24h"),
+        ("give_up: 2", "give_up: must be a mapping (key: value), not '2'"),
+        ("zone_by_zone: true, replace_root_volume: true", "replaces instances and replace_root_volume keeps them"),
+        ("zone_by_zone: true, protected: Wait", "would replace; leave protected out, or say Ignore"),
+        ("zone_by_zone: true, protected: Replace", "works by protecting the instances of other zones"),
     ],
 )
 def test_faults_of_strategies_are_told_in_words(faults: Faults, strategy: str, said: str) -> None:
@@ -131,7 +139,10 @@ def test_faults_of_strategies_are_told_in_words(faults: Faults, strategy: str, s
         ("{a: {family: web, group: {}}}", "fleets.a.group: name the group, or give the tags it carries"),
         ("{a: {family: web}}", "fleets.a.group: is missing"),
         ("{a: {family: web, group: {tag: x}}}", "fleets.a.group.tag: must be a mapping"),
-        ("{a: {family: web, group: g, strategy: {blue_green: {}}}}", "unknown key; known here: instance_refresh"),
+        (
+            "{a: {family: web, group: g, strategy: {rolling: {}}}}",
+            "unknown key; known here: instance_refresh, blue_green, stack, channel_only",
+        ),
     ],
 )
 def test_faults_of_fleets_are_told_in_words(faults: Faults, fleets_text: str, said: str) -> None:

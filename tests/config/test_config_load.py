@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,8 @@ from pipeline.model.settings import (
     SourcePinned,
     TcpProbe,
 )
-from pipeline.model.strategies import OnBusy
+from pipeline.model.shares import Share
+from pipeline.model.strategies import OnBusy, RefreshStrategy
 
 Write = Callable[[str], Path]
 
@@ -124,7 +126,7 @@ def test_families_come_out_complete(write: Write, tmp_path: Path) -> None:
 def test_fleets_come_out_complete(write: Write) -> None:
     """Every field of a fleet arrives in the model; the maximum follows a low minimum."""
     fleets = load(write(FULL)).fleets
-    dev = fleets["web-dev"].strategy
+    dev, prod, gentle = (refresh(fleets[name].strategy) for name in ("web-dev", "web-prod", "gentle"))
     assert (dev.min_healthy, dev.max_healthy, dev.checkpoints) == (50, 100, (10, 50, 100))
     assert (dev.warmup, dev.checkpoint_delay, dev.soak) == (
         timedelta(seconds=90),
@@ -132,10 +134,17 @@ def test_fleets_come_out_complete(write: Write) -> None:
         timedelta(minutes=5),
     )
     assert (dev.protected, dev.standby, dev.auto_rollback) == (OnBusy.REPLACE, OnBusy.IGNORE, False)
+    assert dev.alarms == ("web-5xx",)
     assert (fleets["web-dev"].group, fleets["web-dev"].patch_group) == (GroupByName(name=GroupName("web-dev")), "dev")
     assert fleets["web-prod"].group == GroupByTags(tags={"Service": "web"})
-    assert (fleets["web-prod"].strategy.min_healthy, fleets["web-prod"].strategy.max_healthy) == (90, 110)
-    assert fleets["gentle"].strategy.max_healthy == 105
+    assert prod == RefreshStrategy()
+    assert gentle.max_healthy == 105
+
+
+def refresh(strategy: object) -> RefreshStrategy:
+    """Expect an instance refresh."""
+    assert isinstance(strategy, RefreshStrategy)
+    return strategy
 
 
 def test_the_starter_loads(write: Write) -> None:
@@ -149,29 +158,41 @@ def test_the_starter_loads(write: Write) -> None:
 
 def test_every_part_of_the_starter_loads(write: Write, tmp_path: Path) -> None:
     """The starter's commented lines are right too, once the files they name exist."""
-    (tmp_path / "provision").mkdir()
-    (tmp_path / "provision" / "app.sh").touch()
-    (tmp_path / "smoke").mkdir()
-    (tmp_path / "smoke" / "test_web.py").touch()
-    shown = []
-    for line in starter().splitlines():
-        optional = line.lstrip().startswith("# ") and not line.startswith("#")
-        alternative = any(word in line for word in ("source: {ssm", "source: {image", "source: {family", "private-ip"))
-        shown.append(line.replace("# ", "", 1) if optional and not alternative and ": " in line + " " else line)
-    text = "\n".join(line for line in shown if "session-manager opens no port" not in line)
-    text = "\n".join(line for line in text.splitlines() if not line.strip().startswith("The newest image"))
-    loaded = load(write(text))
+    for name in ("provision/app.sh", "smoke/test_web.py", "checks/judge.sh"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    alternatives = r"source: {(ssm|image|family)|connect: private-ip|source_cidr|blue_green:|stack:|channel_only:"
+    head, _, body = starter().partition("version: 1\n")
+    lines = [line for line in body.splitlines() if not re.search(rf"# ({alternatives})", line)]
+    shown = [re.sub(r"^( *)# ( *(- )?[a-z_]+:( |$))", r"\1\2", line) for line in lines]
+    loaded = load(write("\n".join((head + "version: 1", *shown))))
     assert len(loaded.families["web"].provision) == 2
-    assert loaded.fleets["web-dev"].strategy.checkpoints == (10, 50, 100)
+    fleet = loaded.fleets["web-dev"]
+    assert refresh(fleet.strategy).checkpoints == (10, 50, 100)
+    assert len(fleet.gates) == 7
+    assert list(loaded.patch_groups) == ["dev", "prod"]
+    assert loaded.limits.instances == Share(value=40, percent=True)
+
+
+@pytest.mark.parametrize("strategy", ["blue_green", "stack", "channel_only"])
+def test_the_starters_other_strategies_load(write: Write, strategy: str) -> None:
+    """Each commented strategy is right in place of the instance refresh, once its ARN is written out."""
+    line = next(line for line in starter().splitlines() if f"# {strategy}: " in line).strip(" #")
+    arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/1/2/3"
+    line = re.sub(r'"arn:[^"]*"', f'"{arn}"', line.partition("  #")[0])
+    text = re.sub(r"    strategy: +#.*(\n {6}.*)+", f"    strategy: {{{line}}}", starter())
+    assert not isinstance(load(write(text)).fleets["web-dev"].strategy, RefreshStrategy)
 
 
 def test_the_schema_is_draft_2020_12_and_described() -> None:
     """Editors get a schema in which every field that needs words has them."""
     made = schema()
     assert made["$schema"].endswith("2020-12/schema")
-    refresh = made["$defs"]["Refresh"]["properties"]
-    assert all(field.get("description") for field in refresh.values())
-    assert refresh["soak"]["pattern"] == r"^(\d{1,6})([smhd])$"
+    parts = {**made["$defs"], "rebake.yaml": made}
+    named = {f"{part}.{name}": field for part, of in parts.items() for name, field in of.get("properties", {}).items()}
+    assert [name for name, field in named.items() if not field.get("description")] == []
+    assert named["FleetSection.gates"]["minItems"] == 1
+    assert named["Refresh.soak"]["pattern"] == r"^(\d{1,6})([smhd])$"
     assert made["additionalProperties"] is False
     assert made["properties"]["version"]["const"] == 1
     assert [kind.get("type", "Http") for kind in made["$defs"]["Smoke"]["properties"]["http"]["anyOf"]] == [

@@ -21,6 +21,7 @@ Faults = Callable[[str], list[str]]
         ("a: 1\n---\nb: 2", ":2: not valid YAML: "),
         ("a: \x01", ":1: not valid YAML: a character that may not stand here"),
         ("[" * 500, ":1: nested too deeply"),
+        ("fleets: {a: {gates: " + "[{all_of: " * 99 + "x" + "}]" * 99 + "}}", "all_of: must be a list, not 'x'"),
         ("a: 1\nb: 2\na: 3", ":3: a: stands twice; first on line 1"),
         ("a: !secret x", ":1: a: the tag !secret has no meaning here"),
         ("a: &a [*a]", ":1: a[0]: an alias may not contain itself"),
@@ -119,6 +120,8 @@ _KEYS = st.sampled_from(
             "to",
         ),
         *("variables", "http", "owner", "name", "suites", "provision", "file", "from"),
+        *("blue_green", "rule", "shifts", "partner", "gates", "all_of", "judge", "command", "probe", "patch_group"),
+        *("wave", "canary", "floor"),
     ]
 )
 _VALUES = st.recursive(
@@ -129,11 +132,14 @@ _VALUES = st.recursive(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(families=_VALUES, fleets=_VALUES)
-def test_any_structure_gives_settings_or_faults(tmp_path: Path, families: object, fleets: object) -> None:
+@given(families=_VALUES, fleets=_VALUES, groups=_VALUES)
+def test_any_structure_gives_settings_or_faults(
+    tmp_path: Path, families: object, fleets: object, groups: object
+) -> None:
     """No structure under the right top-level keys breaks the checks between parts."""
     path = tmp_path / "rebake.yaml"
-    path.write_text(f"version: 1\nfamilies: {_flow(families)}\nfleets: {_flow(fleets)}\n", encoding="utf-8")
+    text = f"families: {_flow(families)}\nfleets: {_flow(fleets)}\npatch_groups: {_flow(groups)}\n"
+    path.write_text(f"version: 1\n{text}", encoding="utf-8")
     assert all(fault.startswith("rebake.yaml:") for fault in told(path) or ())
 
 

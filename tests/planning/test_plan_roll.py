@@ -32,7 +32,7 @@ from pipeline.planning.roll import plan_roll
 def test_a_fleet_on_an_old_image_is_rolled() -> None:
     """A new template version from the pinned one, then a refresh to it, then the wait."""
     steps = [planned.step for planned in plan_roll(nouns.fleet_view(nouns.OLD, nouns.OLD), nouns.NEW).steps]
-    strategy = nouns.fleet().strategy
+    strategy = nouns.REFRESH
     assert steps == [
         CreateTemplateVersion(
             fleet="web-prod", family="web", template=nouns.TEMPLATE, source_version=1, image=nouns.NEW
@@ -83,9 +83,7 @@ def test_a_refresh_that_goes_there_is_adopted() -> None:
     view = nouns.fleet_view(nouns.OLD, refreshes=(nouns.refresh(),), goals={nouns.refresh().id: nouns.NEW})
     steps = plan_roll(view, nouns.NEW).steps
     assert [planned.step for planned in steps] == [
-        AwaitRefresh(
-            fleet="web-prod", group=view.group.name, strategy=view.settings.strategy, refresh=nouns.refresh().id
-        )
+        AwaitRefresh(fleet="web-prod", group=view.group.name, strategy=nouns.REFRESH, refresh=nouns.refresh().id)
     ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.errors import ExitCode
 from pipeline.model.fleets import RefreshStatus
 from pipeline.model.ids import ImageId
-from pipeline.model.names import TAG_SINCE
+from pipeline.model.names import TAG_SINCE, Role
 from pipeline.model.rollouts import RetireGroup, StartRefresh
 from pipeline.model.settings import FleetSettings, Limits, PatchGroup, Settings
 from pipeline.model.shares import Radius, Share
@@ -143,7 +143,7 @@ def test_a_fleet_whose_owner_has_not_followed_holds_those_after_it() -> None:
 
 def retiring(fleet: str) -> tuple[Wave, ...]:
     """Make the wave in which a fleet's blue group ends."""
-    step = PlannedStep(target=fleet, step=RetireGroup(fleet=fleet, role=nouns.Role.BLUE), why="")
+    step = PlannedStep(target=fleet, step=RetireGroup(fleet=fleet, role=Role.BLUE), why="")
     return (Wave(name="retirement", lanes=(Lane(fleet=fleet, steps=(step,)),)),)
 
 

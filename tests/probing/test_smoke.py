@@ -147,7 +147,7 @@ def test_a_suite_that_calls_nothing_a_success_is_no_pass(smoke: Smoke, suite: Su
 
 def test_a_slow_suite_is_stopped(smoke: Smoke, suite: Suite) -> None:
     """When the budget is spent the suite is stopped, what it had finished is kept, and the report says why it ended."""
-    report = smoke(suite("import time\ndef test_quick(host): pass\ndef test_slow(host): time.sleep(60)"), timeout=2)
+    report = smoke(suite("import time\ndef test_quick(host): pass\ndef test_slow(host): time.sleep(60)"), timeout=5)
     tests = by_name(report)
     assert tests["test_web::test_quick"].verdict is Verdict.PASSED
     assert tests["suite test_web.py"].verdict is Verdict.ERROR

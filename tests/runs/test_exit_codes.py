@@ -8,7 +8,18 @@ import pytest
 
 from pipeline.errors import ExitCode, HeldError, Interrupted, RebakeError
 from pipeline.model.ids import GroupName
-from pipeline.model.outcomes import Done, Failed, Outcome, Refused, RolledBack, RunResult, Skipped, StepResult
+from pipeline.model.outcomes import (
+    Done,
+    Failed,
+    Halted,
+    LaneResult,
+    Outcome,
+    Refused,
+    RolledBack,
+    RunResult,
+    Skipped,
+    StepResult,
+)
 from pipeline.model.rollouts import AwaitRefresh
 from pipeline.model.steps import BuildImage, Note, Plan, PlannedStep
 from pipeline.runs.apply import exit_code
@@ -18,7 +29,7 @@ BAKE = BuildImage(family="web", bake_key=nouns.KEY, source_image=nouns.SOURCE)
 
 def wait(fleet: str) -> AwaitRefresh:
     """Make a wait for a fleet's refresh."""
-    return AwaitRefresh(fleet=fleet, group=GroupName(fleet), strategy=nouns.fleet().strategy)
+    return AwaitRefresh(fleet=fleet, group=GroupName(fleet), strategy=nouns.REFRESH)
 
 
 def result(*steps: tuple[BuildImage | AwaitRefresh, Outcome]) -> RunResult:
@@ -35,6 +46,12 @@ def result(*steps: tuple[BuildImage | AwaitRefresh, Outcome]) -> RunResult:
     )
 
 
+def fleets(*outcomes: Outcome | None) -> RunResult:
+    """Make the result of a wave; None: that fleet was not begun."""
+    lanes = (LaneResult(fleet=f"f-{index}", outcome=one, left="" if one else "x") for index, one in enumerate(outcomes))
+    return RunResult(lanes=tuple(lanes))
+
+
 FAILED, REFUSED, ROLLED_BACK = Failed(reason="x"), Refused(reason="x"), RolledBack(reason="x")
 
 
@@ -49,6 +66,12 @@ FAILED, REFUSED, ROLLED_BACK = Failed(reason="x"), Refused(reason="x"), RolledBa
         (result((BAKE, REFUSED)), ExitCode.REFUSED),
         (result((wait("a"), Done()), (wait("b"), ROLLED_BACK)), ExitCode.PARTIAL),
         (result((wait("a"), Done()), (wait("b"), FAILED)), ExitCode.PARTIAL),
+        (fleets(Done(), Skipped(reason="x")), ExitCode.DONE),
+        (fleets(ROLLED_BACK, None), ExitCode.ROLLED_BACK),
+        (fleets(Done(), ROLLED_BACK, None), ExitCode.PARTIAL),
+        (fleets(REFUSED), ExitCode.REFUSED),
+        (fleets(Halted(reason="x")), ExitCode.HELD),
+        (RunResult(lanes=(LaneResult(fleet="f", stopped=HeldError("held")),)), ExitCode.HELD),
     ],
 )
 def test_a_run_ends_with_the_documented_code(ended: RunResult, code: ExitCode) -> None:

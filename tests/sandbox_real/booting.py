@@ -38,10 +38,11 @@ def spec(number: int, behaviour: str = "healthy", image: str = "ami-1") -> Machi
 
 
 def boot(machines: Machines, *specs: MachineSpec) -> None:
-    """Boot and wait."""
+    """Boot and wait until each runs, whether it can be reached or not."""
+    up = {MachineState.RUNNING, MachineState.IMPAIRED}
     for one in specs:
         machines.boot(one)
-    until(lambda: all(machines.state(one.instance) is MachineState.RUNNING for one in specs))
+    until(lambda: all(machines.state(one.instance) in up for one in specs))
 
 
 def run(machines: Machines, instance: str, script: str, seconds: float = 10) -> CommandOutput:

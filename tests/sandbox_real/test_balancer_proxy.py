@@ -20,7 +20,7 @@ from sandbox_real.balancing import (
     well,
 )
 
-from pipeline.sandbox.machines import Rule
+from pipeline.sandbox.machines import Rule, Traffic
 
 A, B = "127.81.1.1", "127.81.1.2"
 KEEP = b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -235,6 +235,28 @@ def test_a_target_registered_again_while_it_drains_is_a_new_one() -> None:
     answers = asyncio.run(story())
     assert answers.startswith(b"HTTP/1.1 503")
     assert b"HTTP/1.1 200 OK" in answers
+
+
+def test_what_was_served_is_counted_by_target() -> None:
+    """Answers of targets by their kind and with their time; the balancer's own apart, a rule's not at all."""
+
+    async def story() -> list[Traffic]:
+        sick = saying(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+        fixed = Rule(priority=1, paths=("/fixed",), fixed_status=503)
+        door = listener(fixed, Rule(priority=2, weights={"tg": 1}))
+        async with target(A, sick), balancer(group(at("i-1", A)), door=door) as running:
+            await ask(KEEP.replace(b"/x", b"/fixed") + KEEP + CLOSE)
+            await tell(running, [group(at("i-2", B))], [door])
+            await ask()
+            await tell(running, [group()], [door])
+            await ask()
+            return running.served()
+
+    first, second, third = asyncio.run(story())
+    assert [(one.listener, one.group) for one in (first, second, third)] == [("l", "tg")] * 3
+    assert (first.instance, dict(first.answers), sum(first.seconds.values())) == ("i-1", {"Target_5XX": 2}, 2)
+    assert (second.instance, dict(second.answers), dict(second.seconds)) == ("i-2", {"ELB_5XX": 1}, {})
+    assert (third.instance, dict(third.answers)) == ("", {"ELB_5XX": 1})
 
 
 def test_weights_split_the_requests() -> None:

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import timedelta
 
 import pytest
 
-from pipeline.sandbox.machines import HealthCheck, Listener, Rule, Target, TargetGroup, TargetHealth
+from pipeline.sandbox.machines import HealthCheck, Listener, Rule, Target, TargetGroup, TargetHealth, Traffic
 from pipeline.sandbox.real.balancer.health import Tally, accepts, judge
 from pipeline.sandbox.real.balancer.routing import Backend, Group, Route, Table, find, routes
-from pipeline.sandbox.real.balancer.wire import REGISTERING, read_health, read_routing, write_health, write_routing
+from pipeline.sandbox.real.balancer.wire import (
+    REGISTERING,
+    read_health,
+    read_routing,
+    read_traffic,
+    write_health,
+    write_routing,
+    write_traffic,
+)
 
 SICK = TargetHealth(state="unhealthy", reason="Target.Timeout", description="Request timed out")
 
@@ -37,8 +46,8 @@ def test_weights_are_exact_over_a_hundred_requests(weights: dict[str, int]) -> N
 def test_a_rule_whose_weights_are_all_zero_goes_nowhere() -> None:
     """As does one that names a group which is not there."""
     table = Table()
-    assert table.pick(Route(Rule(priority=1, weights={"a": 0}))) is None
-    assert table.pick(Route(Rule(priority=1, weights={"a": 1}))) is None
+    assert table.pick(Route(Rule(priority=1, weights={"a": 0}))) == ("", None)
+    assert table.pick(Route(Rule(priority=1, weights={"a": 1}))) == ("a", None)
 
 
 def test_targets_take_turns() -> None:
@@ -121,3 +130,5 @@ def test_the_wire_carries_everything() -> None:
     key = ("g", "i", 80)
     assert '"health"' in write_health(key, SICK)
     assert read_health({"health": [*key, SICK.state, SICK.reason, SICK.description]}) == (key, SICK)
+    served = Traffic(listener="l", group="g", instance="i", answers={"Target_2XX": 2}, seconds={0.0021: 1, 0.5: 1})
+    assert read_traffic(json.loads(write_traffic([served]))) == [served]

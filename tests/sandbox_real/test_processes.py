@@ -22,6 +22,7 @@ from pipeline.sandbox.machines import (
     Target,
     TargetGroup,
     Tier,
+    Traffic,
 )
 from pipeline.sandbox.real import open_machines, open_port
 
@@ -103,19 +104,31 @@ def test_a_folder_that_cannot_be_made_fails_the_boot(machines: Machines, tmp_pat
 def test_health_follows_behaviour(machines: Machines) -> None:
     """Each behaviour ends in the state and with the reason that ELB gives."""
     kinds = ["healthy", "sick", "dead", "slow:5", "turns-sick-after:8"]
-    boot(machines, *(spec(n, kind) for n, kind in enumerate(kinds, 1)))
+    boot(machines, spec(1))
     assert machines.health("tg", "i-1", 80).reason == "Target.NotRegistered"
     machines.route([], [group(1)])
     assert machines.health("tg", "i-1", 80).reason == "Target.NotInUse"
+    machines.route([door()], [group(1)])
+    until(lambda: machines.health("tg", "i-1", 80).state == "healthy")
+    boot(machines, *(spec(n, kind) for n, kind in enumerate(kinds, 1)))
     machines.route([door()], [group(1, 2, 3, 4, 5)])
     assert machines.health("tg", "i-4", 80).state == "initial"
     until(lambda: machines.health("tg", "i-5", 80).state == "healthy")
-    until(lambda: machines.health("tg", "i-1", 80).state == "healthy")
     until(lambda: machines.health("tg", "i-2", 80).reason == "Target.ResponseCodeMismatch")
     until(lambda: machines.health("tg", "i-3", 80).reason == "Target.FailedHealthChecks")
+    assert machines.state("i-3") is MachineState.IMPAIRED
+    assert not machines.online("i-3")
     until(lambda: machines.health("tg", "i-4", 80).state == "healthy")
     until(lambda: machines.health("tg", "i-5", 80).reason == "Target.ResponseCodeMismatch")
     assert get(DOOR)[0] == 200
+    seen: list[Traffic] = []
+
+    def heard() -> bool:
+        seen.extend(machines.traffic())
+        return bool(seen)
+
+    until(heard)
+    assert [(one.listener, one.group, dict(one.answers)) for one in seen] == [("l", "tg", {"Target_2XX": 1})]
     machines.stop("i-1")
     until(lambda: machines.health("tg", "i-1", 80).reason == "Target.InvalidState")
     machines.route([door()], [group(4, draining=True)])

@@ -75,6 +75,15 @@ def test_the_server_turns_sick(serve: Callable[[str], Serving], behaviour: str, 
     until(lambda: exchange(18200, request)[9:12] == later)
 
 
+def test_the_server_fails_under_traffic(serve: Callable[[str], Serving]) -> None:
+    """After so many answers, and then to the health check too, which does not count."""
+    serve("fails-under-traffic:2")
+    request = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"
+    check = request[:-2] + b"User-Agent: ELB-HealthChecker/2.0\r\n\r\n"
+    statuses = [exchange(18200, each)[9:12] for each in (check, request, check, request, check, request)]
+    assert statuses == [b"200", b"200", b"200", b"200", b"500", b"500"]
+
+
 def test_the_server_may_start_slowly_or_never(serve: Callable[[str], Serving]) -> None:
     """Refused connections are what an instance looks like that has not booted."""
     begun = time.monotonic()

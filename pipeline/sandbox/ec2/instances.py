@@ -13,12 +13,15 @@ from pipeline.sandbox.state import Scope, State
 _STATES = {
     MachineState.BOOTING: (0, "pending"),
     MachineState.RUNNING: (16, "running"),
+    MachineState.IMPAIRED: (16, "running"),
     MachineState.STOPPED: (80, "stopped"),
 }
 _SHUTTING_DOWN = (32, "shutting-down")
 _TERMINATED = (48, "terminated")
 _STOPPING = (64, "stopping")
+_FAILED = "Server.InternalError"
 _RESTING = frozenset({"running", "stopped"})
+_CHECKS = {"pending": "initializing", "running": "ok"}
 _SHOWN_FOR = timedelta(hours=1)
 
 
@@ -37,7 +40,7 @@ def follow_machines(state: State) -> None:
                 _set(instance, _STATES[machine])
             continue
         if machine is MachineState.FAILED and instance.state != "shutting-down":
-            _end(scope, instance, "Server.InternalError", "Server.InternalError: Internal error on launch")
+            _end(scope, instance, _FAILED, f"{_FAILED}: Internal error on launch")
         _set(instance, _TERMINATED)
         state.live.pop(instance_id)
         state.ended[instance_id] = state.clock.now(), account, region
@@ -78,10 +81,12 @@ def condition(scope: Scope, instance_id: str) -> str:
 
 
 def terminate(scope: Scope, instance_id: str) -> None:
-    """Terminate an instance, whoever asks for it."""
+    """Terminate an instance, whoever asks for it; one that is shutting down already is left to that."""
     if instance_id not in scope.state.live:
         return
     instance = scope.instance(instance_id)
+    if instance.state == "shutting-down":
+        return
     instance.terminate()
     scope.elbv2.notify_terminate_instances([instance_id])
     scope.state.machines.terminate(instance_id)
@@ -118,6 +123,28 @@ def _change(instance: Any, before: tuple[int, str]) -> dict[str, Any]:
         "InstanceId": instance.id,
         "CurrentState": {"Code": instance.state_code, "Name": instance.state},
         "PreviousState": {"Code": before[0], "Name": before[1]},
+    }
+
+
+@operation("ec2", "DescribeInstanceStatus")
+def describe_instance_status(request: Request, parameters: Parameters) -> object:  # noqa: ARG001 - moto reads them
+    """Tell of status checks what the machines let them find."""
+    result: Any = request.native()
+    return {"InstanceStatuses": [_checked(request.state, instance) for instance in result["InstanceStatuses"]]}
+
+
+def _checked(state: State, instance: Any) -> dict[str, Any]:
+    machine = state.machines.state(instance.id)
+    failed = instance.state_reason.code == _FAILED
+    found = "impaired" if failed or machine is MachineState.IMPAIRED else _CHECKS.get(instance.state, "not-applicable")
+    detail = {"impaired": "failed", "ok": "passed"}.get(found, found)
+    checks = {"Status": found, "Details": [{"Name": "reachability", "Status": detail}]}
+    return {
+        "InstanceId": instance.id,
+        "AvailabilityZone": instance.availability_zone,
+        "InstanceState": {"Code": instance.state_code, "Name": instance.state},
+        "InstanceStatus": checks,
+        "SystemStatus": checks,
     }
 
 

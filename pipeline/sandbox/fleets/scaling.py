@@ -14,6 +14,7 @@ from pipeline.sandbox.fleets import engine, hooks, policies, roots
 from pipeline.sandbox.fleets.launching import launch_member
 from pipeline.sandbox.fleets.model import RESTING, WARMED, Activity, Group, Lifecycle, Member, Refresh, Status, units
 from pipeline.sandbox.fleets.progress import mark
+from pipeline.sandbox.machines import MachineState
 from pipeline.sandbox.state import Scope, State
 
 STEP = timedelta(seconds=5)
@@ -85,8 +86,8 @@ def _follow(scope: Scope, group: Group, member: Member) -> None:
         _follow_launch(scope, group, member, state)
     elif member.lifecycle is Lifecycle.IN_SERVICE:
         graced = member.in_service is not None and scope.now - member.in_service >= group.grace
-        failing = group.balanced and graced and balancing.failing(scope, group, member)
-        member.unhealthy = member.reported_unhealthy or state != "running" or failing
+        failing = _impaired(scope, member) or (group.balanced and balancing.failing(scope, group, member))
+        member.unhealthy = member.reported_unhealthy or state != "running" or (graced and failing)
     elif member.lifecycle is Lifecycle.REPLACING or member.lifecycle is Lifecycle.REPLACED:
         roots.follow(scope, member, state)
     elif member.lifecycle in WARMED:
@@ -112,6 +113,10 @@ def _follow_launch(scope: Scope, group: Group, member: Member, state: str) -> No
     if "AddToLoadBalancer" not in group.suspended:
         for arn in group.target_groups:
             balancing.register(scope, arn, member.instance)
+
+
+def _impaired(scope: Scope, member: Member) -> bool:
+    return scope.state.machines.state(member.instance) is MachineState.IMPAIRED
 
 
 def _warm(scope: Scope, group: Group, member: Member, state: str) -> None:
@@ -150,8 +155,12 @@ def _replace_unhealthy(scope: Scope, group: Group) -> None:
             what = "a failed root volume replacement."
         if instances.condition(scope, member.instance) != "running":
             what = "an EC2 health check indicating it has been terminated or stopped."
-        elif member.reported_unhealthy or member.abandoned:
-            what = "a user health-check." if member.reported_unhealthy else "an abandoned lifecycle action."
+        elif member.reported_unhealthy:
+            what = "a user health-check."
+        elif member.abandoned:
+            what = "an abandoned lifecycle action."
+        elif _impaired(scope, member):
+            what = "an EC2 instance status checks failure."
         terminate(scope, group, member, f"an instance was taken out of service in response to {what}")
 
 

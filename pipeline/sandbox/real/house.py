@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.sandbox.machines import MachineSpec, Tier
+from pipeline.sandbox.machines import MachineSpec, MachineState, Tier
 from pipeline.sandbox.real.commands import Invocation
 
 
@@ -23,8 +23,8 @@ class Disk:
 class Box(Protocol):
     """A started machine."""
 
-    def wait(self, given_up: Callable[[], bool]) -> bool:
-        """Wait until it can be reached; False when it ended first, took too long, or was given up."""
+    def wait(self, given_up: Callable[[], bool]) -> MachineState:
+        """Wait until it can be reached, or never will; FAILED when it ended first, took too long, or was given up."""
         ...
 
     def alive(self) -> bool:

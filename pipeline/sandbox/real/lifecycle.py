@@ -20,11 +20,14 @@ from pipeline.sandbox.machines import (
     TargetGroup,
     TargetHealth,
     Tier,
+    Traffic,
 )
 from pipeline.sandbox.real.balancer.handle import BalancerHandle
 from pipeline.sandbox.real.commands import ShellCommand
 from pipeline.sandbox.real.house import Box, Disk, House
 from pipeline.sandbox.real.images import Images
+
+_UP = (MachineState.RUNNING, MachineState.IMPAIRED)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -102,7 +105,7 @@ class RealMachines:
                 machine.box.end()  # it halted by itself: only its remains are left
             machine.box = box = self._house.start(machine.spec, disk)
             machine.booted = True
-            up = box.wait(machine.given_up)
+            state = box.wait(machine.given_up)
         except (OSError, RebakeError) as error:
             self._on_line(f"{machine.spec.instance} cannot boot: {error}")
             machine.state = MachineState.FAILED
@@ -110,11 +113,11 @@ class RealMachines:
         with self._lock:
             if machine.given_up():
                 return  # the stop that is queued behind this boot ends it
-            for port in machine.ports if up else ():
+            for port in machine.ports if state is MachineState.RUNNING else ():
                 box.serve(port)
-            machine.state = MachineState.RUNNING if up else MachineState.FAILED
+            machine.state = state
         why = ""
-        if not up:
+        if state is MachineState.FAILED:
             box.end()
             why = f": {box.last_words()}"
         self._on_line(f"{machine.spec.instance} is {machine.state} on {machine.spec.address}{why}")
@@ -126,7 +129,7 @@ class RealMachines:
             return MachineState.GONE
         with self._lock:
             box = machine.box
-            if machine.state is MachineState.RUNNING and machine.wanted and box is not None and not box.alive():
+            if machine.state in _UP and machine.wanted and box is not None and not box.alive():
                 machine.state, machine.wanted = MachineState.STOPPED, False
         return machine.state
 
@@ -239,6 +242,10 @@ class RealMachines:
         if health.state in ("unused", "draining") or self.state(instance) is not MachineState.STOPPED:
             return health
         return TargetHealth(state="unused", reason="Target.InvalidState", description="Target is in the stopped state")
+
+    def traffic(self) -> Sequence[Traffic]:
+        """Tell what the load balancer served since this was last asked."""
+        return self._balancer.traffic()
 
     def close(self) -> None:
         """End everything, machines side by side; images stay for the next sandbox."""

@@ -6,8 +6,8 @@ machine's files and packages, so patching with it would patch the machine you si
 not run. An image is a copy of the scratch folder.
 
 ``sandbox:behaviour`` in the tags chooses how an instance does: ``healthy`` (the default), ``sick`` (answers 500),
-``dead`` (listens on nothing), ``slow:<s>`` (serves only s seconds after its boot) and ``turns-sick-after:<s>``;
-seconds are sandbox time.
+``dead`` (listens on nothing), ``slow:<s>`` (serves only s seconds after its boot), ``turns-sick-after:<s>`` and
+``fails-under-traffic:<n>`` (sick once it has answered n requests, health checks aside); seconds are sandbox time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipeline.sandbox.machines import MachineSpec, Tier
+from pipeline.sandbox.machines import MachineSpec, MachineState, Tier
 from pipeline.sandbox.real import serving
 from pipeline.sandbox.real.children import end
 from pipeline.sandbox.real.commands import Invocation
@@ -78,10 +78,11 @@ class _Process:
         self._spec = spec
         self._folder = folder
 
-    def wait(self, given_up: Callable[[], bool]) -> bool:
-        """Wait for the word that its sockets are open."""
+    def wait(self, given_up: Callable[[], bool]) -> MachineState:
+        """Wait for the word that its sockets are open, or never will be."""
         del given_up  # it speaks or ends within milliseconds
-        return self._process.stdout is not None and self._process.stdout.readline() == "up\n"
+        word = self._process.stdout.readline().strip() if self._process.stdout is not None else ""
+        return {"up": MachineState.RUNNING, "dead": MachineState.IMPAIRED}.get(word, MachineState.FAILED)
 
     def alive(self) -> bool:
         """Whether the process runs."""

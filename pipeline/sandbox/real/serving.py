@@ -7,6 +7,7 @@ stdin. It imports nothing of this project: a hundred of them start at once.
 from __future__ import annotations
 
 import json
+import math
 import os
 import selectors
 import socket
@@ -19,9 +20,9 @@ class Serving:
 
     def __init__(self, address: str, instance: str, image: str, behaviour: str, speed: float) -> None:
         self._address = address
-        kind, _, seconds = behaviour.partition(":")
-        self._kind = kind
-        self._turn = time.monotonic() + float(seconds or 0) / speed
+        self.kind, _, amount = behaviour.partition(":")
+        self._turn = time.monotonic() + float(amount or 0) / speed
+        self._healthy_answers = float(amount) if self.kind == "fails-under-traffic" else math.inf
         self._bodies = {
             status: json.dumps({"instance": instance, "image": image, "status": status}).encode() + b"\n"
             for status in (200, 500)
@@ -33,9 +34,9 @@ class Serving:
 
     def open(self, port: int) -> None:
         """Listen on a port; a dead instance never does, and a slow one not yet."""
-        if self._kind == "dead" or port in self._ports:
+        if self.kind == "dead" or port in self._ports:
             return
-        if self._kind == "slow" and time.monotonic() < self._turn:
+        if self.kind == "slow" and time.monotonic() < self._turn:
             self._waiting.add(port)
             return
         listener = socket.create_server((self._address, port), backlog=1024)
@@ -95,7 +96,10 @@ class Serving:
             self._buffers[connection] = buffer
 
     def _answer(self, connection: socket.socket, head: bytes) -> bool:
-        sick = self._kind == "sick" or (self._kind == "turns-sick-after" and time.monotonic() >= self._turn)
+        sick = self.kind == "sick" or (self.kind == "turns-sick-after" and time.monotonic() >= self._turn)
+        sick = sick or self._healthy_answers <= 0
+        if b"ELB-HealthChecker" not in head:
+            self._healthy_answers -= 1
         status, reason = (500, b"Internal Server Error") if sick else (200, b"OK")
         body = self._bodies[status]
         close = b"connection: close" in head.lower()
@@ -119,7 +123,7 @@ def main(arguments: list[str]) -> None:
     serving = Serving(address, instance, image, behaviour, float(speed))
     for port in ports:
         serving.open(int(port))
-    sys.stdout.write("up\n")
+    sys.stdout.write("dead\n" if serving.kind == "dead" else "up\n")
     sys.stdout.flush()
     serving.run(sys.stdin.fileno())
 

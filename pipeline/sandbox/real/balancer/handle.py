@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
-from pipeline.sandbox.machines import Listener, TargetGroup, TargetHealth
-from pipeline.sandbox.real.balancer.wire import REGISTERING, HealthKey, read_health, write_routing
+from pipeline.sandbox.machines import Listener, TargetGroup, TargetHealth, Traffic
+from pipeline.sandbox.real.balancer.wire import REGISTERING, HealthKey, read_health, read_traffic, write_routing
 from pipeline.sandbox.real.children import end, python_path
 
 _UNREGISTERED = TargetHealth(
@@ -41,6 +41,7 @@ class BalancerHandle:
         self._health: dict[HealthKey, TargetHealth] = {}
         self._targets: dict[HealthKey, bool] = {}
         self._routed: frozenset[str] = frozenset()
+        self._traffic: list[Traffic] = []
 
     def route(self, listeners: Sequence[Listener], groups: Sequence[TargetGroup], images: Mapping[str, str]) -> None:
         """Make the routing be exactly this; the same again changes nothing.
@@ -97,6 +98,9 @@ class BalancerHandle:
     def _hear(self, stream: IO[str]) -> None:
         for line in stream:
             data = json.loads(line)
+            if "traffic" in data:
+                with self._lock:
+                    self._traffic += read_traffic(data)
             if "health" not in data:
                 continue
             key, health = read_health(data)
@@ -121,6 +125,12 @@ class BalancerHandle:
             if draining:
                 return _DRAINING
             return self._health.get(key, REGISTERING) if group in self._routed else _UNROUTED
+
+    def traffic(self) -> list[Traffic]:
+        """Tell what was served since this was last asked."""
+        with self._lock:
+            served, self._traffic = self._traffic, []
+        return served
 
     def close(self) -> None:
         """End the process."""

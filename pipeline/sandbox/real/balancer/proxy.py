@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from pipeline.sandbox.real.balancer.counting import Counts, Source
 from pipeline.sandbox.real.balancer.routing import Backend, Route, Table, find
 from pipeline.sandbox.real.ports import open_port
 
@@ -23,6 +26,7 @@ class Proxy:
     """
 
     def __init__(self, table: Table, *, patience: float) -> None:
+        self.counts = Counts()
         self._table = table
         self._session = ClientSession(
             connector=TCPConnector(limit=0),
@@ -36,35 +40,42 @@ class Proxy:
         """Close the connections to the targets."""
         await self._session.close()
 
-    async def answer(self, request: web.BaseRequest, routes: tuple[Route, ...]) -> web.StreamResponse:
-        """Answer a request by a listener's rules."""
+    async def answer(self, request: web.BaseRequest, listener: str, routes: tuple[Route, ...]) -> web.StreamResponse:
+        """Answer a request by a listener's rules, and count it once a target is to be asked."""
         route = find(routes, request.rel_url.raw_path, request.host.partition(":")[0])
         if route is None:
             return _own(404, "no rule matches")
         if route.rule.fixed_status is not None:
             return _own(route.rule.fixed_status, route.rule.fixed_body)
-        backend = self._table.pick(route)
-        if backend is None:
-            return _own(503, "no registered target")
+        group, backend = self._table.pick(route)
+        source = listener, group, backend.instance if backend else ""
         try:
-            return await self._forward(request, backend)
+            if backend is not None:
+                return await self._forward(request, backend, source)
+            own = _own(503, "no registered target")
         except TimeoutError:
-            return _own(504, "the target did not answer in time")
+            own = _own(504, "the target did not answer in time")
         except (ClientError, OSError):
-            return _own(502, "the target gave no answer")
+            own = _own(502, "the target gave no answer")
+        self.counts.add(source, "ELB_5XX")
+        return own
 
-    async def _forward(self, request: web.BaseRequest, backend: Backend) -> web.StreamResponse:
+    async def _forward(self, request: web.BaseRequest, backend: Backend, source: Source) -> web.StreamResponse:
         url = URL(f"http://{backend.address}:{open_port(backend.port)}{request.rel_url.raw_path_qs}", encoded=True)
         headers, body = _end_to_end(request.headers), None
         if request.can_read_body:
             if "Expect" in request.headers:
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await request.clone(client_max_size=_REQUEST_MAX).read()
+        begun = time.monotonic()
         # aiohttp sends a repeatable request again when a connection that was kept turns out dead.
         async with self._session.request(
             request.method, url, headers=headers, data=body, allow_redirects=False
         ) as answer:
-            return await _pass_on(request, answer, backend)
+            seconds = time.monotonic() - begun
+            response = await _pass_on(request, answer, backend)
+            self.counts.add(source, f"Target_{answer.status // 100}XX", seconds)
+            return response
 
 
 async def _pass_on(request: web.BaseRequest, answer: ClientResponse, backend: Backend) -> web.StreamResponse:

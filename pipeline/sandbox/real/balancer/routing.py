@@ -81,11 +81,11 @@ class Table:
     def __init__(self) -> None:
         self.groups: dict[str, Group] = {}
 
-    def pick(self, route: Route) -> Backend | None:
-        """Answer the target that gets the next request under a rule; None when there is none."""
-        arn = route.group()
-        group = self.groups.get(arn) if arn else None
-        return group.pick() if group else None
+    def pick(self, route: Route) -> tuple[str, Backend | None]:
+        """Answer the group and the target that get the next request under a rule; empty, None when there is none."""
+        arn = route.group() or ""
+        group = self.groups.get(arn)
+        return arn, group.pick() if group else None
 
 
 def routes(rules: Iterable[Rule]) -> tuple[Route, ...]:

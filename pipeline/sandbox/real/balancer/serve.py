@@ -7,14 +7,15 @@ import sys
 
 from aiohttp import web
 
-from pipeline.sandbox.machines import Listener, Rule, Target, TargetGroup, TargetHealth
+from pipeline.sandbox.machines import Listener, Rule, Target, TargetGroup, TargetHealth, Traffic
 from pipeline.sandbox.real.balancer.health import watch
 from pipeline.sandbox.real.balancer.proxy import ANSWER_WITHIN, Proxy
 from pipeline.sandbox.real.balancer.routing import Backend, Group, Key, Route, Table, routes
-from pipeline.sandbox.real.balancer.wire import HealthKey, read_routing, write_health
+from pipeline.sandbox.real.balancer.wire import HealthKey, read_routing, write_health, write_traffic
 from pipeline.sandbox.real.ports import open_port
 
 _HEAD_MAX = 16 * 1024  # of a request's first line and of each header, as ELB has it
+_REPORT_PAUSE = 0.25  # seconds
 _LINE_MAX = 64 * 1024 * 1024
 
 
@@ -23,6 +24,7 @@ class _Door:
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
+        self._arn = ""
         self._rules: tuple[Rule, ...] = ()
         self._routes: tuple[Route, ...] = ()
         self._web = web.Server(
@@ -31,12 +33,13 @@ class _Door:
         self._socket: asyncio.Server | None = None
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self._proxy.answer(request, self._routes)
+        return await self._proxy.answer(request, self._arn, self._routes)
 
-    def follow(self, rules: tuple[Rule, ...]) -> None:
-        """Take rules; the same again keep their place among their weights."""
-        if rules != self._rules:
-            self._rules, self._routes = rules, routes(rules)
+    def follow(self, listener: Listener) -> None:
+        """Take a listener's rules; the same again keep their place among their weights."""
+        self._arn = listener.arn
+        if listener.rules != self._rules:
+            self._rules, self._routes = listener.rules, routes(listener.rules)
 
     async def open(self, address: str, port: int) -> None:
         """Listen."""
@@ -110,8 +113,7 @@ class Balancer:
         def tell(health: TargetHealth) -> None:
             backend.healthy = health.state == "healthy"
             group.refresh()
-            sys.stdout.write(write_health(address, health) + "\n")
-            sys.stdout.flush()
+            _say(write_health(address, health))
 
         loop = asyncio.get_running_loop()
         self._watches[arn, key] = loop.create_task(watch(backend, group.check, self._speed, tell))
@@ -139,7 +141,11 @@ class Balancer:
                     sys.stderr.flush()
                     continue
                 self._doors[where] = door
-            self._doors[where].follow(one.rules)
+            self._doors[where].follow(one)
+
+    def served(self) -> list[Traffic]:
+        """Tell what was served since this was last asked."""
+        return self._proxy.counts.take()
 
     async def close(self) -> None:
         """Route nothing any more."""
@@ -153,8 +159,21 @@ async def run(speed: float) -> None:
     reader = asyncio.StreamReader(limit=_LINE_MAX)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     balancer = Balancer(speed)
+    reporting = asyncio.create_task(_report(balancer))
     while line := await reader.readline():
         await balancer.apply(line)
-        sys.stdout.write('{"applied": true}\n')
-        sys.stdout.flush()
+        _say('{"applied": true}')
+    reporting.cancel()
     await balancer.close()
+
+
+async def _report(balancer: Balancer) -> None:
+    while True:
+        await asyncio.sleep(_REPORT_PAUSE)
+        if served := balancer.served():
+            _say(write_traffic(served))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

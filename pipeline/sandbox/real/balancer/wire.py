@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from pipeline.sandbox.machines import HealthCheck, Listener, Rule, Target, TargetGroup, TargetHealth
+from pipeline.sandbox.machines import HealthCheck, Listener, Rule, Target, TargetGroup, TargetHealth, Traffic
 
 Routing = tuple[tuple[Listener, ...], tuple[TargetGroup, ...], dict[str, str]]
 """Listeners, target groups, and the image of each instance."""
@@ -63,6 +63,20 @@ def read_health(data: Mapping[str, Any]) -> tuple[HealthKey, TargetHealth]:
     """Read what `write_health` wrote."""
     group, instance, port, state, reason, description = data["health"]
     return (group, instance, port), TargetHealth(state=state, reason=reason, description=description)
+
+
+def write_traffic(served: Sequence[Traffic]) -> str:
+    """Write what was served."""
+    rows = [[one.listener, one.group, one.instance, dict(one.answers), list(one.seconds.items())] for one in served]
+    return json.dumps({"traffic": rows})
+
+
+def read_traffic(data: Mapping[str, Any]) -> list[Traffic]:
+    """Read what `write_traffic` wrote."""
+    return [
+        Traffic(listener=listener, group=group, instance=instance, answers=answers, seconds=dict(seconds))
+        for listener, group, instance, answers, seconds in data["traffic"]
+    ]
 
 
 def _rule_fields(rule: Rule) -> list[Any]:

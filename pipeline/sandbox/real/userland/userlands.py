@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipeline.sandbox.machines import MachineSpec, Tier
+from pipeline.sandbox.machines import MachineSpec, MachineState, Tier
 from pipeline.sandbox.real.children import end
 from pipeline.sandbox.real.commands import Invocation
 from pipeline.sandbox.real.house import Box, Disk
@@ -115,15 +115,15 @@ class _Userland:
         self._console = console
         self._init = 0
 
-    def wait(self, given_up: Callable[[], bool]) -> bool:
+    def wait(self, given_up: Callable[[], bool]) -> MachineState:
         """Wait for the banner of its sshd."""
         limit = time.monotonic() + _UP_WITHIN
         while self.alive() and not given_up() and time.monotonic() < limit:
             if _greets(self._spec.address):
                 self._init = _only_child(self._process.pid)
-                return self._init > 0
+                return MachineState.RUNNING if self._init > 0 else MachineState.FAILED
             time.sleep(_POLL)
-        return False
+        return MachineState.FAILED
 
     def alive(self) -> bool:
         """Whether its process 1 runs."""
