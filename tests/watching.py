@@ -10,7 +10,8 @@ Seen = list[tuple[int, str, int]]
 def watched(world: World, limit: int = 7200, *, pool: bool = False) -> tuple[Seen, int, int]:
     """Follow a refresh to its end: changes (second, status, percent), lowest number ready, highest total.
 
-    The numbers are those of the live group, or of its warm pool.
+    The numbers are those of the live group, or of its warm pool. New instances are ready when they are warm, old ones
+    always; a live one must pass its health checks.
     """
     (group,) = world.cloud._state.groups.values()
     refresh = group.refreshes[0]
@@ -20,7 +21,10 @@ def watched(world: World, limit: int = 7200, *, pool: bool = False) -> tuple[See
         now, warmup = world.cloud.clock.now(), refresh.preferences.warmup
         side = group.side(warm=pool)
         ready = [
-            member for member in side if not member.refresh or (member.in_service and now - member.in_service >= warmup)
+            member
+            for member in side
+            if not member.refresh or (member.in_service and now - member.in_service >= warmup)
+            if pool or world.cloud.virtual.health("", member.instance, 0).state == "healthy"
         ]
         lowest, highest = min(lowest, len(ready)), max(highest, len(side))
         entry = (second, str(refresh.status), refresh.percentage)

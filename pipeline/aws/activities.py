@@ -70,7 +70,7 @@ _MEANINGS: tuple[tuple[str, tuple[str, str]], ...] = (
     ),
     (r"instance ?profile|iam:PassRole|not authorized to perform", _PROFILE),
     (r"(security group|subnet ID|key pair) .*does not exist", _NETWORK),
-    (r"lifecycle action.* abandon|ABANDON result", _HOOK),
+    (r"lifecycle action.* abandon|abandoned lifecycle|ABANDON result", _HOOK),
     (r"ELB (system )?health check", _ELB),
     (r"EC2 (health check|instance status)|status checks? failure", _EC2),
 )

@@ -27,7 +27,7 @@ from pipeline.aws.session import Clients
 from pipeline.errors import HeldError, NotOurs, NotPossible, Unavailable
 from pipeline.model.fleets import Group
 from pipeline.model.ids import GroupName, TargetGroupArn
-from pipeline.model.names import TAG_ORIGIN, TAG_ROLE
+from pipeline.model.names import TAG_ORIGIN, TAG_ROLE, TAG_RUN
 from pipeline.ports.clock import Clock
 
 # BatchPutScheduledUpdateGroupAction takes so many.
@@ -119,7 +119,9 @@ class AutoScalingCopies:
             return False
         if entries[0].get("Status"):
             raise HeldError(f"The group {name} is still being deleted.", hint="Run again in a few minutes.")
-        if not tags.items() <= tags_of(entries[0].get("Tags", [])).items():
+        # Another run may go on with what one has begun.
+        ours = {key: value for key, value in tags.items() if key != TAG_RUN}
+        if not ours.items() <= tags_of(entries[0].get("Tags", [])).items():
             raise NotOurs(
                 f"The group {name} exists and is not of this rollout.",
                 hint="Delete it or rename it: green groups have names of their own.",

@@ -9,8 +9,8 @@ from typing import Any
 from pipeline.aws.activities import activity_of
 from pipeline.aws.configurations import configuration
 from pipeline.aws.failures import translated
-from pipeline.aws.groups import named, read, selected, standing
-from pipeline.aws.paging import tag_filters
+from pipeline.aws.groups import instances, named, read, selected, standing
+from pipeline.aws.paging import batches, tag_filters
 from pipeline.aws.refreshes import preferences, refresh_of
 from pipeline.aws.session import Clients
 from pipeline.errors import AccessDenied, CredentialsError, HeldError, NotFound, NotPossible, Throttled, Unavailable
@@ -20,10 +20,10 @@ from pipeline.model.names import TAG_ORIGIN
 from pipeline.model.settings import GroupSelector
 from pipeline.model.strategies import RefreshStrategy
 
-# The largest page of DescribeAutoScalingGroups, DescribeInstanceRefreshes and DescribeScalingActivities.
+# The largest page of DescribeAutoScalingGroups, DescribeInstanceRefreshes and DescribeScalingActivities; as many
+# instances DescribeInstanceStatus takes.
 _PAGE = 100
-# DescribeInstanceStatus has no filter for instance ids, and one unknown id among its InstanceIds fails the whole call.
-_IMPAIRED = ("instance-status.status", "system-status.status")
+_IMPAIRED = "impaired"
 
 
 class AutoScalingFleets:
@@ -52,7 +52,7 @@ class AutoScalingFleets:
         return read(self._clients, [named(self._clients, name)])[0]
 
     def siblings(self, origin: GroupName) -> tuple[Group, ...]:
-        """List the group of this name and all groups that rollouts of its fleet have made, whatever their role."""
+        """List the group of that name and those that rollouts made of it, whatever their role; empty: there is none."""
         entries = [
             *standing(self._clients, AutoScalingGroupNames=[origin]),
             *standing(self._clients, Filters=tag_filters({TAG_ORIGIN: origin})),
@@ -64,19 +64,17 @@ class AutoScalingFleets:
         entries = standing(self._clients, PaginationConfig={"PageSize": _PAGE})
         return {GroupName(entry["AutoScalingGroupName"]): entry["DesiredCapacity"] for entry in entries}
 
-    @translated("ec2")
     def impaired(self, members: Sequence[InstanceId]) -> frozenset[InstanceId]:
         """Tell which of these instances fail EC2's status checks; ones that are gone do not."""
-        if not members:
-            return frozenset()
-        paginator = self._clients.ec2.get_paginator("describe_instance_status")
-        failing = frozenset(
-            InstanceId(entry["InstanceId"])
-            for name in _IMPAIRED
-            for page in paginator.paginate(Filters=[{"Name": name, "Values": ["impaired"]}])
-            for entry in page["InstanceStatuses"]
-        )
-        return failing.intersection(members)
+        found: frozenset[InstanceId] = frozenset()
+        for batch in batches(members, _PAGE):
+            try:
+                found |= self._impaired(batch)
+            except NotFound:
+                # DescribeInstanceStatus has no filter for ids, and one unknown id fails the whole call.
+                known = instances(self._clients, batch)
+                found |= self._impaired([member for member in batch if member in known]) if known else frozenset()
+        return found
 
     @translated("autoscaling")
     def refreshes(self, group: GroupName) -> tuple[Refresh, ...]:
@@ -155,6 +153,15 @@ class AutoScalingFleets:
         answer = self._clients.autoscaling.describe_scaling_activities(AutoScalingGroupName=group, MaxRecords=_PAGE)
         activities = map(activity_of, answer["Activities"])
         return tuple(sorted(activities, key=lambda activity: activity.at, reverse=True))
+
+    @translated("ec2")
+    def _impaired(self, members: Sequence[InstanceId]) -> frozenset[InstanceId]:
+        entries = self._clients.ec2.describe_instance_status(InstanceIds=members)["InstanceStatuses"]
+        return frozenset(
+            InstanceId(entry["InstanceId"])
+            for entry in entries
+            if _IMPAIRED in {entry["InstanceStatus"].get("Status"), entry["SystemStatus"].get("Status")}
+        )
 
     def _desired(
         self, group: Group, template: TemplateId, version: int, image: ImageId | None, strategy: RefreshStrategy

@@ -91,8 +91,8 @@ def read(clients: Clients, entries: Sequence[AutoScalingGroupTypeDef]) -> tuple[
     """
     pools = [_warm_pool(clients, entry) for entry in entries]
     listed = [*(entry.get("Instances", []) for entry in entries), *pools]
-    instances = _instances(clients, [member["InstanceId"] for members in listed for member in members])
-    return tuple(group_of(entry, instances, pool) for entry, pool in zip(entries, pools, strict=True))
+    known = instances(clients, [member["InstanceId"] for members in listed for member in members])
+    return tuple(group_of(entry, known, pool) for entry, pool in zip(entries, pools, strict=True))
 
 
 @translated("autoscaling")
@@ -105,7 +105,8 @@ def _warm_pool(clients: Clients, entry: AutoScalingGroupTypeDef) -> list[Instanc
 
 
 @translated("ec2")
-def _instances(clients: Clients, ids: list[str]) -> dict[str, Any]:
+def instances(clients: Clients, ids: Sequence[str]) -> dict[str, Any]:
+    """Describe instances by id; ones that are gone are not in the answer."""
     # By filter: among InstanceIds, one instance that has just vanished would fail the whole call.
     paginator = clients.ec2.get_paginator("describe_instances")
     return {
@@ -117,18 +118,15 @@ def _instances(clients: Clients, ids: list[str]) -> dict[str, Any]:
     }
 
 
-def group_of(
-    entry: AutoScalingGroupTypeDef, instances: Mapping[str, Any], warm: Sequence[InstanceTypeDef] = ()
-) -> Group:
-    """Read a group as DescribeAutoScalingGroups answers it; ``instances`` are those of EC2, by id."""
+def group_of(entry: AutoScalingGroupTypeDef, known: Mapping[str, Any], warm: Sequence[InstanceTypeDef] = ()) -> Group:
+    """Read a group as DescribeAutoScalingGroups answers it; ``known`` are EC2's instances by id."""
     policy = entry.get("MixedInstancesPolicy", {})
     mixed = policy.get("LaunchTemplate", {})
     overrides = mixed.get("Overrides", [])
     template = template_of(entry.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification"))
     others = [template_of(override.get("LaunchTemplateSpecification")) for override in overrides]
-    traffic = [
-        source["Identifier"] for source in entry.get("TrafficSources", []) if source.get("Type", "elbv2") == "elbv2"
-    ]
+    sources = entry.get("TrafficSources", [])
+    balanced = [source["Identifier"] for source in sources if source.get("Type", "elbv2") == "elbv2"]
     return Group(
         name=GroupName(entry["AutoScalingGroupName"]),
         desired=entry["DesiredCapacity"],
@@ -141,9 +139,9 @@ def group_of(
         override_images=tuple(ImageId(image) if (image := one.get("ImageId")) else None for one in overrides),
         weighted=any("WeightedCapacity" in override for override in overrides),
         attribute_based=any("InstanceRequirements" in override for override in overrides),
-        members=tuple(_member(member, instances) for member in entry.get("Instances", [])),
-        warm=tuple(_member(member, instances) for member in warm),
-        target_groups=tuple(map(TargetGroupArn, dict.fromkeys([*entry.get("TargetGroupARNs", []), *traffic]))),
+        members=tuple(_member(member, known) for member in entry.get("Instances", [])),
+        warm=tuple(_member(member, known) for member in warm),
+        target_groups=tuple(map(TargetGroupArn, dict.fromkeys([*entry.get("TargetGroupARNs", []), *balanced]))),
         suspended=tuple(process["ProcessName"] for process in entry.get("SuspendedProcesses", [])),
         health_check=entry["HealthCheckType"],
         subnets=tuple(subnet for subnet in entry.get("VPCZoneIdentifier", "").split(",") if subnet),
@@ -151,10 +149,10 @@ def group_of(
     )
 
 
-def _member(entry: InstanceTypeDef, instances: Mapping[str, Any]) -> Member:
-    known = instances.get(entry["InstanceId"], {})
+def _member(entry: InstanceTypeDef, known: Mapping[str, Any]) -> Member:
+    instance = known.get(entry["InstanceId"], {})
     # Auto Scaling says an image only where an override or a replaced root volume chose it; then it knows best.
-    image = entry.get("ImageId") or known.get("ImageId")
+    image = entry.get("ImageId") or instance.get("ImageId")
     return Member(
         id=InstanceId(entry["InstanceId"]),
         lifecycle=entry["LifecycleState"],
@@ -163,7 +161,7 @@ def _member(entry: InstanceTypeDef, instances: Mapping[str, Any]) -> Member:
         protected=entry["ProtectedFromScaleIn"],
         template=template_of(entry.get("LaunchTemplate")),
         image=ImageId(image) if image else None,
-        address=known.get("PrivateIpAddress", ""),
+        address=instance.get("PrivateIpAddress", ""),
     )
 
 

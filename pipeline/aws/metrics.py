@@ -44,6 +44,8 @@ class CloudWatchMetrics:
         CloudWatch rounds the beginning down to a whole minute, or to more where it is weeks ago.
         """
         found: list[list[float]] = [[] for _ in series]
+        if since >= until:  # no time at all, which CloudWatch refuses
+            return tuple(map(tuple, found))
         paginator = self._clients.cloudwatch.get_paginator("get_metric_data")
         for batch in batches(list(enumerate(series)), _QUERIES):
             pages = paginator.paginate(
@@ -62,7 +64,8 @@ class CloudWatchMetrics:
     ) -> Mapping[TargetGroupArn, Served]:
         """Count what target groups of application load balancers served; others are missing in the answer.
 
-        CloudWatch has no data where there were no requests: that is nought.
+        CloudWatch has no data where there were no requests: that is nought. It counts by the minute, so that the whole
+        minute counts in which ``since`` lies.
         """
         balancers = self._balancers(target_groups)
         wanted = [

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+_GROUPS = ("autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeWarmPool", "ec2:DescribeInstances")
+_ROUTE = ("elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules")
+_SHAPE = (
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:DescribeLifecycleHooks",
+    "autoscaling:DescribePolicies",
+)
+
 CALLS: Mapping[str, tuple[str, ...]] = {
     "Images.get": ("ec2:DescribeImages",),
     "Images.newest": ("ec2:DescribeImages",),
@@ -11,9 +19,18 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Images.named": ("ec2:DescribeImages",),
     "Images.tag": ("ec2:CreateTags",),
     "Images.require_imds_v2": ("ec2:ModifyImageAttribute",),
-    "Fleets.find": ("autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"),
+    "Fleets.find": _GROUPS,
+    "Fleets.named": _GROUPS,
+    "Fleets.siblings": _GROUPS,
+    "Fleets.sizes": ("autoscaling:DescribeAutoScalingGroups",),
+    "Fleets.impaired": ("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"),
     "Fleets.refreshes": ("autoscaling:DescribeInstanceRefreshes",),
-    "Fleets.start_refresh": ("autoscaling:DescribeAutoScalingGroups", "autoscaling:StartInstanceRefresh"),
+    "Fleets.start_refresh": (
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeInstanceRefreshes",
+        "autoscaling:StartInstanceRefresh",
+        "ec2:DescribeLaunchTemplateVersions",
+    ),
     "Fleets.cancel_refresh": ("autoscaling:CancelInstanceRefresh",),
     "Fleets.roll_back_refresh": ("autoscaling:RollbackInstanceRefresh",),
     "Fleets.activities": ("autoscaling:DescribeScalingActivities",),
@@ -34,6 +51,64 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "RunCommand.online": ("ssm:DescribeInstanceInformation",),
     "RunCommand.run": ("ssm:CancelCommand", "ssm:GetCommandInvocation", "ssm:SendCommand"),
     "Secrets.reveal": ("secretsmanager:GetSecretValue", "ssm:GetParameter"),
+    "Traffic.route": _ROUTE,
+    "Traffic.weigh": (*_ROUTE, "elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"),
+    "Traffic.elsewhere": (*_ROUTE, "elasticloadbalancing:DescribeTargetGroups"),
+    "Traffic.target_group": ("elasticloadbalancing:DescribeTargetGroupAttributes",),
+    "Traffic.clone": (
+        "elasticloadbalancing:CreateTargetGroup",
+        "elasticloadbalancing:DescribeTags",
+        "elasticloadbalancing:DescribeTargetGroupAttributes",
+        "elasticloadbalancing:DescribeTargetGroups",
+        "elasticloadbalancing:ModifyTargetGroupAttributes",
+    ),
+    "Traffic.delete": ("elasticloadbalancing:DeleteTargetGroup",),
+    "Traffic.health": ("elasticloadbalancing:DescribeTargetHealth",),
+    "Copies.obstacles": _SHAPE,
+    "Copies.create": (
+        *_SHAPE,
+        "autoscaling:BatchPutScheduledUpdateGroupAction",
+        "autoscaling:CreateAutoScalingGroup",
+        "autoscaling:DescribeNotificationConfigurations",
+        "autoscaling:DescribeScheduledActions",
+        "autoscaling:EnableMetricsCollection",
+        "autoscaling:PutNotificationConfiguration",
+        "autoscaling:PutScalingPolicy",
+        "autoscaling:PutWarmPool",
+        "autoscaling:SuspendProcesses",
+        "autoscaling:UpdateAutoScalingGroup",
+        "ec2:DescribeLaunchTemplateVersions",
+    ),
+    "Copies.delete": (
+        "autoscaling:DeleteAutoScalingGroup",
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:UpdateAutoScalingGroup",
+    ),
+    "GroupChanges.resize": ("autoscaling:UpdateAutoScalingGroup",),
+    "GroupChanges.suspend": ("autoscaling:SuspendProcesses",),
+    "GroupChanges.resume": ("autoscaling:ResumeProcesses",),
+    "GroupChanges.protect": ("autoscaling:DescribeAutoScalingGroups", "autoscaling:SetInstanceProtection"),
+    "GroupChanges.tag": ("autoscaling:CreateOrUpdateTags",),
+    "GroupChanges.untag": ("autoscaling:DeleteTags",),
+    "GroupChanges.set_version": (
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:UpdateAutoScalingGroup",
+        "ec2:DescribeLaunchTemplateVersions",
+    ),
+    "Signals.under": ("ssm:GetParametersByPath",),
+    "Signals.leave": ("ssm:PutParameter",),
+    "Signals.take": ("ssm:DeleteParameter",),
+    "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
+    "Metrics.values": ("cloudwatch:GetMetricData",),
+    "Metrics.served": ("cloudwatch:GetMetricData", "elasticloadbalancing:DescribeTargetGroups"),
+    "Stacks.get": ("cloudformation:DescribeStacks",),
+    "Stacks.propose": (
+        "cloudformation:CreateChangeSet",
+        "cloudformation:DeleteChangeSet",
+        "cloudformation:DescribeChangeSet",
+        "cloudformation:DescribeStacks",
+    ),
+    "Stacks.execute": ("cloudformation:DescribeChangeSet", "cloudformation:ExecuteChangeSet"),
 }
 """Every call that a port method may make, by port and method. The preflight's own are not here: it reports them."""
 
@@ -64,10 +139,11 @@ _PACKER = (
     "ec2:TerminateInstances",
 )
 
-# What AWS checks besides the action that is called: tags at launch, roles handed over, the launch that an instance
-# refresh will make ("Control Amazon EC2 launch template usage"), and the check of an aws:ec2:image parameter.
+# What AWS checks besides the action that is called: tags at launch and creation, roles handed over, the launch that an
+# instance refresh will make ("Control Amazon EC2 launch template usage"), and the check of an aws:ec2:image parameter.
 _ON_LAUNCH = ("ec2:CreateTags", "iam:PassRole")
 _ON_REFRESH = ("ec2:RunInstances", "iam:PassRole")
+_ON_COPY = ("elasticloadbalancing:AddTags",)
 _ON_MOVE = ("ec2:DescribeImages",)
 
 AGENT_ACTIONS = (
@@ -82,7 +158,8 @@ AGENT_ACTIONS = (
 
 
 def _of(*methods: str) -> set[str]:
-    return {action for method in methods for action in CALLS[method]}
+    """Collect the actions of methods; a port's name alone stands for all of its methods."""
+    return {action for name, calls in CALLS.items() if name.startswith(methods) for action in calls}
 
 
 _PLAN = _of(
@@ -90,20 +167,29 @@ _PLAN = _of(
     "Images.newest",
     "Images.baked",
     "Fleets.find",
+    "Fleets.named",
     "Fleets.refreshes",
+    "Fleets.siblings",
+    "Fleets.sizes",
     "Templates.version",
-    "Templates.versions",
     "Channels.current",
     "Channels.history",
+    "Traffic.route",
+    "Traffic.elsewhere",
+    "Traffic.health",
+    "Copies.obstacles",
+    "Signals.under",
+    "Stacks.get",
 )
 _BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
     _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
 )
 _PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE)
-# Rolling and rolling back need the same: an interrupted roll rolls back, and after a roll the way back is a roll.
-_ROLL = _of("Templates.create_version", "Fleets.start_refresh", "Fleets.activities", "Fleets.roll_back_refresh").union(
-    _ON_REFRESH
+_STOP = _of("Fleets.cancel_refresh", "Fleets.roll_back_refresh")
+# Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and the way back is a roll.
+_ROLL = _of("Templates.create_version", "Fleets.", "Traffic.", "Copies.", "GroupChanges.", "Metrics.", "Stacks.").union(
+    _ON_REFRESH, _ON_COPY
 )
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -115,6 +201,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "promote": _PROMOTE,
         "roll": _ROLL,
         "rollback": _ROLL,
+        "repair": _ROLL,
+        "halt": _of("Signals.leave") | _STOP,
+        "unhalt": _of("Signals.take"),
+        "approve": _of("Signals.leave"),
+        "watch": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }

@@ -13,16 +13,17 @@ from pipeline.aws.session import Clients
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.aws.templates import Ec2Templates
 from pipeline.errors import NotFound, RebakeError
-from pipeline.model.fleets import Group
+from pipeline.model.fleets import Group, TemplateVersion
 from pipeline.model.settings import Connect, Family, FleetSettings
 from pipeline.model.strategies import BlueGreen, ChannelOnly, RefreshStrategy, StackUpdate, Strategy
 from pipeline.ports.preflight import Caller, Finding
 
 _SERVICE_ROLE = "AWSServiceRoleForAutoScaling"
+_QUOTA = "vCPU quota"
 
 
 class LivePreflight:
-    """The port `Preflight`."""
+    """The ports `Preflight` and `Headroom`."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -59,16 +60,12 @@ class LivePreflight:
         return (self._service_role(role), *self._launches(fleet, group_of(entry, {})))
 
     def surge(self, fleet: FleetSettings) -> Finding:
-        """Check the vCPU quota for the instances that a rollout of the fleet runs beside those that it has."""
+        """Check the account's quota for the instances that a rollout of the fleet runs beside those that it has."""
         try:
             group = group_of(selected(self._clients, fleet.group), {})
-            extra = _extra(fleet.strategy, group.desired)
-            kind = ""
-            if group.template is not None and not group.mixed:
-                kind = self._templates.version(group.template.id, group.template.version).instance_type
+            return self._room(fleet, group, self._version(group))
         except RebakeError as failure:
-            return Finding(check="vCPU quota", ok=None, text=failure.message, hint=failure.hint)
-        return self._room(group, kind, extra)
+            return Finding(check=_QUOTA, ok=None, text=failure.message, hint=failure.hint)
 
     def _family(self, family: Family) -> Iterator[Finding]:
         build = family.build
@@ -142,25 +139,29 @@ class LivePreflight:
 
     def _launches(self, fleet: FleetSettings, group: Group) -> Iterator[Finding]:
         """Check what the fleet's launch template names: smoke tests boot with it, and so do the new instances."""
-        kind = ""
-        if group.template is not None:
-            try:
-                version = self._templates.version(group.template.id, group.template.version)
-            except RebakeError as failure:
-                yield Finding(check="launch template", ok=None, text=failure.message, hint=failure.hint)
-                return
-            if version.instance_profile:
-                yield from self._agent(version.instance_profile)
-            kind = "" if group.mixed else version.instance_type
-        extra = _extra(fleet.strategy, group.desired)
-        if extra:
-            yield self._room(group, kind, extra)
+        try:
+            version = self._version(group)
+        except RebakeError as failure:
+            yield Finding(check="launch template", ok=None, text=failure.message, hint=failure.hint)
+            return
+        if version and version.instance_profile:
+            yield from self._agent(version.instance_profile)
+        yield self._room(fleet, group, version)
 
-    def _room(self, group: Group, kind: str, extra: int) -> Finding:
-        if not kind:
+    def _version(self, group: Group) -> TemplateVersion | None:
+        if group.template is None:
+            return None
+        return self._templates.version(group.template.id, group.template.version)
+
+    def _room(self, fleet: FleetSettings, group: Group, version: TemplateVersion | None) -> Finding:
+        extra = _extra(fleet.strategy, group.desired)
+        if not extra:
+            text = f"Nothing is launched beside the instances of {group.name}."
+            return Finding(check=_QUOTA, ok=True, text=text)
+        if group.mixed or version is None or not version.instance_type:
             text = f"{group.name} boots more than one instance type, so its need of vCPUs is not known."
-            return Finding(check="vCPU quota", ok=None, text=text, hint="Compare the quota with what it may boot.")
-        return self._quota.room_for({kind: extra})
+            return Finding(check=_QUOTA, ok=None, text=text, hint="Compare the quota with what it may boot.")
+        return self._quota.room_for({version.instance_type: extra})
 
 
 def _extra(strategy: Strategy, desired: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 from world import World
@@ -43,6 +44,21 @@ WEB = GroupName("web")
 STABLE = "/rebake/web/stable"
 NOBODY = InstanceId("i-00000000000000000")
 FAST = RefreshStrategy(min_healthy=50, max_healthy=100, warmup=timedelta(0))
+
+
+STACK = {
+    "Parameters": {
+        "ImageId": {"Type": "String"},
+        "Size": {"Type": "String", "Default": "t3.small"},
+        "Password": {"Type": "String", "NoEcho": True},
+    },
+    "Resources": {
+        "Name": {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {"Name": "image", "Type": "String", "Value": {"Ref": "ImageId"}},
+        }
+    },
+}
 
 
 class Account:
@@ -115,17 +131,25 @@ class Account:
         version = self.next_version(group, self.bake())
         return group, self.start(group, version), version
 
-    def start(self, group: Group, version: TemplateVersion) -> RefreshId:
+    def start(self, group: Group, version: TemplateVersion, strategy: RefreshStrategy = FAST) -> RefreshId:
         """Start a refresh to a version."""
         return self.fleets.start_refresh(
             group,
             template=version.id,
             version=version.number,
             image=ImageId(version.image),
-            strategy=FAST,
+            strategy=strategy,
             auto_rollback=False,
         )
 
     def refresh(self) -> RefreshStatus:
         """Tell how the newest refresh stands."""
         return self.fleets.refreshes(WEB)[0].status
+
+    def stack(self, name: str) -> None:
+        """Make a stack with an image and a secret among its parameters."""
+        given = {"ImageId": "ami-old", "Password": "s3cret"}
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
+        self.world.client("cloudformation").create_stack(
+            StackName=name, TemplateBody=json.dumps(STACK), Parameters=parameters
+        )

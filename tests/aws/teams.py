@@ -7,10 +7,11 @@ from typing import Any
 from aws.account import WEB, Account
 
 from pipeline.model.fleets import Group
-from pipeline.model.ids import GroupName, TargetGroupArn
+from pipeline.model.ids import GroupName, TargetGroupArn, TemplateId
 from pipeline.model.settings import GroupByName
 
 GREEN = GroupName("web-v2")
+TOPIC = "arn:aws:sns:us-east-1:123456789012:scaling"
 OURS = {"rebake:origin": "web", "rebake:role": "green"}
 
 
@@ -48,8 +49,37 @@ class Teams:
             ],
         )
         self.version = account.world.version(self.fleet.template, ImageId=account.bake().id)
-        clone = account.traffic.clone(TargetGroupArn(self.fleet.target_group), name="web-v2", tags=OURS)
+        clone = account.traffic.clone(self.blue, name="web-v2", tags=OURS)
         self.target_group = clone
+
+    @property
+    def booted(self) -> tuple[TemplateId, str]:
+        """What the copy boots: template and version."""
+        return TemplateId(self.fleet.template), str(self.version)
+
+    @property
+    def blue(self) -> TargetGroupArn:
+        """The group's target group."""
+        return TargetGroupArn(self.fleet.target_group)
+
+    def everything(self) -> None:
+        """Hang on the group what is written by a call of its own."""
+        self.policy("cpu", PredefinedMetricSpecification={"PredefinedMetricType": "ASGAverageCPUUtilization"})
+        self.scaling.put_scheduled_update_group_action(
+            AutoScalingGroupName=WEB, ScheduledActionName="nightly", Recurrence="0 2 * * *", MaxSize=6
+        )
+        self.notify("autoscaling:EC2_INSTANCE_LAUNCH")
+        self.scaling.enable_metrics_collection(
+            AutoScalingGroupName=WEB, Metrics=["GroupMinSize"], Granularity="1Minute"
+        )
+        self.scaling.put_warm_pool(AutoScalingGroupName=WEB, MinSize=1, PoolState="Stopped")
+        self.account.changes.suspend(WEB, ["AlarmNotification"])
+
+    def notify(self, *kinds: str) -> None:
+        """Let a topic be told of these events."""
+        self.scaling.put_notification_configuration(
+            AutoScalingGroupName=WEB, TopicARN=TOPIC, NotificationTypes=list(kinds)
+        )
 
     @property
     def group(self) -> Group:

@@ -42,8 +42,9 @@ def test_activities_are_one_page_newest_first(clients: Clients, stub: Stub) -> N
     assert (newest.at, newest.status, newest.launch, newest.instance) == (AT, "Failed", True, None)
     assert newest.message.startswith("The image id")
     assert newest.decoded.startswith("The image does not exist for this account.")
-    assert (middle.launch, middle.instance) == (False, "i-0abc")
+    assert (middle.launch, middle.instance, middle.unwell) == (False, "i-0abc", True)
     assert middle.decoded.startswith("The load balancer found the instance unhealthy.")
+    assert (newest.unwell, oldest.unwell) == (False, False)
     assert (oldest.launch, oldest.instance, oldest.decoded, oldest.cause) == (True, "i-0abc", "", "a user asked")
 
 
@@ -75,6 +76,7 @@ WORDS = {
     "The security group 'sg-1' does not exist in VPC 'vpc-1'. Launching EC2 instance failed.": "is gone",
     "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token 7 was abandoned: "
     "Heartbeat Timeout": "lifecycle hook was abandoned",
+    "An instance was taken out of service in response to an abandoned lifecycle action.": "lifecycle hook was",
     "An instance was taken out of service in response to an ELB system health check failure.": "load balancer found",
     "An instance was taken out of service in response to an EC2 health check indicating it has been terminated": (
         "stopped or failed EC2's status checks"

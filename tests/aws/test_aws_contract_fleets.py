@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from aws.account import WEB, Account
+from aws.account import FAST, WEB, Account
 
 from pipeline.errors import HeldError, NotFound, NotPossible
-from pipeline.model.fleets import RefreshStatus
-from pipeline.model.ids import GroupName, ImageId
+from pipeline.model.fleets import Group, RefreshStatus, TemplateVersion
+from pipeline.model.ids import GroupName, ImageId, TemplateId
 from pipeline.model.settings import GroupByName, GroupByTags
 
 
@@ -45,6 +47,48 @@ def test_a_refresh_replaces_the_group(account: Account) -> None:
     assert group.template is not None
     assert group.template.number == version.number
     assert {member.image for member in group.members} == {ImageId(version.image)}
+
+
+def mixed(account: Account, **override: str) -> tuple[Group, TemplateVersion]:
+    """Make a mixed group of four units on the base image, and the version to move it to."""
+    template = account.world.template("mixed", account.base().id)
+    specification: Any = {"LaunchTemplateId": template, "Version": "1"}
+    named: Any = {"InstanceType": "t3.small", **override}
+    account.world.autoscaling.create_auto_scaling_group(
+        AutoScalingGroupName=WEB,
+        MinSize=0,
+        MaxSize=8,
+        DesiredCapacity=4,
+        AvailabilityZones=["us-east-1a"],
+        MixedInstancesPolicy={"LaunchTemplate": {"LaunchTemplateSpecification": specification, "Overrides": [named]}},
+    )
+    account.cloud.clock.advance(timedelta(minutes=2))
+    version = account.world.version(template, ImageId=account.bake().id)
+    return account.fleets.named(WEB), account.templates.version(TemplateId(template), str(version))
+
+
+def test_a_weighted_group_is_moved_to_the_new_image(account: Account) -> None:
+    """Its sizes are units; overrides keep their weights and get the image that they named the old one of."""
+    group, version = mixed(account, WeightedCapacity="2", ImageId=account.base().id)
+    assert (group.weighted, group.desired, len(group.members)) == (True, 4, 2)
+    account.start(group, version)
+    account.cloud.clock.advance(timedelta(hours=1))
+    group = account.fleets.named(WEB)
+    assert account.refresh() is RefreshStatus.SUCCESSFUL
+    assert (group.weighted, group.override_images) == (True, (version.image,))
+    assert {member.image for member in group.standing} == {version.image}
+
+
+def test_root_volumes_are_replaced_under_the_same_instances(account: Account) -> None:
+    """AWS wants a mixed-instances policy whose overrides all name the image: they get it by this refresh."""
+    group, version = mixed(account)
+    account.start(group, version, replace(FAST, root_volume=True))
+    account.cloud.clock.advance(timedelta(hours=1))
+    after = account.fleets.named(WEB)
+    assert account.refresh() is RefreshStatus.SUCCESSFUL
+    assert {member.id for member in after.members} == {member.id for member in group.members}
+    assert {member.image for member in after.members} == {version.image}
+    assert after.override_images == (version.image,)
 
 
 def test_a_second_refresh_is_held_unless_it_goes_the_same_way(account: Account) -> None:

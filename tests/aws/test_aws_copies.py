@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aws.account import WEB, Account
 from aws.answers import Stub, answer_groups, described
-from aws.teams import GREEN, OURS, Teams
+from aws.teams import GREEN, OURS, TOPIC, Teams
 
 from pipeline.aws.copies import AutoScalingCopies
 from pipeline.aws.parts import PARTS, Fate
@@ -20,7 +20,6 @@ from pipeline.model.settings import GroupByName
 from pipeline.sandbox.clock import ManualClock
 
 DAY = timedelta(days=1)
-TOPIC = "arn:aws:sns:us-east-1:123456789012:scaling"
 
 
 @pytest.fixture
@@ -119,7 +118,7 @@ def test_a_scheduled_action_that_is_refused_is_told(teams: Teams) -> None:
 def test_notifications_metrics_and_suspended_processes_follow(teams: Teams) -> None:
     """What a rollout itself has suspended on the source is no setting of it."""
     kinds = ["autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_TERMINATE"]
-    teams.scaling.put_notification_configuration(AutoScalingGroupName=WEB, TopicARN=TOPIC, NotificationTypes=kinds)
+    teams.notify(*kinds)
     teams.scaling.enable_metrics_collection(AutoScalingGroupName=WEB, Metrics=["GroupMinSize"], Granularity="1Minute")
     teams.account.changes.suspend(WEB, ["AZRebalance", "AlarmNotification"])
     teams.account.changes.tag({WEB: {"rebake:undo": '{"run":"r1","resume":["AlarmNotification"]}'}})
@@ -131,6 +130,19 @@ def test_notifications_metrics_and_suspended_processes_follow(teams: Teams) -> N
     copy = teams.of(GREEN)
     assert copy["EnabledMetrics"] == [{"Metric": "GroupMinSize", "Granularity": "1Minute"}]
     assert [process["ProcessName"] for process in copy["SuspendedProcesses"]] == ["AZRebalance"]
+
+
+def test_a_warm_pool_follows(teams: Teams) -> None:
+    """With the settings of the source's; its instances are the copy's own."""
+    reuse: Any = {"ReuseOnScaleIn": True}
+    teams.scaling.put_warm_pool(
+        AutoScalingGroupName=WEB, MinSize=1, MaxGroupPreparedCapacity=3, PoolState="Stopped", InstanceReusePolicy=reuse
+    )
+    teams.copy()
+    assert teams.of(GREEN)["WarmPoolConfiguration"] == teams.of("web")["WarmPoolConfiguration"]
+    teams.account.cloud.clock.advance(timedelta(minutes=5))
+    warm = teams.account.fleets.named(GREEN).warm
+    assert [member.image for member in warm] == [teams.account.templates.version(*teams.booted).image]
 
 
 def test_a_mixed_group_is_copied_with_its_policy(account: Account) -> None:
@@ -157,7 +169,7 @@ def test_a_mixed_group_is_copied_with_its_policy(account: Account) -> None:
 
 
 def test_an_interrupted_copy_is_completed(teams: Teams) -> None:
-    """The group stands, what should follow does not; the source has grown since."""
+    """By another run: the group stands, what should follow does not; the source has grown since."""
     teams.account.changes.suspend(WEB, ["AZRebalance"])
     teams.account.cloud.deny("autoscaling:SuspendProcesses")
     with pytest.raises(AccessDenied):
@@ -165,7 +177,7 @@ def test_an_interrupted_copy_is_completed(teams: Teams) -> None:
     assert teams.of(GREEN)["SuspendedProcesses"] == []
     teams.account.cloud.allow_all()
     teams.scaling.set_desired_capacity(AutoScalingGroupName=WEB, DesiredCapacity=3)
-    teams.copy()
+    teams.copy(tags={**OURS, "rebake:run": "r2"})
     copy = teams.of(GREEN)
     assert [process["ProcessName"] for process in copy["SuspendedProcesses"]] == ["AZRebalance"]
     assert (copy["MinSize"], copy["DesiredCapacity"]) == (3, 3)

@@ -13,24 +13,11 @@ from pipeline.aws.session import Clients
 from pipeline.errors import NotFound, NotPossible
 from pipeline.model.fleets import TemplateRef
 from pipeline.model.ids import GroupName, ImageId, InstanceId, TemplateId
-from pipeline.model.names import Role
 from pipeline.model.settings import GroupByName, GroupByTags
 
 WEB = GroupName("web")
 TEMPLATE = TemplateId("lt-0abc")
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
-HEIRS = {
-    "Filters": [
-        {"Name": "tag:rebake:origin", "Values": ["web"]},
-        {"Name": "tag:rebake:role", "Values": ["live"]},
-    ]
-}
-
-
-def playing(name: str, role: str) -> dict[str, Any]:
-    """Make a group that plays a role in a rollout of web."""
-    tags = {"rebake:origin": "web", "rebake:role": role}
-    return described(AutoScalingGroupName=name, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
 
 
 def test_a_group_is_read_with_its_members_and_their_images(clients: Clients, stub: Stub) -> None:
@@ -119,7 +106,7 @@ def test_a_group_is_found_by_all_of_its_tags(clients: Clients, stub: Stub) -> No
 def test_no_group_is_not_found(clients: Clients, stub: Stub) -> None:
     """The message names what was looked for, and where."""
     answer_groups(stub)
-    answer_groups(stub, asked=HEIRS)
+    answer_groups(stub)
     with pytest.raises(NotFound, match="named web in us-east-1"):
         AutoScalingFleets(clients).find(GroupByName(name=WEB))
 
@@ -129,68 +116,6 @@ def test_two_groups_with_the_tags_are_refused(clients: Clients, stub: Stub) -> N
     answer_groups(stub, described(), described(AutoScalingGroupName="web-2"))
     with pytest.raises(NotPossible, match="2 Auto Scaling groups exist with the tags Env=prod: web, web-2"):
         AutoScalingFleets(clients).find(GroupByTags(tags={"Env": "prod"}))
-
-
-@pytest.mark.parametrize("first", [(), (playing("web", "blue"),), (playing("web", "green"),)])
-def test_a_fleet_that_was_replaced_is_found_under_its_first_name(
-    clients: Clients, stub: Stub, first: tuple[dict[str, Any], ...]
-) -> None:
-    """The group of that name is gone, or stands aside: the one that took over is meant."""
-    answer_groups(stub, *first, asked={"AutoScalingGroupNames": ["web"]})
-    answer_groups(stub, playing("web-v4", "live"), asked=HEIRS)
-    found = AutoScalingFleets(clients).find(GroupByName(name=WEB))
-    assert (found.name, found.role, found.origin) == ("web-v4", Role.LIVE, "web")
-
-
-def test_a_live_group_is_found_under_its_own_name(clients: Clients, stub: Stub) -> None:
-    """One call is enough then."""
-    answer_groups(stub, playing("web", "live"), asked={"AutoScalingGroupNames": ["web"]})
-    assert AutoScalingFleets(clients).find(GroupByName(name=WEB)).name == "web"
-
-
-def test_two_groups_cannot_both_have_taken_over(clients: Clients, stub: Stub) -> None:
-    """Both are named, for a person to decide."""
-    answer_groups(stub)
-    answer_groups(stub, playing("web-v3", "live"), playing("web-v4", "live"))
-    with pytest.raises(NotPossible, match="2 Auto Scaling groups exist that took over from web: web-v3, web-v4"):
-        AutoScalingFleets(clients).find(GroupByName(name=WEB))
-
-
-def test_a_blue_group_without_an_heir_is_no_fleet(clients: Clients, stub: Stub) -> None:
-    """It stands, but nothing has its traffic."""
-    answer_groups(stub, playing("web", "blue"))
-    answer_groups(stub)
-    with pytest.raises(NotFound, match="that took over from web in us-east-1"):
-        AutoScalingFleets(clients).find(GroupByName(name=WEB))
-
-
-def test_of_groups_with_the_tags_only_the_one_with_the_traffic_counts(clients: Clients, stub: Stub) -> None:
-    """Copies carry the tags of the group that they were made from."""
-    answer_groups(stub, playing("web", "blue"), playing("web-v4", "live"), playing("web-v5", "green"))
-    assert AutoScalingFleets(clients).find(GroupByTags(tags={"Env": "prod"})).name == "web-v4"
-
-
-def test_siblings_are_all_groups_of_a_fleet(clients: Clients, stub: Stub) -> None:
-    """The first one is listed once, though it is found in two ways; their instances are asked for together."""
-    member = {
-        "AvailabilityZone": "a",
-        "HealthStatus": "Healthy",
-        "LifecycleState": "InService",
-        "ProtectedFromScaleIn": False,
-    }
-    blue, green = playing("web", "blue"), playing("web-v4", "green")
-    blue["Instances"] = [{**member, "InstanceId": "i-1"}]
-    green["Instances"] = [{**member, "InstanceId": "i-2"}]
-    answer_groups(stub, blue, asked={"AutoScalingGroupNames": ["web"]})
-    answer_groups(stub, blue, green, described(Status="Delete in progress"), asked={"Filters": HEIRS["Filters"][:1]})
-    stub("ec2").add_response(
-        "describe_instances",
-        {"Reservations": [{"Instances": [{"InstanceId": "i-2", "PrivateIpAddress": "10.0.0.2"}]}]},
-        {"Filters": [{"Name": "instance-id", "Values": ["i-1", "i-2"]}]},
-    )
-    found = AutoScalingFleets(clients).siblings(WEB)
-    assert [(group.name, group.role) for group in found] == [("web", Role.BLUE), ("web-v4", Role.GREEN)]
-    assert found[1].members[0].address == "10.0.0.2"
 
 
 def test_overrides_are_read(clients: Clients, stub: Stub) -> None:
@@ -245,17 +170,31 @@ def test_sizes_are_of_all_groups_that_stand(clients: Clients, stub: Stub) -> Non
     assert AutoScalingFleets(clients).sizes() == {"web": 4}
 
 
-def test_impaired_instances_are_asked_for_by_their_state(clients: Clients, stub: Stub) -> None:
-    """Two calls, however large the fleet; an instance that is gone is in neither answer."""
-    for name, failing in (("instance-status.status", ["i-1", "i-9"]), ("system-status.status", ["i-2"])):
-        stub("ec2").add_response(
-            "describe_instance_status",
-            {"InstanceStatuses": [{"InstanceId": instance} for instance in failing]},
-            {"Filters": [{"Name": name, "Values": ["impaired"]}]},
-        )
-    members = [InstanceId(f"i-{number}") for number in (1, 2, 3)]
-    assert AutoScalingFleets(clients).impaired(members) == {"i-1", "i-2"}
+def checked(instance: str, status: str = "ok", system: str = "ok") -> dict[str, Any]:
+    """Make an instance as DescribeInstanceStatus answers it."""
+    return {"InstanceId": instance, "InstanceStatus": {"Status": status}, "SystemStatus": {"Status": system}}
+
+
+def test_impaired_instances_fail_one_of_the_checks(clients: Clients, stub: Stub) -> None:
+    """The instance's own or that of its host."""
+    statuses = [checked("i-1", "impaired"), checked("i-2", system="impaired"), checked("i-3", "initializing")]
+    ids = [InstanceId(entry["InstanceId"]) for entry in statuses]
+    stub("ec2").add_response("describe_instance_status", {"InstanceStatuses": statuses}, {"InstanceIds": ids})
+    assert AutoScalingFleets(clients).impaired(ids) == {"i-1", "i-2"}
     assert AutoScalingFleets(clients).impaired([]) == frozenset()
+
+
+@pytest.mark.parametrize("known", [["i-2"], []])
+def test_an_instance_that_is_gone_is_not_impaired(clients: Clients, stub: Stub, known: list[str]) -> None:
+    """AWS refuses the whole call for it: those that are left are asked for again."""
+    ec2 = stub("ec2")
+    ec2.add_client_error("describe_instance_status", "InvalidInstanceID.NotFound")
+    described_ones = [{"InstanceId": instance} for instance in known]
+    ec2.add_response("describe_instances", {"Reservations": [{"Instances": described_ones}]})
+    if known:
+        answer = {"InstanceStatuses": [checked("i-2", "impaired")]}
+        ec2.add_response("describe_instance_status", answer, {"InstanceIds": known})
+    assert AutoScalingFleets(clients).impaired([InstanceId("i-1"), InstanceId("i-2")]) == set(known)
 
 
 def test_images_are_asked_for_in_batches(clients: Clients, stub: Stub) -> None:

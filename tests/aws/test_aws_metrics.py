@@ -84,6 +84,11 @@ def test_values_are_read_oldest_first(account: Account) -> None:
     assert account.metrics.values(series, since=now - 10 * MINUTE, until=now + MINUTE) == ((1.0, 2.0, 3.0), (9.0,), ())
 
 
+def test_no_time_has_no_values(clients: Clients) -> None:
+    """CloudWatch would refuse to be asked."""
+    assert CloudWatchMetrics(clients).values([cpu("i-1")], since=AT, until=AT) == ((),)
+
+
 def test_values_are_asked_for_five_hundred_at_a_time_over_all_pages(clients: Clients, stub: Stub) -> None:
     """Values of one series may be spread over pages; they stay in order, each with its series."""
     watch = stub("cloudwatch")
@@ -101,21 +106,54 @@ def test_values_are_asked_for_five_hundred_at_a_time_over_all_pages(clients: Cli
     assert (found[0], found[1], found[500]) == ((1.0, 2.0, 3.0), (), (4.0,))
 
 
-def test_what_target_groups_served_is_counted(account: Account) -> None:
-    """CloudWatch has no data where there were no requests, and none for what is behind no load balancer."""
+def test_where_nothing_was_requested_nothing_was_served(account: Account) -> None:
+    """CloudWatch has no data then; what is behind no load balancer is missing in the answer."""
     fleet = account.world.fleet(WEB, account.base().id, size=0, balanced=True)
-    served = TargetGroupArn(fleet.target_group)
-    idle = account.traffic.clone(served, name="idle", tags={"a": "b"})
-    (balancer,) = account.world.elbv2.describe_load_balancers()["LoadBalancers"]
-    name = balancer["LoadBalancerArn"].partition("loadbalancer/")[2]
-    dimensions = {"TargetGroup": served.rpartition(":")[2], "LoadBalancer": name}
+    blue = TargetGroupArn(fleet.target_group)
+    idle = account.traffic.clone(blue, name="idle", tags={"a": "b"})
     now = account.cloud.clock.now()
-    since, until = now - 10 * MINUTE, now + MINUTE
-    assert account.metrics.served([served, idle], since=since, until=until) == {served: Served(requests=0, errors=0)}
-    put(account, "AWS/ApplicationELB", "RequestCount", dimensions, 100.0, 50.0)
-    put(account, "AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", dimensions, 3.0)
-    assert account.metrics.served([served], since=since, until=until) == {served: Served(requests=150, errors=3)}
-    assert account.metrics.served([], since=since, until=until) == {}
+    counts = account.metrics.served([blue, idle], since=now - 10 * MINUTE, until=now)
+    assert counts == {blue: Served(requests=0, errors=0)}
+    assert account.metrics.served([], since=now - MINUTE, until=now) == {}
+
+
+def test_what_target_groups_served_is_counted(clients: Clients, stub: Stub) -> None:
+    """By the dimensions that their metrics have: both names are the ends of ARNs."""
+    account = "arn:aws:elasticloadbalancing:us-east-1:123456789012"
+    groups = [TargetGroupArn(f"{account}:targetgroup/{name}/1") for name in ("blue", "green")]
+    balancers = {"LoadBalancerArns": [f"{account}:loadbalancer/app/web/2"]}
+    described = [{"TargetGroupArn": arn, **balancers} for arn in groups]
+    stub("elbv2").add_response("describe_target_groups", {"TargetGroups": described}, {"TargetGroupArns": groups})
+    asked = [
+        {
+            "Id": f"m{number}",
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/ApplicationELB",
+                    "MetricName": metric,
+                    "Dimensions": [
+                        {"Name": "TargetGroup", "Value": f"targetgroup/{name}/1"},
+                        {"Name": "LoadBalancer", "Value": "app/web/2"},
+                    ],
+                },
+                "Period": 60,
+                "Stat": "Sum",
+            },
+        }
+        for number, (name, metric) in enumerate(
+            (name, metric) for name in ("blue", "green") for metric in ("RequestCount", "HTTPCode_Target_5XX_Count")
+        )
+    ]
+    results = [{"Id": "m0", "Values": [100.0, 50.0]}, {"Id": "m2", "Values": [9.0]}, {"Id": "m3", "Values": [3.0]}]
+    stub("cloudwatch").add_response(
+        "get_metric_data",
+        {"MetricDataResults": results},
+        {"MetricDataQueries": asked, "StartTime": AT, "EndTime": AT + MINUTE, "ScanBy": "TimestampAscending"},
+    )
+    assert CloudWatchMetrics(clients).served(groups, since=AT, until=AT + MINUTE) == {
+        groups[0]: Served(requests=150, errors=0),
+        groups[1]: Served(requests=9, errors=3),
+    }
 
 
 @pytest.mark.parametrize("kind", ["net", "gwy"])

@@ -8,14 +8,19 @@ from datetime import timedelta
 
 import pytest
 from aws.account import NOBODY, STABLE, WEB, Account
+from aws.answers import AT
+from aws.teams import GREEN, OURS, Teams
 
 from pipeline.aws.permissions import ACTIONS, CALLS
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.fleets import Group
+from pipeline.model.ids import TargetGroupArn
 from pipeline.model.images import Image
 from pipeline.model.settings import GroupByName
+from pipeline.model.signals import Signal
 from pipeline.ports.instances import LaunchRequest
+from pipeline.ports.metrics import Series
 
 
 def test_a_denied_action_is_named(account: Account) -> None:
@@ -45,6 +50,10 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Templates.versions": lambda account, group, _: account.templates.versions(account.saved(group).id),
     "Templates.create_version": lambda account, group, image: account.next_version(group, image),
     "Fleets.find": lambda account, *_: account.fleets.find(GroupByName(name=WEB)),
+    "Fleets.named": lambda account, *_: account.fleets.named(WEB),
+    "Fleets.siblings": lambda account, *_: account.fleets.siblings(WEB),
+    "Fleets.sizes": lambda account, *_: account.fleets.sizes(),
+    "Fleets.impaired": lambda account, group, _: account.fleets.impaired([NOBODY, group.members[0].id]),
     "Fleets.start_refresh": lambda account, group, _: account.start(group, replace(account.saved(group), number=2)),
     "Fleets.refreshes": lambda account, *_: account.fleets.refreshes(WEB),
     "Fleets.activities": lambda account, *_: account.fleets.activities(WEB),
@@ -85,7 +94,61 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
         actions = {call.action for call in account.cloud.calls}
         assert actions, method
         assert actions - ASKED_BESIDES.get(method, set()) <= set(CALLS[method]), method
-    assert set(DOING) | {"Secrets.reveal"} == set(CALLS)
+    assert set(DOING) | set(ROLLING) | {"Secrets.reveal"} == set(CALLS)
+
+
+DAY = timedelta(days=1)
+ROLLING: Mapping[str, Callable[[Teams], object]] = {
+    "Copies.obstacles": lambda teams: teams.account.copies.obstacles(WEB),
+    "Traffic.route": lambda teams: teams.account.traffic.route(teams.fleet.listener),
+    "Traffic.target_group": lambda teams: teams.account.traffic.target_group(teams.blue),
+    "Traffic.elsewhere": lambda teams: teams.account.traffic.elsewhere(teams.blue, route=""),
+    "Traffic.health": lambda teams: teams.account.traffic.health(teams.blue),
+    "Traffic.clone": lambda teams: teams.account.traffic.clone(teams.blue, name="web-v3", tags=OURS),
+    "Traffic.weigh": lambda teams: teams.account.traffic.weigh(
+        teams.account.traffic.route(teams.fleet.listener), {teams.blue: 1, teams.target_group: 0}
+    ),
+    "Copies.create": lambda teams: teams.copy(),
+    "GroupChanges.resize": lambda teams: teams.account.changes.resize(WEB, minimum=2),
+    "GroupChanges.suspend": lambda teams: teams.account.changes.suspend(WEB, ["AZRebalance"]),
+    "GroupChanges.resume": lambda teams: teams.account.changes.resume(WEB, ["AZRebalance"]),
+    "GroupChanges.protect": lambda teams: teams.account.changes.protect(WEB, [NOBODY], protected=True),
+    "GroupChanges.tag": lambda teams: teams.account.changes.tag({WEB: {"a": "b"}}),
+    "GroupChanges.untag": lambda teams: teams.account.changes.untag(WEB, ["a"]),
+    "GroupChanges.set_version": lambda teams: teams.account.changes.set_version(teams.group, teams.version),
+    "Metrics.alarms": lambda teams: teams.account.metrics.alarms(["web-5xx"]),
+    "Metrics.values": lambda teams: teams.account.metrics.values(
+        [Series(namespace="n", name="m", statistic="Sum", period=timedelta(minutes=1))], since=AT, until=AT + DAY
+    ),
+    "Metrics.served": lambda teams: teams.account.metrics.served([teams.blue], since=AT, until=AT + DAY),
+    "Signals.leave": lambda teams: teams.account.signals.leave(
+        "/rebake/andon/all", Signal(word="halt", by="", reason="", at=AT)
+    ),
+    "Signals.under": lambda teams: teams.account.signals.under("/rebake/andon"),
+    "Signals.take": lambda teams: teams.account.signals.take("/rebake/andon/all"),
+    "Stacks.get": lambda teams: teams.account.stacks.get("shop"),
+    "Stacks.propose": lambda teams: teams.account.stacks.propose(
+        "shop", parameter="ImageId", value="ami-1", change_set="r1"
+    ),
+    "Stacks.execute": lambda teams: teams.account.stacks.execute("shop", change_set="r1"),
+    "Copies.delete": lambda teams: teams.account.copies.delete(GREEN),
+    "Traffic.delete": lambda teams: teams.account.traffic.delete(TargetGroupArn(f"{teams.blue}0")),
+}
+# What a test asks beside the method that it is about.
+LOOKING = set(CALLS["Fleets.find"])
+
+
+def test_the_declared_calls_of_a_rollout_are_the_calls(account: Account) -> None:
+    """Blue-green, signals, metrics and stacks on a group that has all that teams hang on one."""
+    teams = Teams(account)
+    teams.everything()
+    account.stack("shop")
+    for method, do in ROLLING.items():
+        account.cloud.calls.clear()
+        do(teams)
+        actions = {call.action for call in account.cloud.calls}
+        assert actions, method
+        assert actions - LOOKING <= set(CALLS[method]), method
 
 
 def test_every_verb_lists_what_it_needs() -> None:
@@ -95,6 +158,12 @@ def test_every_verb_lists_what_it_needs() -> None:
     parts = {action for verb in ("bake", "smoke", "promote", "roll") for action in ACTIONS[verb]}
     assert set(ACTIONS["release"]) == parts
     assert "iam:PassRole" in ACTIONS["roll"]
+    assert set(ACTIONS["halt"]) - set(ACTIONS["plan"]) == {
+        "autoscaling:CancelInstanceRefresh",
+        "autoscaling:RollbackInstanceRefresh",
+        "ssm:PutParameter",
+    }
+    assert ACTIONS["watch"] == ACTIONS["plan"]
 
 
 def test_the_preflight_sees_what_is_denied(account: Account) -> None:

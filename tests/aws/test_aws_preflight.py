@@ -203,8 +203,21 @@ def test_whoever_replaces_the_fleet_elsewhere_needs_no_room_here(
     answer_role(stub, ROLE, "AWSServiceRoleForAutoScaling")
     answer_group(stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"})
     answer_version(stub, InstanceType="t3.small")
-    (role,) = LivePreflight(clients).fleet(fleet(strategy))
+    role, quota = LivePreflight(clients).fleet(fleet(strategy))
     assert role.ok is True
+    assert (quota.ok, quota.text) == (True, "Nothing is launched beside the instances of web.")
+
+
+def test_room_is_asked_for_again_before_a_rollout(clients: Clients, stub: Stub) -> None:
+    """The same answer as the preflight's, without its other checks."""
+    answer_group(stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"})
+    answer_version(stub, InstanceType="t3.small")
+    answer_quota(stub, 4, [])
+    quota = LivePreflight(clients).surge(fleet(RefreshStrategy(max_healthy=150)))
+    assert (quota.ok, quota.text) == (False, "6 vCPUs needed; 0 of 4 are used.")
+    answer_groups(stub)
+    answer_groups(stub)
+    assert LivePreflight(clients).surge(fleet()).ok is None
 
 
 @pytest.mark.parametrize(("code", "expected"), [("NoSuchEntity", False), ("AccessDenied", None)])

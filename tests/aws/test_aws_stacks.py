@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -15,29 +14,11 @@ from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.errors import NotFound, NotPossible, TimedOut
 from pipeline.sandbox.clock import ManualClock
 
-TEMPLATE = {
-    "Parameters": {
-        "ImageId": {"Type": "String"},
-        "Size": {"Type": "String", "Default": "t3.small"},
-        "Password": {"Type": "String", "NoEcho": True},
-    },
-    "Resources": {
-        "Name": {
-            "Type": "AWS::SSM::Parameter",
-            "Properties": {"Name": "image", "Type": "String", "Value": {"Ref": "ImageId"}},
-        }
-    },
-}
-
 
 @pytest.fixture
 def stack(account: Account) -> str:
     """A stack with an image and a secret among its parameters."""
-    given = {"ImageId": "ami-old", "Password": "s3cret"}
-    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
-    account.world.client("cloudformation").create_stack(
-        StackName="shop", TemplateBody=json.dumps(TEMPLATE), Parameters=parameters
-    )
+    account.stack("shop")
     return "shop"
 
 

@@ -112,6 +112,39 @@ def test_everything_else_of_a_rule_is_sent_again(
     assert dict(account.traffic.route(arn).weights) == {blue: 90, green: 10}
 
 
+def test_other_actions_are_sent_as_they_are(
+    account: Account, fleet: Fleet, blue: TargetGroupArn, green: TargetGroupArn
+) -> None:
+    """Only the forward action is changed."""
+    pool = {"UserPoolArn": "arn:aws:cognito-idp:1", "UserPoolClientId": "web", "UserPoolDomain": "id"}
+    cognito = {"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": pool}
+    arn = rule(account, fleet, cognito, {"Type": "forward", "TargetGroupArn": blue, "Order": 2})
+    before = actions_of(account, arn)
+    account.traffic.weigh(account.traffic.route(arn), {blue: 0, green: 100})
+    assert actions_of(account, arn)[0] == before[0]
+    assert dict(account.traffic.route(arn).weights) == {blue: 0, green: 100}
+
+
+def test_a_network_load_balancer_has_weights_too(account: Account, fleet: Fleet) -> None:
+    """Its listener has no rules, so that none are asked for."""
+    elbv2 = account.world.elbv2
+    subnets = account.world.ec2.describe_subnets()["Subnets"][:2]
+    balancer = elbv2.create_load_balancer(
+        Name="tcp", Type="network", Subnets=[subnet["SubnetId"] for subnet in subnets]
+    )["LoadBalancers"][0]["LoadBalancerArn"]
+    made = elbv2.create_target_group(Name="tcp", Protocol="TCP", Port=8080, VpcId=subnets[0]["VpcId"])
+    blue = TargetGroupArn(made["TargetGroups"][0]["TargetGroupArn"])
+    action: Any = {"Type": "forward", "TargetGroupArn": blue}
+    answer = elbv2.create_listener(LoadBalancerArn=balancer, Protocol="TCP", Port=9, DefaultActions=[action])
+    listener = answer["Listeners"][0]["ListenerArn"]
+    green = account.traffic.clone(blue, name="tcp-green", tags=OURS)
+    account.traffic.weigh(account.traffic.route(listener), {blue: 90, green: 10})
+    assert dict(account.traffic.route(listener).weights) == {blue: 90, green: 10}
+    account.cloud.calls.clear()
+    assert account.traffic.elsewhere(blue, route=fleet.listener) == (listener,)
+    assert "elasticloadbalancing:DescribeRules" not in {call.action for call in account.cloud.calls}
+
+
 def test_weights_that_somebody_else_changed_are_not_overwritten(
     account: Account, fleet: Fleet, blue: TargetGroupArn, green: TargetGroupArn
 ) -> None:

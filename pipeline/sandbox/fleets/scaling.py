@@ -229,14 +229,16 @@ def _try_launch(scope: Scope, group: Group, *, warm: bool) -> Member | None:
 def _surplus(refresh: Refresh | None, side: list[Member], excess: int) -> list[Member]:
     """Choose whom to terminate: from the fullest zone, old templates first, oldest first; never a protected one.
 
-    What remains is never below the goal: an instance that weighs more than the excess stays.
+    In a rollback, what the refresh launched goes first. What remains is never below the goal: an instance that weighs
+    more than the excess stays.
     """
     left = [member for member in side if not member.protected and member.weight <= excess]
+    marked, back = (refresh.id, refresh.status is Status.ROLLBACK_IN_PROGRESS) if refresh else (None, False)
     chosen: list[Member] = []
     while left:
         zones = Counter(member.zone for member in left)
         fullest = [member for member in left if zones[member.zone] == max(zones.values())]
-        worst = min(fullest, key=lambda m: (bool(refresh and m.refresh == refresh.id), m.launched))
+        worst = min(fullest, key=lambda member: ((member.refresh == marked) is not back, member.launched))
         chosen.append(worst)
         excess -= worst.weight
         left = [member for member in left if member is not worst and member.weight <= excess]
