@@ -19,6 +19,7 @@ from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.permissions import ACTIONS
 from pipeline.aws.preflight import LivePreflight
+from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.run_command import SsmRunCommand
 from pipeline.aws.secrets import AwsSecrets
 from pipeline.aws.session import Clients, connect
@@ -94,6 +95,7 @@ def assemble(
         images=Ec2Images(clients, clock),
         channels=SsmChannels(clients, clock),
         fleets=AutoScalingFleets(clients),
+        refreshes=AutoScalingRefreshes(clients),
         templates=Ec2Templates(clients),
         traffic=ElbTraffic(clients),
         copies=AutoScalingCopies(clients, clock),

@@ -89,7 +89,7 @@ class AutoScalingChanges:
             raise NotPossible(
                 f"The group {group.name} boots from a launch configuration.", hint="Give it a launch template."
             )
-        entry: Any = named(self._clients, group.name) if group.mixed else {}
+        entry: Any = named(self._clients, group.name)[0] if group.mixed else {}
         boots = configuration(self._clients, entry, group.template.id, version)
         self._clients.autoscaling.update_auto_scaling_group(AutoScalingGroupName=group.name, **boots)
 

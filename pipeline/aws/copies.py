@@ -43,7 +43,7 @@ class AutoScalingCopies:
 
     def obstacles(self, group: GroupName) -> tuple[str, ...]:
         """Say, a sentence each, what of a group cannot be copied; empty for one that can be."""
-        return tuple(obstacles(named(self._clients, group), self._hooks(group), self._policies(group)))
+        return tuple(obstacles(named(self._clients, group)[0], self._hooks(group), self._policies(group)))
 
     def create(
         self,
@@ -63,7 +63,7 @@ class AutoScalingCopies:
             NotOurs: a group of that name exists and does not carry the tags.
             HeldError: a group of that name is still being deleted.
         """
-        entry: Any = named(self._clients, source.name)
+        entry: Any = named(self._clients, source.name)[0]
         hooks, policies = self._hooks(source.name), self._policies(source.name)
         if found := tuple(obstacles(entry, hooks, policies)):
             hint = "Roll it by instance refresh, or change this."

@@ -32,13 +32,14 @@ def standing(clients: Clients, **asked: Any) -> list[AutoScalingGroupTypeDef]:
     return [entry for entry in described(clients, **asked) if not entry.get("Status")]
 
 
-def named(clients: Clients, name: GroupName) -> AutoScalingGroupTypeDef:
-    """Describe the group of exactly this name.
+def named(clients: Clients, *names: GroupName) -> list[AutoScalingGroupTypeDef]:
+    """Describe the groups of exactly these names, in their order.
 
     Raises:
-        NotFound: there is none.
+        NotFound: one of them does not exist.
     """
-    return _only(clients, standing(clients, AutoScalingGroupNames=[name]), f"named {name}")
+    found = {entry["AutoScalingGroupName"]: entry for entry in standing(clients, AutoScalingGroupNames=list(names))}
+    return [_only(clients, [found[name]] if name in found else [], f"named {name}") for name in names]
 
 
 def selected(clients: Clients, selector: GroupSelector) -> AutoScalingGroupTypeDef:

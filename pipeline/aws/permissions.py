@@ -24,15 +24,15 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Fleets.siblings": _GROUPS,
     "Fleets.sizes": ("autoscaling:DescribeAutoScalingGroups",),
     "Fleets.impaired": ("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"),
-    "Fleets.refreshes": ("autoscaling:DescribeInstanceRefreshes",),
-    "Fleets.start_refresh": (
+    "Refreshes.listed": ("autoscaling:DescribeInstanceRefreshes",),
+    "Refreshes.start": (
         "autoscaling:DescribeAutoScalingGroups",
         "autoscaling:DescribeInstanceRefreshes",
         "autoscaling:StartInstanceRefresh",
         "ec2:DescribeLaunchTemplateVersions",
     ),
-    "Fleets.cancel_refresh": ("autoscaling:CancelInstanceRefresh",),
-    "Fleets.roll_back_refresh": ("autoscaling:RollbackInstanceRefresh",),
+    "Refreshes.cancel": ("autoscaling:CancelInstanceRefresh",),
+    "Refreshes.roll_back": ("autoscaling:RollbackInstanceRefresh",),
     "Fleets.activities": ("autoscaling:DescribeScalingActivities",),
     "Templates.version": ("ec2:DescribeLaunchTemplateVersions",),
     "Templates.versions": ("ec2:DescribeLaunchTemplateVersions",),
@@ -168,7 +168,7 @@ _PLAN = _of(
     "Images.baked",
     "Fleets.find",
     "Fleets.named",
-    "Fleets.refreshes",
+    "Refreshes.listed",
     "Fleets.siblings",
     "Fleets.sizes",
     "Templates.version",
@@ -186,7 +186,7 @@ _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagge
     _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
 )
 _PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE)
-_STOP = _of("Fleets.cancel_refresh", "Fleets.roll_back_refresh")
+_STOP = _of("Refreshes.cancel", "Refreshes.roll_back")
 # Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and the way back is a roll.
 _ROLL = _of("Templates.create_version", "Fleets.", "Traffic.", "Copies.", "GroupChanges.", "Metrics.", "Stacks.").union(
     _ON_REFRESH, _ON_COPY

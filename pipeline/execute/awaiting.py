@@ -39,7 +39,7 @@ def await_refresh(bench: Workbench, step: AwaitRefresh) -> Waiting[Outcome]:
         refresh = find_refresh(bench, step.group, refresh_id)
         if refresh is None:
             return None
-        group = bench.tools.fleets.named(step.group)
+        (group,) = bench.tools.fleets.named(step.group)
         _tell(bench, step, refresh, group, seen)
         if refresh.status.ended:
             return refresh
@@ -74,17 +74,14 @@ def _undo_where_needed(bench: Workbench, step: AwaitRefresh, refresh: Refresh, g
 def undo(bench: Workbench, step: AwaitRefresh) -> None:
     """Have AWS undo the refresh under way: roll it back, or cancel it where AWS's way back leads nowhere."""
     if step.cancel:
-        bench.tools.fleets.cancel_refresh(step.group)
+        bench.tools.refreshes.cancel(step.group)
     else:
-        bench.tools.fleets.roll_back_refresh(step.group)
+        bench.tools.refreshes.roll_back(step.group)
 
 
 def _tell(bench: Workbench, step: AwaitRefresh, refresh: Refresh, group: Group, seen: _Seen) -> None:
-    now = bench.tools.clock.now()
-    served = {}
-    if seen.told is not None and group.target_groups:
-        served = served_since(bench, dict.fromkeys(group.target_groups, group.name), seen.told, now)
-    seen.told = now
+    seen.told = seen.told or bench.tools.clock.now().replace(second=0, microsecond=0)
+    served, seen.told = served_since(bench, dict.fromkeys(group.target_groups, group.name), seen.told)
     tell_fleet(
         bench,
         step.fleet,

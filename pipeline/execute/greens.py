@@ -25,15 +25,21 @@ _GONE_WITHIN = timedelta(minutes=30)
 def create_green(bench: Workbench, step: CreateGreen) -> Outcome:
     """Bring green up at weight 0, with blue pinned to its size; all that stands of it already is kept."""
     tools = bench.tools
-    blue = tools.fleets.named(step.blue)
+    (blue,) = tools.fleets.named(step.blue)
     version = bench.made.version(step.version)
     route = tools.traffic.route(step.strategy.route)
     blue_targets = _targets(blue)
     _pin(bench, blue, route=route.arn, weight=route.weights.get(blue_targets, 0))
-    green, targets = _standing(bench, step, blue, version) if step.partner else _made(bench, step, blue, version)
+    partner = None if step.partner is None else _empty_partner(bench, step, blue)
+    green = partner.name if partner else _green_name(step, blue, version)
+    targets = _targets(partner) if partner else _clone(bench, step, green, blue_targets)
     if targets not in route.weights:
-        # In no rule, its targets would not even be checked (Target.NotInUse).
+        # In no rule its targets would not even be checked (Target.NotInUse), and no policy could count its requests.
         tools.traffic.weigh(route, {**route.weights, targets: 0})
+    if partner:
+        _fill(bench, step, partner, blue, version)
+    else:
+        _make(bench, step, green, targets, blue, version)
     pair = Pair(route=route.arn, blue=blue.name, blue_targets=blue_targets, green=green, green_targets=targets)
     bench.made.pairs[step.fleet] = pair
     return Done(facts={"green": green, "version": str(version), "target_group": targets})
@@ -43,7 +49,7 @@ def name_live(bench: Workbench, step: NameLive) -> Outcome:
     """Turn the names around, in one call, and let green's size breathe again."""
     pair = bench.made.pair(step.fleet, step.pair)
     tools = bench.tools
-    blue, green = tools.fleets.named(pair.blue), tools.fleets.named(pair.green)
+    blue, green = tools.fleets.named(pair.blue, pair.green)
     now = tools.clock.now()
     before = undo_of(green.tags) or undo_of(blue.tags)
     live = {names.TAG_ROLE: Role.LIVE.value, names.TAG_ORIGIN: blue.origin, names.TAG_SINCE: now.isoformat()}
@@ -64,33 +70,33 @@ def retire_group(bench: Workbench, step: RetireGroup) -> Waiting[Outcome]:
     pair = bench.made.pair(step.fleet, step.pair)
     tools = bench.tools
     group = _find(bench, pair.blue)
-    if group is None:
-        return Skipped(reason=f"{pair.blue} is gone")
-    if not step.at_once:
+    if group is not None and not step.at_once:
         until = group.tags.get(names.TAG_RETIRE)
         rest = datetime.fromisoformat(until) - tools.clock.now() if until else timedelta()
         yield from pause(rest, step=_PACE)
-        group = tools.fleets.named(pair.blue)
-    if group.role is not step.role:
+        group = _find(bench, pair.blue)
+    if group is not None and group.role is not step.role:
         return Skipped(reason=f"{group.name} has another role now ({group.role or 'none'}), and stays")
     if (refused := guard_removal(bench, step, pair)) is not None:
         return refused
-    if (fault := _leave_route(bench, pair, group, stays=step.standing)) is not None:
+    if (fault := _leave_route(bench, pair, stays=step.standing)) is not None:
         return fault
     if step.left is not None:
         tools.changes.tag({pair.green: {names.TAG_LEFT: step.left}})
+    if group is None:
+        _delete_targets(bench, pair)  # a run that was killed had not come further than these
+        return Done(facts={"target_group": pair.blue_targets})
     if step.standing:
         yield from _empty(bench, group)
         return Done(facts={"emptied": group.name})
-    if names.target_group_name(group.name) in pair.blue_targets:
-        # Ours; one that stood before any rollout is its owner's. It goes first: the group is what is found again.
-        tools.traffic.delete(pair.blue_targets)
+    _delete_targets(bench, pair)  # first: the group is what is found again
+    name = group.name
 
     def gone() -> bool | None:
-        return tools.copies.delete(group.name) or None
+        return tools.copies.delete(name) or None
 
-    yield from poll(tools.clock, gone, every=_PACE, within=_GONE_WITHIN, what=f"The end of group {group.name}")
-    return Done(facts={"deleted": group.name})
+    yield from poll(tools.clock, gone, every=_PACE, within=_GONE_WITHIN, what=f"The end of group {name}")
+    return Done(facts={"deleted": name})
 
 
 def _pin(bench: Workbench, blue: Group, *, route: str, weight: int) -> None:
@@ -102,54 +108,71 @@ def _pin(bench: Workbench, blue: Group, *, route: str, weight: int) -> None:
         bench.tools.changes.resize(blue.name, minimum=blue.desired)
 
 
-def _made(bench: Workbench, step: CreateGreen, blue: Group, version: int) -> tuple[GroupName, TargetGroupArn]:
+def _green_name(step: CreateGreen, blue: Group, version: int) -> GroupName:
     name = names.green_name(step.origin, version)
     if name == blue.name:
         raise StepFailed(f"{name} has the traffic already, and cannot be made beside itself.", hint="Plan again.")
-    begun = _find(bench, name)
-    run = begun.tags.get(names.TAG_RUN, bench.run) if begun else bench.run
-    tags = {names.TAG_ORIGIN: step.origin, names.TAG_ROLE: Role.GREEN.value, names.TAG_RUN: run}
+    return name
+
+
+def _clone(bench: Workbench, step: CreateGreen, green: GroupName, source: TargetGroupArn) -> TargetGroupArn:
     marks = {names.TAG_ORIGIN: step.origin}
-    targets = bench.tools.traffic.clone(_targets(blue), name=names.target_group_name(name), tags=marks)
-    bench.tools.copies.create(blue, name=name, version=version, target_group=targets, tags=tags)
-    return name, targets
+    return bench.tools.traffic.clone(source, name=names.target_group_name(green), tags=marks)
 
 
-def _standing(bench: Workbench, step: CreateGreen, blue: Group, version: int) -> tuple[GroupName, TargetGroupArn]:
-    """Fill the partner on the new version; it must be empty, or on its way there already."""
-    changes = bench.tools.changes
-    partner = bench.tools.fleets.named(step.partner or blue.name)
+def _make(
+    bench: Workbench, step: CreateGreen, green: GroupName, targets: TargetGroupArn, blue: Group, version: int
+) -> None:
+    tags = {names.TAG_ORIGIN: step.origin, names.TAG_ROLE: Role.GREEN.value, names.TAG_RUN: bench.run}
+    bench.tools.copies.create(blue, name=green, version=version, target_group=targets, tags=tags)
+
+
+def _empty_partner(bench: Workbench, step: CreateGreen, blue: Group) -> Group:
+    """Let only a partner pass that can take blue's part: large enough, and empty or on its way already."""
+    (partner,) = bench.tools.fleets.named(step.partner or blue.name)
     if partner.maximum < blue.desired:
         raise NotPossible(
             f"Partner {partner.name} may have {partner.maximum} instances, and {blue.name} has {blue.desired}.",
             hint=f"Raise the maximum size of {partner.name}.",
         )
+    if partner.role is not Role.GREEN and partner.standing:
+        raise HeldError(
+            f"Partner {partner.name} is not empty: it has {len(partner.standing)} instances.",
+            hint=f"Scale it to 0, or wait for the end of its rollback window: rebake repair {step.fleet}",
+        )
+    return partner
+
+
+def _fill(bench: Workbench, step: CreateGreen, partner: Group, blue: Group, version: int) -> None:
+    changes = bench.tools.changes
     if partner.role is not Role.GREEN:
-        if partner.standing:
-            raise HeldError(
-                f"Partner {partner.name} is not empty: it has {len(partner.standing)} instances.",
-                hint=f"Scale it to 0, or wait for the end of its rollback window: rebake repair {step.fleet}",
-            )
         changes.set_version(partner, version)
         changes.tag({partner.name: {names.TAG_ROLE: Role.GREEN.value, names.TAG_ORIGIN: step.origin}})
     changes.resize(partner.name, minimum=blue.desired)
-    return partner.name, _targets(partner)
 
 
-def _leave_route(bench: Workbench, pair: Pair, group: Group, *, stays: bool) -> Outcome | None:
-    """Take the group's targets out of the route, or leave them there at weight 0; answer why that may not be."""
-    traffic = bench.tools.traffic
+def _leave_route(bench: Workbench, pair: Pair, *, stays: bool) -> Outcome | None:
+    """Take blue's targets out of the route, or leave them there at weight 0; answer why that may not be."""
+    traffic, fleets = bench.tools.traffic, bench.tools.fleets
     route = traffic.route(pair.route)
     if pair.blue_targets not in route.weights:
         return None
     if route.weights[pair.blue_targets]:
-        text = f"{group.name} has weight {route.weights[pair.blue_targets]} in {route.arn}, so it is not removed."
+        text = f"{pair.blue} has weight {route.weights[pair.blue_targets]} in {route.arn}, so it is not removed."
         return Failed(reason=text, hint="See where the traffic is; then run it again.")
-    survivor = bench.tools.fleets.named(pair.green)
-    undo = undo_of(survivor.tags) or undo_of(group.tags)
+    (survivor,) = fleets.named(pair.green)
+    undo = undo_of(survivor.tags)
+    if undo is None and (group := _find(bench, pair.blue)) is not None:
+        undo = undo_of(group.tags)
     weights = rejoin(route, pair.green_targets, pair.blue_targets, undo.weight if undo else None)
     traffic.weigh(route, {**weights, pair.blue_targets: 0} if stays else weights)
     return None
+
+
+def _delete_targets(bench: Workbench, pair: Pair) -> None:
+    """Delete blue's target group if it was made for it; one that stood before any rollout is its owner's."""
+    if names.target_group_name(pair.blue) in pair.blue_targets:
+        bench.tools.traffic.delete(pair.blue_targets)
 
 
 def _empty(bench: Workbench, group: Group) -> Waiting[None]:
@@ -159,7 +182,7 @@ def _empty(bench: Workbench, group: Group) -> Waiting[None]:
     fleets = bench.tools.fleets
 
     def look() -> bool | None:
-        return None if fleets.named(group.name).members else True
+        return None if fleets.named(group.name)[0].members else True
 
     yield from poll(bench.tools.clock, look, every=_PACE, within=_GONE_WITHIN, what=f"The emptying of {group.name}")
     changes.tag({group.name: {names.TAG_ROLE: Role.RETIRED.value}})

@@ -32,7 +32,8 @@ def guard_removal(bench: Workbench, step: RetireGroup, pair: Pair) -> Refused | 
 
     Asked by the step itself: it waits first, for hours perhaps.
     """
-    left = _strength(bench, bench.tools.fleets.named(pair.green))
+    (green,) = bench.tools.fleets.named(pair.green)
+    left = _strength(bench, green)
     fault = guards.refuse_removal(left, bench.settings.fleets[step.fleet].floor)
     return None if fault is None else _refused(step.fleet, fault)
 
@@ -66,7 +67,7 @@ def _beginning(bench: Workbench, step: StartRefresh | CreateGreen | UpdateStack)
 def _shifting(bench: Workbench, step: ShiftTraffic) -> str | None:
     pair = bench.made.pair(step.fleet, step.pair)
     fleets = bench.tools.fleets
-    blue, green = _strength(bench, fleets.named(pair.blue)), _strength(bench, fleets.named(pair.green))
+    blue, green = (_strength(bench, group) for group in fleets.named(pair.blue, pair.green))
     floor = bench.settings.fleets[step.fleet].floor
     # Whoever is given more must carry it: green on the way out, blue on the way back.
     route = bench.tools.traffic.route(pair.route)
@@ -79,7 +80,7 @@ def _shifting(bench: Workbench, step: ShiftTraffic) -> str | None:
 def _group(bench: Workbench, step: StartRefresh | CreateGreen | UpdateStack) -> Group:
     match step:
         case StartRefresh(group=name) | CreateGreen(blue=name):
-            return bench.tools.fleets.named(name)
+            return bench.tools.fleets.named(name)[0]
         case UpdateStack():
             return bench.tools.fleets.find(bench.settings.fleets[step.fleet].group)
 

@@ -130,9 +130,11 @@ def _probe(bench: Workbench, gate: ProbeGate, members: Sequence[Member]) -> Answ
 def _canary(bench: Workbench, gate: CanaryGate, subject: Subject) -> GateVerdict:
     found = []
     now = bench.tools.clock.now()
+    # Old instances may be gone minutes after the first new one came: what they did right before counts, too.
+    since = {"old": subject.since - gate.samples * gate.period, "new": subject.since}
     for metric in gate.metrics:
         sides = []
-        for members in (subject.old, subject.new):
+        for age, members in (("old", subject.old), ("new", subject.new)):
             series = [
                 Series(
                     namespace=metric.namespace,
@@ -143,7 +145,7 @@ def _canary(bench: Workbench, gate: CanaryGate, subject: Subject) -> GateVerdict
                 )
                 for member in members
             ]
-            values = bench.tools.metrics.values(series, since=subject.since, until=now) if series else ()
+            values = bench.tools.metrics.values(series, since=since[age], until=now) if series else ()
             sides.append([value for one in values for value in one])
         old, new = sides
         if min(len(old), len(new)) < gate.samples:

@@ -64,14 +64,8 @@ def take(bench: Workbench, planned: PlannedStep) -> Waiting[StepResult]:
 def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PLR0911, PLR0912 - a line a kind of step
     """Execute one step; a step without a branch here does not type-check."""
     match step:
-        case BuildImage():
-            return build_image(bench, step)
-        case SmokeTestImage():
-            return smoke_test_image(bench, step)
-        case TagImage():
-            return tag_image(bench, step)
-        case MoveChannel():
-            return move_channel(bench, step)
+        case BuildImage() | SmokeTestImage() | TagImage() | MoveChannel():
+            return _on_image(bench, step)
         case CreateTemplateVersion():
             return create_template_version(bench, step)
         case HoldZones():
@@ -104,6 +98,20 @@ def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PL
             return put_back(bench, step)
         case UpdateStack():
             return (yield from update_stack(bench, step))
+        case _:
+            assert_never(step)
+
+
+def _on_image(bench: Workbench, step: BuildImage | SmokeTestImage | TagImage | MoveChannel) -> Outcome:
+    match step:
+        case BuildImage():
+            return build_image(bench, step)
+        case SmokeTestImage():
+            return smoke_test_image(bench, step)
+        case TagImage():
+            return tag_image(bench, step)
+        case MoveChannel():
+            return move_channel(bench, step)
         case _:
             assert_never(step)
 

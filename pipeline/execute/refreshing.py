@@ -48,7 +48,6 @@ def _create(bench: Workbench, step: CreateTemplateVersion, source: TemplateVersi
 
 def start_refresh(bench: Workbench, step: StartRefresh) -> Waiting[Outcome]:
     """Start the refresh, or adopt one under way that goes to the same version (the call takes no token)."""
-    fleets = bench.tools.fleets
     version = bench.made.version(step.version)
     active = active_refresh(bench, step.group)
     if active is not None:
@@ -59,14 +58,14 @@ def start_refresh(bench: Workbench, step: StartRefresh) -> Waiting[Outcome]:
             )
         bench.made.refreshes[step.fleet] = active.id
         return Skipped(reason=f"refresh {active.id} already goes to version {version}")
-    group = fleets.named(step.group)
+    (group,) = bench.tools.fleets.named(step.group)
     saved = bench.made.version(step.saved)
     if group.template is None or (group.template.id, group.template.number) != (step.template, saved):
         stands = f"{group.template.id} version {group.template.version}" if group.template else "no launch template"
         return Failed(reason=f"Group {step.group} was set to {stands} after the plan was made.", hint="Plan again.")
     refresh = yield from poll(
         bench.tools.clock,
-        lambda: fleets.start_refresh(
+        lambda: bench.tools.refreshes.start(
             group,
             template=step.template,
             version=version,
@@ -89,7 +88,7 @@ def cancel_refresh(bench: Workbench, step: CancelRefresh) -> Waiting[Outcome]:
     if found is None or found.status.ended:
         return Skipped(reason=f"refresh {step.refresh} has ended")
     if found.status is not RefreshStatus.CANCELLING:
-        bench.tools.fleets.cancel_refresh(step.group)
+        bench.tools.refreshes.cancel(step.group)
     ended = yield from await_end(bench, step.group, step.refresh, within=_CANCELLING)
     return Done(facts={"refresh": step.refresh, "status": ended.status})
 
@@ -99,7 +98,7 @@ def roll_back_refresh(bench: Workbench, step: RollBackRefresh) -> Outcome:
     active = active_refresh(bench, step.group)
     if active is not None and active.status is RefreshStatus.ROLLBACK_IN_PROGRESS:
         return Skipped(reason=f"refresh {active.id} is being rolled back already")
-    bench.tools.fleets.roll_back_refresh(step.group)
+    bench.tools.refreshes.roll_back(step.group)
     return Done(facts={"refresh": step.refresh})
 
 
@@ -115,12 +114,12 @@ def await_end(bench: Workbench, group: GroupName, refresh: RefreshId, *, within:
 
 def active_refresh(bench: Workbench, group: GroupName) -> Refresh | None:
     """Find the refresh (or roll-back) under way."""
-    return next((refresh for refresh in bench.tools.fleets.refreshes(group) if not refresh.status.ended), None)
+    return next((refresh for refresh in bench.tools.refreshes.listed(group) if not refresh.status.ended), None)
 
 
 def find_refresh(bench: Workbench, group: GroupName, refresh: RefreshId) -> Refresh | None:
     """Find a refresh by its id; None: AWS does not show it (yet)."""
-    return next((found for found in bench.tools.fleets.refreshes(group) if found.id == refresh), None)
+    return next((found for found in bench.tools.refreshes.listed(group) if found.id == refresh), None)
 
 
 def goes_to(refresh: Refresh, step: StartRefresh, version: int) -> bool:

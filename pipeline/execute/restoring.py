@@ -13,7 +13,7 @@ _REBALANCING = "AZRebalance"
 def hold_zones(bench: Workbench, step: HoldZones) -> Outcome:
     """Protect whoever is outside the zone from being replaced, and nobody inside; no zone is evened out meanwhile."""
     changes = bench.tools.changes
-    group = bench.tools.fleets.named(step.group)
+    (group,) = bench.tools.fleets.named(step.group)
     if undo_of(group.tags) is None:
         resume = () if _REBALANCING in group.suspended else (_REBALANCING,)
         undo = Undo(run=bench.run, unprotect=True, resume=resume, version=step.version)
@@ -31,7 +31,7 @@ def hold_zones(bench: Workbench, step: HoldZones) -> Outcome:
 def put_back(bench: Workbench, step: PutBack) -> Outcome:
     """Undo what the group's tag says was changed: size, processes, protection. The tag goes last."""
     changes = bench.tools.changes
-    group = bench.tools.fleets.named(step.group)
+    (group,) = bench.tools.fleets.named(step.group)
     undo = undo_of(group.tags)
     if undo is None:
         return Skipped(reason=f"{group.name} is as it was")

@@ -28,10 +28,10 @@ def await_targets_healthy(bench: Workbench, step: AwaitTargetsHealthy) -> Waitin
     """Wait until green serves with blue's size, following blue as it grows; give up early when green cannot boot."""
     pair = bench.made.pair(step.fleet, step.pair)
     fleets = bench.tools.fleets
-    watch = Watch(image=_image_of(bench, fleets.named(pair.green)), began=bench.tools.clock.now())
+    watch = Watch(image=_image_of(bench, fleets.named(pair.green)[0]), began=bench.tools.clock.now())
 
     def look() -> int | None:
-        blue, green = fleets.named(pair.blue), fleets.named(pair.green)
+        blue, green = fleets.named(pair.blue, pair.green)
         if green.minimum < blue.desired:
             # AWS raises desired capacity to a minimum above it, and never lowers it.
             bench.tools.changes.resize(green.name, minimum=blue.desired)
@@ -64,7 +64,7 @@ def soak(bench: Workbench, step: Soak) -> Waiting[Outcome]:
     """Wait and watch. A gate that refuses ends it; one that says complete ends it well; at its end all must pass."""
     pair = bench.made.pair(step.fleet, None)
     clock = bench.tools.clock
-    began = told = clock.now()
+    began, told = clock.now(), None
     while True:
         now = clock.now()
         told = tell_pair(bench, step.fleet, pair, "soak", since=told)
@@ -95,7 +95,7 @@ def drain(bench: Workbench, step: Drain) -> Waiting[Outcome]:
 def tell_pair(bench: Workbench, fleet: str, pair: Pair, text: str, *, since: datetime | None = None) -> datetime:
     """Tell how a pair does, and keep whom gates are about; answer the time up to which its traffic was counted."""
     fleets = bench.tools.fleets
-    blue, green = fleets.named(pair.blue), fleets.named(pair.green)
+    blue, green = fleets.named(pair.blue, pair.green)
     now = bench.tools.clock.now()
     known = bench.made.subjects.get(fleet)
     bench.made.subjects[fleet] = Subject(
@@ -108,9 +108,9 @@ def tell_pair(bench: Workbench, fleet: str, pair: Pair, text: str, *, since: dat
     route = bench.tools.traffic.route(pair.route)
     percent = route.percent(pair.green_targets, of=(pair.blue_targets, pair.green_targets))
     named = {pair.blue_targets: _name(blue), pair.green_targets: _name(green)}
-    served = served_since(bench, named, since, now) if since is not None else {}
+    served, told = served_since(bench, named, since or now.replace(second=0, microsecond=0))
     tell_fleet(bench, fleet, f"{text}, {percent} % green", [blue, green], percentage=percent, served=served)
-    return now
+    return told
 
 
 def _healthy(bench: Workbench, targets: TargetGroupArn, group: Group) -> int:

@@ -43,9 +43,9 @@ def call_off(bench: Workbench, step: Step, refresh: Refresh, how: OnHalt) -> Non
     if refresh.status in {RefreshStatus.ROLLBACK_IN_PROGRESS, RefreshStatus.CANCELLING}:
         return  # somebody has done so already
     if how is OnHalt.CANCEL or (isinstance(step, (StartRefresh, AwaitRefresh)) and step.cancel):
-        bench.tools.fleets.cancel_refresh(refresh.group)
+        bench.tools.refreshes.cancel(refresh.group)
     else:
-        bench.tools.fleets.roll_back_refresh(refresh.group)
+        bench.tools.refreshes.roll_back(refresh.group)
 
 
 def under_way(bench: Workbench, step: Step) -> Refresh | None:

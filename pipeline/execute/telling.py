@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipeline.errors import RebakeError
 from pipeline.execute.tools import Workbench
 from pipeline.model.fleets import Group
 from pipeline.model.ids import TargetGroupArn
+
+_MINUTE = timedelta(minutes=1)
 
 
 def tell_fleet(
@@ -38,18 +40,22 @@ def tell_fleet(
 
 
 def served_since(
-    bench: Workbench, named: Mapping[TargetGroupArn, str], since: datetime, until: datetime
-) -> dict[str, int]:
+    bench: Workbench, named: Mapping[TargetGroupArn, str], since: datetime
+) -> tuple[dict[str, int], datetime]:
     """Count requests (``requests:<name>``) and 5xx answers (``errors``) of target groups, for an event's figures.
 
-    Nothing where CloudWatch cannot say: a chart is no reason to stop a rollout.
+    CloudWatch counts by the minute and knows a minute when the next one is over, so only whole minutes are counted; the
+    answer's second part is up to when they were. Nothing where CloudWatch cannot say: a chart is no reason to stop.
     """
+    until = (bench.tools.clock.now() - _MINUTE).replace(second=0, microsecond=0)
+    if until <= since:
+        return {}, since
     try:
         served = bench.tools.metrics.served(tuple(named), since=since, until=until)
     except RebakeError:
-        return {}
+        return {}, since
     figures: Counter[str] = Counter()
     for arn, count in served.items():
         figures[f"requests:{named[arn]}"] += count.requests
         figures["errors"] += count.errors
-    return dict(figures)
+    return dict(figures), until

@@ -18,7 +18,7 @@ from pipeline.model.traffic import Pair
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.clock import Clock
-from pipeline.ports.fleets import Fleets, Templates
+from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, RunCommand
@@ -43,6 +43,7 @@ class Tools:
     images: Images
     channels: Channels
     fleets: Fleets
+    refreshes: Refreshes
     templates: Templates
     traffic: Traffic
     copies: Copies

@@ -12,7 +12,7 @@ from pipeline.model.settings import Settings
 from pipeline.model.strategies import BlueGreen
 from pipeline.model.views import FleetView
 from pipeline.observe.traffic import TrafficObserver
-from pipeline.ports.fleets import Fleets, Templates
+from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.images import Images
 
 
@@ -22,6 +22,7 @@ class FleetObserver:
 
     settings: Settings
     fleets: Fleets
+    refreshes: Refreshes
     templates: Templates
     images: Images
     traffic: TrafficObserver
@@ -41,7 +42,7 @@ class FleetObserver:
             group, others = self.traffic.groups(configured, strategy)
         else:
             group = self.fleets.find(configured.group)
-        refreshes = self.fleets.refreshes(group.name)
+        refreshes = self.refreshes.listed(group.name)
         saved, versions = self._templates(group)
         traffic = None
         if isinstance(strategy, BlueGreen):

@@ -44,7 +44,7 @@ class TrafficObserver:
                 hint="Name the group: group: web-a",
             )
         route = self.traffic.route(strategy.route)
-        first, second = self.fleets.named(fleet.group.name), self.fleets.named(strategy.partner)
+        first, second = self.fleets.named(fleet.group.name, strategy.partner)
         return (second, (first,)) if _weight(route, second) > _weight(route, first) else (first, (second,))
 
     def observe(

@@ -7,10 +7,11 @@ from datetime import timedelta
 from pipeline.errors import HeldError, NotPossible, RefusedError
 from pipeline.model.fleets import Group
 from pipeline.model.ids import ImageId
-from pipeline.model.names import Role
+from pipeline.model.names import Role, green_name, target_group_name
 from pipeline.model.rollouts import Drain, NameLive, PutBack, RetireGroup, ShiftTraffic
 from pipeline.model.steps import PlannedStep, Step
 from pipeline.model.strategies import BlueGreen
+from pipeline.model.traffic import Pair
 from pipeline.model.undo import UNDO_TAGS
 from pipeline.model.views import FleetView, Side, TrafficView
 from pipeline.planning.fleets import planned
@@ -62,7 +63,7 @@ def give_back(view: FleetView, strategy: BlueGreen, *, failed: bool = False) -> 
     traffic = view.traffic
     green = traffic.side(Role.GREEN) if traffic else None
     if traffic is None or green is None:
-        return put_back(view)
+        return (*_strays(view), *put_back(view))
     pair = traffic.pair(view.group.name, green)
     steps: list[tuple[Step, str]] = []
     if traffic.route.weights.get(pair.green_targets):
@@ -92,6 +93,29 @@ def return_to_blue(view: FleetView, traffic: TrafficView, kept: Side, strategy: 
         (retire, "it has no traffic"),
         (PutBack(fleet=view.name, group=pair.green), "its size may change again"),
     ]
+    return planned(view, *steps)
+
+
+def _strays(view: FleetView) -> tuple[PlannedStep, ...]:
+    """Plan the end of target groups that a killed run had put into the route before it made their group."""
+    traffic = view.traffic
+    if traffic is None:
+        return ()
+    known = {view.group.name, *(side.group.name for side in traffic.others)}
+    made = {green_name(view.group.origin, version.number) for version in view.versions} - known
+    steps = []
+    for name in sorted(made):
+        for arn, weight in traffic.route.weights.items():
+            if not weight and f"/{target_group_name(name)}/" in arn:
+                pair = Pair(
+                    route=traffic.route.arn,
+                    blue=name,
+                    blue_targets=arn,
+                    green=view.group.name,
+                    green_targets=traffic.targets,
+                )
+                step = RetireGroup(fleet=view.name, role=Role.GREEN, pair=pair, at_once=True)
+                steps.append((step, "its group was never made"))
     return planned(view, *steps)
 
 

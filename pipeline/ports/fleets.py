@@ -12,7 +12,7 @@ from pipeline.model.strategies import RefreshStrategy
 
 
 class Fleets(Protocol):
-    """Auto Scaling groups and their instance refreshes."""
+    """Auto Scaling groups, and how their instances do."""
 
     def find(self, selector: GroupSelector) -> Group:
         """Fetch the one group that the selector means, with its members and their images.
@@ -23,11 +23,11 @@ class Fleets(Protocol):
         """
         ...
 
-    def named(self, name: GroupName) -> Group:
-        """Fetch the group of that very name, whatever its role.
+    def named(self, *names: GroupName) -> tuple[Group, ...]:
+        """Fetch the groups of these very names, in their order and whatever their roles, in as few calls as one.
 
         Raises:
-            NotFound: there is none.
+            NotFound: one of them does not exist.
         """
         ...
 
@@ -35,11 +35,27 @@ class Fleets(Protocol):
         """List the group of that name and those that rollouts made of it, whatever their role; empty: there is none."""
         ...
 
-    def refreshes(self, group: GroupName) -> tuple[Refresh, ...]:
+    def activities(self, group: GroupName) -> tuple[Activity, ...]:
+        """List the last hundred scaling activities, newest first, with the cause of a failed one decoded."""
+        ...
+
+    def impaired(self, members: Sequence[InstanceId]) -> frozenset[InstanceId]:
+        """Tell which of these instances fail EC2's status checks; ones that are gone do not."""
+        ...
+
+    def sizes(self) -> Mapping[GroupName, int]:
+        """Tell the desired capacity of every group of the account and region."""
+        ...
+
+
+class Refreshes(Protocol):
+    """Instance refreshes of groups."""
+
+    def listed(self, group: GroupName) -> tuple[Refresh, ...]:
         """List the refreshes of the last six weeks, newest first."""
         ...
 
-    def start_refresh(
+    def start(
         self,
         group: Group,
         *,
@@ -60,28 +76,16 @@ class Fleets(Protocol):
         """
         ...
 
-    def cancel_refresh(self, group: GroupName) -> None:
+    def cancel(self, group: GroupName) -> None:
         """Cancel the running refresh (or roll-back); what was replaced stays. No refresh: nothing happens."""
         ...
 
-    def roll_back_refresh(self, group: GroupName) -> RefreshId:
+    def roll_back(self, group: GroupName) -> RefreshId:
         """Roll the running refresh back to what is saved on the group.
 
         Raises:
             NotPossible: no refresh runs, or AWS calls it irreversible.
         """
-        ...
-
-    def activities(self, group: GroupName) -> tuple[Activity, ...]:
-        """List the last hundred scaling activities, newest first, with the cause of a failed one decoded."""
-        ...
-
-    def impaired(self, members: Sequence[InstanceId]) -> frozenset[InstanceId]:
-        """Tell which of these instances fail EC2's status checks; ones that are gone do not."""
-        ...
-
-    def sizes(self) -> Mapping[GroupName, int]:
-        """Tell the desired capacity of every group of the account and region."""
         ...
 
 

@@ -58,6 +58,7 @@ class Room:
         observer = FleetObserver(
             settings=self.settings,
             fleets=tools.fleets,
+            refreshes=tools.refreshes,
             templates=tools.templates,
             images=tools.images,
             traffic=traffic,

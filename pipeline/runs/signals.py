@@ -97,15 +97,15 @@ def _stop(room: Room, name: str, *, dry_run: bool) -> HaltedFleet:
 
 
 def _stop_refresh(room: Room, group: GroupName, refresh: Refresh, how: OnHalt) -> str:
-    fleets = room.tools.fleets
+    refreshes = room.tools.refreshes
     if how is OnHalt.LEAVE or refresh.status in {RefreshStatus.ROLLBACK_IN_PROGRESS, RefreshStatus.CANCELLING}:
         return f"refresh {refresh.id} is {refresh.status} and goes on"
     if how is OnHalt.ROLL_BACK:
         try:
-            fleets.roll_back_refresh(group)
+            refreshes.roll_back(group)
         except NotPossible as error:
-            fleets.cancel_refresh(group)
+            refreshes.cancel(group)
             return f"refresh {refresh.id} is cancelled, for it cannot be rolled back: {error.message}"
         return f"refresh {refresh.id} is being rolled back"
-    fleets.cancel_refresh(group)
+    refreshes.cancel(group)
     return f"refresh {refresh.id} is cancelled; what it replaced stays"

@@ -15,6 +15,7 @@ from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.preflight import LivePreflight
+from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.run_command import SsmRunCommand
 from pipeline.aws.session import Clients
 from pipeline.aws.signals import SsmSignals
@@ -27,7 +28,7 @@ from pipeline.model.images import Architecture, Image
 from pipeline.model.settings import GroupByName
 from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.channels import Channels
-from pipeline.ports.fleets import Fleets, Templates
+from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, LaunchRequest, RunCommand
@@ -70,6 +71,7 @@ class Account:
         self.world = World(cloud, region=clients.region)
         self.images: Images = Ec2Images(clients, cloud.clock)
         self.fleets: Fleets = AutoScalingFleets(clients)
+        self.refreshes: Refreshes = AutoScalingRefreshes(clients)
         self.templates: Templates = Ec2Templates(clients)
         self.channels: Channels = SsmChannels(clients, cloud.clock)
         self.instances: Instances = Ec2Instances(clients)
@@ -133,7 +135,7 @@ class Account:
 
     def start(self, group: Group, version: TemplateVersion, strategy: RefreshStrategy = FAST) -> RefreshId:
         """Start a refresh to a version."""
-        return self.fleets.start_refresh(
+        return self.refreshes.start(
             group,
             template=version.id,
             version=version.number,
@@ -144,7 +146,7 @@ class Account:
 
     def refresh(self) -> RefreshStatus:
         """Tell how the newest refresh stands."""
-        return self.fleets.refreshes(WEB)[0].status
+        return self.refreshes.listed(WEB)[0].status
 
     def stack(self, name: str) -> None:
         """Make a stack with an image and a secret among its parameters."""

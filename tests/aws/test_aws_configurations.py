@@ -8,7 +8,7 @@ import pytest
 from aws.answers import Stub, answer_groups, described
 from botocore.stub import ANY
 
-from pipeline.aws.fleets import AutoScalingFleets
+from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.session import Clients
 from pipeline.errors import NotPossible
 from pipeline.model.fleets import Group, TemplateRef
@@ -30,7 +30,7 @@ def policy(*overrides: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def start(clients: Clients, *, root_volume: bool = False) -> None:
     """Start a refresh to version 4 and its image."""
-    AutoScalingFleets(clients).start_refresh(
+    AutoScalingRefreshes(clients).start(
         MIXED,
         template=TEMPLATE,
         version=4,

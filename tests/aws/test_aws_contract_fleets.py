@@ -41,7 +41,7 @@ def test_a_refresh_replaces_the_group(account: Account) -> None:
     _, refresh, version = account.rolling()
     assert account.refresh() in {RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS}
     account.cloud.clock.advance(timedelta(hours=1))
-    ended = account.fleets.refreshes(WEB)[0]
+    ended = account.refreshes.listed(WEB)[0]
     assert (ended.id, ended.status, ended.percentage) == (refresh, RefreshStatus.SUCCESSFUL, 100)
     group = account.fleets.find(GroupByName(name=WEB))
     assert group.template is not None
@@ -64,7 +64,7 @@ def mixed(account: Account, **override: str) -> tuple[Group, TemplateVersion]:
     )
     account.cloud.clock.advance(timedelta(minutes=2))
     version = account.world.version(template, ImageId=account.bake().id)
-    return account.fleets.named(WEB), account.templates.version(TemplateId(template), str(version))
+    return account.fleets.named(WEB)[0], account.templates.version(TemplateId(template), str(version))
 
 
 def test_a_weighted_group_is_moved_to_the_new_image(account: Account) -> None:
@@ -73,7 +73,7 @@ def test_a_weighted_group_is_moved_to_the_new_image(account: Account) -> None:
     assert (group.weighted, group.desired, len(group.members)) == (True, 4, 2)
     account.start(group, version)
     account.cloud.clock.advance(timedelta(hours=1))
-    group = account.fleets.named(WEB)
+    group = account.fleets.named(WEB)[0]
     assert account.refresh() is RefreshStatus.SUCCESSFUL
     assert (group.weighted, group.override_images) == (True, (version.image,))
     assert {member.image for member in group.standing} == {version.image}
@@ -84,7 +84,7 @@ def test_root_volumes_are_replaced_under_the_same_instances(account: Account) ->
     group, version = mixed(account)
     account.start(group, version, replace(FAST, root_volume=True))
     account.cloud.clock.advance(timedelta(hours=1))
-    after = account.fleets.named(WEB)
+    after = account.fleets.named(WEB)[0]
     assert account.refresh() is RefreshStatus.SUCCESSFUL
     assert {member.id for member in after.members} == {member.id for member in group.members}
     assert {member.image for member in after.members} == {version.image}
@@ -105,23 +105,23 @@ def test_a_lost_answer_does_not_lose_the_refresh(account: Account) -> None:
     group = account.group()
     version = account.next_version(group, account.bake())
     account.cloud.faults.lose_answer("autoscaling:StartInstanceRefresh", times=1)
-    assert account.start(group, version) == account.fleets.refreshes(WEB)[0].id
+    assert account.start(group, version) == account.refreshes.listed(WEB)[0].id
 
 
 def test_a_refresh_is_rolled_back_while_it_runs(account: Account) -> None:
     """The group goes back to what is saved on it; afterwards there is nothing to roll back."""
     account.rolling()
-    account.fleets.roll_back_refresh(WEB)
+    account.refreshes.roll_back(WEB)
     account.cloud.clock.advance(timedelta(hours=1))
     assert account.refresh() is RefreshStatus.ROLLBACK_SUCCESSFUL
     with pytest.raises(NotPossible):
-        account.fleets.roll_back_refresh(WEB)
+        account.refreshes.roll_back(WEB)
 
 
 def test_a_refresh_is_cancelled_once_or_twice(account: Account) -> None:
     """Cancelling what does not run is no error."""
     account.rolling()
-    account.fleets.cancel_refresh(WEB)
+    account.refreshes.cancel(WEB)
     account.cloud.clock.advance(timedelta(hours=1))
     assert account.refresh() is RefreshStatus.CANCELLED
-    account.fleets.cancel_refresh(WEB)
+    account.refreshes.cancel(WEB)

@@ -141,7 +141,7 @@ def test_a_warm_pool_follows(teams: Teams) -> None:
     teams.copy()
     assert teams.of(GREEN)["WarmPoolConfiguration"] == teams.of("web")["WarmPoolConfiguration"]
     teams.account.cloud.clock.advance(timedelta(minutes=5))
-    warm = teams.account.fleets.named(GREEN).warm
+    warm = teams.account.fleets.named(GREEN)[0].warm
     assert [member.image for member in warm] == [teams.account.templates.version(*teams.booted).image]
 
 

@@ -54,11 +54,11 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Fleets.siblings": lambda account, *_: account.fleets.siblings(WEB),
     "Fleets.sizes": lambda account, *_: account.fleets.sizes(),
     "Fleets.impaired": lambda account, group, _: account.fleets.impaired([NOBODY, group.members[0].id]),
-    "Fleets.start_refresh": lambda account, group, _: account.start(group, replace(account.saved(group), number=2)),
-    "Fleets.refreshes": lambda account, *_: account.fleets.refreshes(WEB),
+    "Refreshes.start": lambda account, group, _: account.start(group, replace(account.saved(group), number=2)),
+    "Refreshes.listed": lambda account, *_: account.refreshes.listed(WEB),
     "Fleets.activities": lambda account, *_: account.fleets.activities(WEB),
-    "Fleets.roll_back_refresh": lambda account, *_: account.fleets.roll_back_refresh(WEB),
-    "Fleets.cancel_refresh": lambda account, *_: account.fleets.cancel_refresh(WEB),
+    "Refreshes.roll_back": lambda account, *_: account.refreshes.roll_back(WEB),
+    "Refreshes.cancel": lambda account, *_: account.refreshes.cancel(WEB),
     "Channels.move": lambda account, _, image: account.channels.move(STABLE, image.id),
     "Channels.current": lambda account, *_: account.channels.current(STABLE),
     "Channels.history": lambda account, *_: account.channels.history(STABLE),
@@ -79,7 +79,7 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
 
 ASKED_BESIDES = {
     "Templates.versions": {"ec2:DescribeLaunchTemplateVersions"},
-    "Fleets.start_refresh": {"ec2:DescribeLaunchTemplateVersions"},
+    "Refreshes.start": {"ec2:DescribeLaunchTemplateVersions"},
     "RunCommand.run": {"ec2:DescribeImages", "ec2:RunInstances"},
 }
 

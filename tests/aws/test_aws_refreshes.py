@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aws.answers import Stub
 
-from pipeline.aws.fleets import AutoScalingFleets
+from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.session import Clients
 from pipeline.errors import AccessDenied, HeldError, NotPossible, Unavailable
 from pipeline.model.fleets import Group, RefreshStatus, TemplateRef
@@ -34,7 +34,7 @@ def refresh(identity: str, status: str, *, version: str = "4", started: datetime
 
 def start(clients: Clients, group: Group = GROUP, strategy: RefreshStrategy | None = None) -> str:
     """Start a refresh to version 4."""
-    return AutoScalingFleets(clients).start_refresh(
+    return AutoScalingRefreshes(clients).start(
         group,
         template=TEMPLATE,
         version=4,
@@ -62,7 +62,7 @@ def test_refreshes_are_read_over_all_pages_newest_first(clients: Clients, stub: 
         {"InstanceRefreshes": [refresh("b", "InProgress"), refresh("c", "Pending", started=None)]},
         {**asked, "NextToken": "more"},
     )
-    found = AutoScalingFleets(clients).refreshes(WEB)
+    found = AutoScalingRefreshes(clients).listed(WEB)
     assert [entry.id for entry in found] == ["c", "b", "a"]
     assert found[2].status is RefreshStatus.ROLLBACK_SUCCESSFUL
     assert (found[2].percentage, found[2].remaining) == (40, 3)
@@ -187,9 +187,9 @@ def test_cancelling_without_a_refresh_is_done_already(clients: Clients, stub: St
     scaling = stub("autoscaling")
     scaling.add_response("cancel_instance_refresh", {"InstanceRefreshId": "r"}, {"AutoScalingGroupName": "web"})
     scaling.add_client_error("cancel_instance_refresh", "ActiveInstanceRefreshNotFound")
-    fleets = AutoScalingFleets(clients)
-    fleets.cancel_refresh(WEB)
-    fleets.cancel_refresh(WEB)
+    fleets = AutoScalingRefreshes(clients)
+    fleets.cancel(WEB)
+    fleets.cancel(WEB)
 
 
 def test_rolling_back_answers_the_refresh(clients: Clients, stub: Stub) -> None:
@@ -197,10 +197,10 @@ def test_rolling_back_answers_the_refresh(clients: Clients, stub: Stub) -> None:
     scaling = stub("autoscaling")
     scaling.add_response("rollback_instance_refresh", {"InstanceRefreshId": "r"}, {"AutoScalingGroupName": "web"})
     scaling.add_client_error("rollback_instance_refresh", "IrreversibleInstanceRefresh")
-    fleets = AutoScalingFleets(clients)
-    assert fleets.roll_back_refresh(WEB) == "r"
+    fleets = AutoScalingRefreshes(clients)
+    assert fleets.roll_back(WEB) == "r"
     with pytest.raises(NotPossible) as raised:
-        fleets.roll_back_refresh(WEB)
+        fleets.roll_back(WEB)
     assert "Roll forward" in raised.value.hint
 
 
@@ -215,7 +215,7 @@ def test_the_mixed_template_of_a_refresh_is_read(clients: Clients, stub: Stub) -
     bare = refresh("n", "Successful", started=AT - timedelta(days=1))
     del bare["DesiredConfiguration"]
     stub("autoscaling").add_response("describe_instance_refreshes", {"InstanceRefreshes": [mixed, bare]})
-    found = AutoScalingFleets(clients).refreshes(WEB)
+    found = AutoScalingRefreshes(clients).listed(WEB)
     assert found[0].desired == TemplateRef(id=TEMPLATE, version="7")
     assert found[1].desired is None
 
@@ -224,5 +224,5 @@ def test_a_status_that_is_not_known_is_told_by_its_word(clients: Clients, stub: 
     """When AWS adds a status, the reader gets a sentence with it."""
     stub("autoscaling").add_response("describe_instance_refreshes", {"InstanceRefreshes": [refresh("r", "Paused")]})
     with pytest.raises(Unavailable, match="an instance refresh as 'Paused'") as raised:
-        AutoScalingFleets(clients).refreshes(WEB)
+        AutoScalingRefreshes(clients).listed(WEB)
     assert "newer rebake" in raised.value.hint

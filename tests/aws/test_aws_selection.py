@@ -71,7 +71,7 @@ def test_of_groups_with_the_tags_only_the_one_with_the_traffic_counts(clients: C
 def test_a_group_is_found_by_its_very_name(clients: Clients, stub: Stub) -> None:
     """Whatever its role, and nobody else is asked for."""
     answer_groups(stub, playing("web", "blue"), asked={"AutoScalingGroupNames": ["web"]})
-    assert AutoScalingFleets(clients).named(WEB).role is Role.BLUE
+    assert AutoScalingFleets(clients).named(WEB)[0].role is Role.BLUE
     answer_groups(stub)
     with pytest.raises(NotFound):
         AutoScalingFleets(clients).named(WEB)

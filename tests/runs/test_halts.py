@@ -25,7 +25,8 @@ OURS = {TAG_FAMILY: "web", TAG_STAGE: Stage.TESTED.value}
 def two_fleets(make: SceneMaker, on_halt: OnHalt = OnHalt.ROLL_BACK) -> Scene:
     """Make two fleets of a family, on the same old image."""
     fleets = [
-        replace(rooms.fleet(name, max_healthy=100), on_halt=on_halt, patch_group="prod") for name in ("web-a", "web-b")
+        replace(rooms.fleet(name, min_healthy=90, max_healthy=100), on_halt=on_halt, patch_group="prod")
+        for name in ("web-a", "web-b")
     ]
     scene = make(*fleets)
     image = scene.world.image("old", tags=OURS)
@@ -55,7 +56,7 @@ def test_a_halt_stops_a_refresh_under_way(make: SceneMaker, how: OnHalt, status_
     """The running roll sees the cord, AWS rolls back or cancels as configured, and the code is 6."""
     scene = two_fleets(make, how)
     image = ImageId(scene.world.image("new", tags=OURS))
-    code, result = roll(at(scene, "InProgress 50", pull(scene, "all")), "web-a", image)
+    code, result = roll(at(scene, "InProgress 25", pull(scene, "all")), "web-a", image)
     assert code is ExitCode.HELD
     outcome = result.lanes[0].outcome
     assert isinstance(outcome, Halted)

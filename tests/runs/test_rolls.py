@@ -310,7 +310,7 @@ def test_a_cancelled_refresh_is_a_failure(make: SceneMaker) -> None:
     begin(scene, plan)
     scene.world.autoscaling.cancel_instance_refresh(AutoScalingGroupName=fleet.group)
     started = next(planned.step for planned in plan.every if isinstance(planned.step, StartRefresh))
-    refresh = scene.room.tools.fleets.refreshes(started.group)[0]
+    refresh = scene.room.tools.refreshes.listed(started.group)[0]
     wait = AwaitRefresh(fleet="web-prod", group=started.group, strategy=started.strategy, refresh=refresh.id)
     result = apply(scene.again(), Plan(steps=(PlannedStep(target="web-prod", step=wait, why=""),)))
     last = ended(result)
