@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from pipeline.sandbox import balancing
 from pipeline.sandbox.fleets import roots
-from pipeline.sandbox.fleets.model import Group, Lifecycle, Member, Refresh, Status, fitting, units
+from pipeline.sandbox.fleets.model import RESTING, Group, Lifecycle, Member, Refresh, Status, fitting, units
 from pipeline.sandbox.fleets.progress import (
     Count,
     measure,
@@ -47,7 +47,7 @@ def step(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate) -> 
             if refresh.baking_until and scope.now >= refresh.baking_until:
                 _end(scope, group, refresh, Status.SUCCESSFUL)
         case Status.CANCELLING:
-            moving = any(member.lifecycle in {Lifecycle.PENDING, Lifecycle.TERMINATING} for member in group.members)
+            moving = any(member.lifecycle not in RESTING for member in group.members)
             if not (moving and refresh.wait_for_transitions):
                 _end(scope, group, refresh, Status.CANCELLED)
         case _:
@@ -103,10 +103,7 @@ def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Termina
         # Where new instances weigh less than old ones, several are needed before one can go.
         refresh.launched_first = first + max(0, _excess(group, refresh))
     for member in batch:
-        if refresh.root:
-            roots.swap(scope, group, refresh, member, _CAUSE)
-        else:
-            terminate(scope, group, member, _CAUSE)
+        (roots.swap if refresh.root else terminate)(scope, group, member, _CAUSE)
     if batch or refresh.launched_first:
         refresh.progressed, refresh.reason = scope.now, ""
     elif not standing:
