@@ -117,6 +117,8 @@ def test_classic_load_balancers_are_named_only(world: World) -> None:
     world.autoscaling.attach_load_balancers(**name, LoadBalancerNames=["two", "one"])
     world.autoscaling.detach_traffic_sources(**name, TrafficSources=[{"Identifier": "one", "Type": "elb"}])
     assert described(world, "LoadBalancerNames") == {"LoadBalancerNames": ["two"]}
+    assert world.autoscaling.describe_load_balancers(**name)["LoadBalancers"][0]["LoadBalancerName"] == "two"
+    assert world.autoscaling.describe_load_balancer_target_groups(**name)["LoadBalancerTargetGroups"] == []
     (source,) = world.autoscaling.describe_traffic_sources(**name)["TrafficSources"]
     assert (source["Identifier"], source["Type"], source["State"]) == ("two", "elb", "Added")
 

@@ -64,25 +64,19 @@ def _source_state(scope: Scope, group: Group, arn: str) -> str:
     return "InService" if "healthy" in states else "Added"
 
 
-@operation("autoscaling", "DescribeLoadBalancerTargetGroups")
-def describe_load_balancer_target_groups(request: Request, parameters: Parameters) -> object:
-    """List a group's target groups with their states."""
-    group = find_group(request, parameters["AutoScalingGroupName"])
-    shown, token = page(group.target_groups, parameters, size="MaxRecords", default=100, limit=100)
-    entries = [{"LoadBalancerTargetGroupARN": arn, "State": _source_state(request, group, arn)} for arn in shown]
-    return {"LoadBalancerTargetGroups": entries, "NextToken": token or None}
-
-
-@operation("autoscaling", "DescribeTrafficSources")
+@operation("autoscaling", "DescribeLoadBalancers", "DescribeLoadBalancerTargetGroups", "DescribeTrafficSources")
 def describe_traffic_sources(request: Request, parameters: Parameters) -> object:
-    """List a group's traffic sources with their states."""
+    """List a group's load balancers with their states; each operation takes from the answer what it knows."""
     group = find_group(request, parameters["AutoScalingGroupName"])
-    shown, token = page(traffic_sources(group), parameters, size="MaxRecords", default=50, limit=50)
-    entries = [
-        source | {"TrafficSource": source["Identifier"], "State": _source_state(request, group, source["Identifier"])}
-        for source in shown
-    ]
-    return {"TrafficSources": entries, "NextToken": token or None}
+    shown, token = page(traffic_sources(group), parameters, size="MaxRecords", default=50, limit=100)
+    told: dict[str, list[dict[str, str]]] = {"elb": [], "elbv2": []}
+    for source in shown:
+        name = source["Identifier"]
+        names = dict.fromkeys(("TrafficSource", "LoadBalancerName", "LoadBalancerTargetGroupARN"), name)
+        told[source["Type"]].append({**source, **names, "State": _source_state(request, group, name)})
+    both = [*told["elbv2"], *told["elb"]]
+    answer = {"LoadBalancers": told["elb"], "LoadBalancerTargetGroups": told["elbv2"], "TrafficSources": both}
+    return {**answer, "NextToken": token or None}
 
 
 def put_tags(group: Group, tags: list[dict[str, Any]]) -> None:
