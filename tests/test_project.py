@@ -149,6 +149,15 @@ def test_links_between_documents_hold() -> None:
     assert broken == []
 
 
+def test_the_sandbox_is_shown_by_tests_that_exist() -> None:
+    """docs/sandbox.md names tests of the sandbox, by file or by pattern, and each of them is there."""
+    rows = re.findall(r"^\|.*\| ([^|]*) \|$", (ROOT / "docs/sandbox.md").read_text(), re.MULTILINE)
+    named = {name for cell in rows for name in re.findall(r"[\w/]*test_[\w*]+", cell)}
+    places = [name if "/" in name else f"tests/sandbox/{name}" for name in named]
+    assert places
+    assert [place for place in places if not any(ROOT.glob(f"{place}.py"))] == []
+
+
 def test_decisions_are_numbered_and_listed() -> None:
     """ADRs count from 0001 without a gap, carry their number as title, and stand in the index under that title."""
     records = sorted((ROOT / "docs/adr").glob("0*.md"))

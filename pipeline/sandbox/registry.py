@@ -46,6 +46,11 @@ def refusal(code: str, message: str) -> Refusal:
     return Refusal(code, message)
 
 
+def invalid(message: str) -> Refusal:
+    """Make the refusal that most services give to what they cannot make sense of."""
+    return refusal("ValidationError", message)
+
+
 def refuse_dry_run(parameters: Parameters) -> None:
     """Answer a dry run as EC2 does, once everything else about the call was found right.
 

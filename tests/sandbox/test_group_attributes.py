@@ -110,6 +110,19 @@ def test_traffic_sources_are_target_groups_under_another_name(world: World) -> N
         assert group["TrafficSources"] == [{"Identifier": arn, "Type": "elbv2"}]
 
 
+def test_classic_load_balancers_are_named_only(world: World) -> None:
+    """A classic load balancer is attached and detached by name, as either; nothing is registered anywhere."""
+    world.fleet("web", world.base(), size=0, settle=0, LoadBalancerNames=["one"])
+    name: Any = {"AutoScalingGroupName": "web"}
+    world.autoscaling.attach_load_balancers(**name, LoadBalancerNames=["two", "one"])
+    world.autoscaling.detach_traffic_sources(**name, TrafficSources=[{"Identifier": "one", "Type": "elb"}])
+    assert described(world, "LoadBalancerNames") == {"LoadBalancerNames": ["two"]}
+    assert world.autoscaling.describe_load_balancers(**name)["LoadBalancers"][0]["LoadBalancerName"] == "two"
+    assert world.autoscaling.describe_load_balancer_target_groups(**name)["LoadBalancerTargetGroups"] == []
+    (source,) = world.autoscaling.describe_traffic_sources(**name)["TrafficSources"]
+    assert (source["Identifier"], source["Type"], source["State"]) == ("two", "elb", "Added")
+
+
 def test_zones_are_named_by_their_ids_too(world: World) -> None:
     """A group made in a zone's id is described with the zone's name and id."""
     world.fleet("web", world.base(), size=0, settle=0, AvailabilityZones=[], AvailabilityZoneIds=["use1-az1"])

@@ -99,6 +99,18 @@ def test_instances_of_another_weight_take_over(prompt: World, before: int, after
     assert units(prompt) == ends
 
 
+def test_lighter_instances_wait_for_each_other_at_a_checkpoint(prompt: World) -> None:
+    """A new instance too light to replace the old one alone outlives a checkpoint, and counts by its units."""
+    template = mixed(prompt, weighing("m5.large", 5), desired=5)
+    wanted = policy(template, weighing("m5.xlarge", 3), version=2)
+    points: Any = {"CheckpointPercentages": [20, 100], "CheckpointDelay": 300}
+    refresh(prompt, wanted, MinHealthyPercentage=100, MaxHealthyPercentage=100, **points)
+    prompt.wait(200)
+    assert (units(prompt), prompt.refresh("web")["PercentageComplete"]) == ([3, 5], 37)
+    seen, lowest, _ = watched(prompt)
+    assert (seen[-1][1:], lowest, units(prompt)) == (("Successful", 100), 2, [3, 3])
+
+
 @pytest.mark.parametrize("weights", [("2", ""), ("0", "1"), ("1000", "1000")])
 def test_weights_that_are_refused(prompt: World, weights: tuple[str, ...]) -> None:
     """All overrides have a weight between 1 and 999, or none has."""

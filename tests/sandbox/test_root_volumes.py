@@ -160,6 +160,16 @@ def test_an_image_that_goes_meanwhile_ends_the_refresh(prompt: World, rollback: 
     assert set(images(prompt).values()) == {made.old}
 
 
+def test_an_image_of_another_architecture_fails(prompt: World) -> None:
+    """EC2 wants the architecture that an instance has: otherwise its replacement fails, and it is lost."""
+    made = place(prompt)
+    made.start(prompt, prompt.base("/aws/service/debian/release/12/latest/arm64"))
+    prompt.wait(10)
+    activities = prompt.autoscaling.describe_scaling_activities(**WEB)["Activities"]
+    assert sum("of another architecture" in activity.get("StatusMessage", "") for activity in activities) == 2
+    assert len(images(prompt)) == 2
+
+
 @pytest.mark.parametrize(
     ("group", "wanted", "why"),
     [

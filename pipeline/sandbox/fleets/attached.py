@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.sandbox.fleets.describing import find_group
 from pipeline.sandbox.fleets.model import Group
-from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.registry import Parameters, Request, invalid, operation, page
 
 Entry = dict[str, Any]
 
@@ -30,11 +30,11 @@ _METRICS = (
 )
 
 
-def put(request: Request, parameters: Parameters, kind: str, **defaults: Any) -> Entry:
+def put(group: Group, parameters: Parameters, kind: str, **defaults: Any) -> Entry:
     """Put something on a group; what an update does not say stays as it was."""
-    entries = find_group(request, parameters["AutoScalingGroupName"]).attached[kind]
+    entries = group.attached[kind]
     key = parameters[_KINDS[kind][0]]
-    entries[key] = {**defaults, **entries.get(key, {}), **parameters}
+    entries[key] = {**defaults, **entries.get(key, {}), **parameters, "AutoScalingGroupName": group.name}
     return entries[key]
 
 
@@ -49,7 +49,7 @@ def find(request: Request, parameters: Parameters, kind: str) -> tuple[Group, st
         for key, entry in group.attached[kind].items():
             if asked in {key, entry.get("PolicyARN")}:
                 return group, key, entry
-    raise refusal("ValidationError", f"No {_KINDS[kind][1]} found with name: {asked}")
+    raise invalid(f"No {_KINDS[kind][1]} found with name: {asked}")
 
 
 def delete(kind: str, request: Request, parameters: Parameters) -> object:
@@ -85,31 +85,30 @@ for _kind, (_, _one, _several) in _KINDS.items():
 @operation("autoscaling", "PutNotificationConfiguration")
 def put_notification_configuration(request: Request, parameters: Parameters) -> object:
     """Name the events that a topic would be told of; nothing is delivered."""
-    put(request, parameters, "NotificationConfigurations")
+    put(find_group(request, parameters["AutoScalingGroupName"]), parameters, "NotificationConfigurations")
     return {}
 
 
-def put_hook(request: Request, parameters: Parameters) -> None:
+def put_hook(group: Group, parameters: Parameters) -> None:
     """Put a lifecycle hook on a group; instances that wait already are not told.
 
     Raises:
         ServiceException: something is out of range, or a new hook has no transition.
     """
     if parameters.get("HeartbeatTimeout", _HEARTBEATS[0]) not in _HEARTBEATS:
-        raise refusal("ValidationError", "HeartbeatTimeout must be between 30 and 7200 seconds.")
+        raise invalid("HeartbeatTimeout must be between 30 and 7200 seconds.")
     if parameters.get("DefaultResult", "ABANDON") not in {"ABANDON", "CONTINUE"}:
-        raise refusal("ValidationError", "DefaultResult must be CONTINUE or ABANDON.")
-    hooks = find_group(request, parameters["AutoScalingGroupName"]).attached["LifecycleHooks"]
-    if "LifecycleTransition" not in hooks.get(parameters["LifecycleHookName"], parameters):
-        raise refusal("ValidationError", "A new lifecycle hook needs a LifecycleTransition.")
-    hook = put(request, parameters, "LifecycleHooks", HeartbeatTimeout=3600, DefaultResult="ABANDON")
+        raise invalid("DefaultResult must be CONTINUE or ABANDON.")
+    if "LifecycleTransition" not in group.attached["LifecycleHooks"].get(parameters["LifecycleHookName"], parameters):
+        raise invalid("A new lifecycle hook needs a LifecycleTransition.")
+    hook = put(group, parameters, "LifecycleHooks", HeartbeatTimeout=3600, DefaultResult="ABANDON")
     hook["GlobalTimeout"] = min(_LONGEST_WAIT, 100 * hook["HeartbeatTimeout"])
 
 
 @operation("autoscaling", "PutLifecycleHook")
 def put_lifecycle_hook(request: Request, parameters: Parameters) -> object:
     """Put a lifecycle hook on a group."""
-    put_hook(request, parameters)
+    put_hook(find_group(request, parameters["AutoScalingGroupName"]), parameters)
     return {}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.sandbox.fleets.model import Activity, Blueprint, Group, Member
-from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.fleets.blueprint import Blueprint
+from pipeline.sandbox.fleets.model import Activity, Group, Member
+from pipeline.sandbox.registry import Parameters, Request, invalid, operation, page, refusal
 from pipeline.sandbox.state import Scope
 
 _FULL = 100
@@ -19,7 +20,20 @@ def find_group(scope: Scope, name: str) -> Group:
     """
     group = scope.state.groups.get((scope.account, scope.region, name))
     if group is None:
-        raise refusal("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+        raise invalid(f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+    return group
+
+
+def find_settled(scope: Scope, name: str) -> Group:
+    """Find a group that no instance refresh is changing.
+
+    Raises:
+        ServiceException: there is none of that name, or one is.
+    """
+    group = find_group(scope, name)
+    if group.refresh:
+        text = f"An Instance Refresh is already in progress and blocks the execution of this one: {group.refresh.id}"
+        raise refusal("InstanceRefreshInProgress", text)
     return group
 
 
@@ -33,7 +47,7 @@ def find_member(scope: Scope, instance: str) -> tuple[Group, Member]:
         for member in group.members:
             if member.instance == instance:
                 return group, member
-    raise refusal("ValidationError", f"Instance Id not found - No managed instance found for instance ID: {instance}")
+    raise invalid(f"Instance Id not found - No managed instance found for instance ID: {instance}")
 
 
 @operation("autoscaling", "DescribeAutoScalingGroups")

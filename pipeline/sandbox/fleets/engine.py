@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from pipeline.sandbox import balancing
 from pipeline.sandbox.fleets import roots
-from pipeline.sandbox.fleets.model import Group, Lifecycle, Member, Refresh, Status, fitting, units
+from pipeline.sandbox.fleets.model import RESTING, Group, Lifecycle, Member, Refresh, Status, fitting, units
 from pipeline.sandbox.fleets.progress import (
     Count,
     measure,
@@ -47,7 +47,7 @@ def step(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate) -> 
             if refresh.baking_until and scope.now >= refresh.baking_until:
                 _end(scope, group, refresh, Status.SUCCESSFUL)
         case Status.CANCELLING:
-            moving = any(member.lifecycle in {Lifecycle.PENDING, Lifecycle.TERMINATING} for member in group.members)
+            moving = any(member.lifecycle not in RESTING for member in group.members)
             if not (moving and refresh.wait_for_transitions):
                 _end(scope, group, refresh, Status.CANCELLED)
         case _:
@@ -71,11 +71,13 @@ def _advance(scope: Scope, group: Group, refresh: Refresh, terminate: Terminate)
         warming = not short and all(well(scope, group, member) for member in at.new)
         _blocked(scope, group, refresh, still=warming, what="instances that did not become healthy")
         return
-    refresh.launched_first = 0
-    if gone := fitting(replaceable(scope, group, refresh), _excess(group, refresh)):
-        for member in gone:
-            terminate(scope, group, member, _CAUSE)
-        at = measure(scope, group, refresh)
+    able = replaceable(scope, group, refresh)
+    gone = fitting(able, _excess(group, refresh))
+    for member in gone:
+        terminate(scope, group, member, _CAUSE)
+    # New instances that are lighter stay until there are enough of them for a heavier old one to go.
+    refresh.launched_first = max(0, _excess(group, refresh)) if len(gone) < len(able) else 0
+    at = measure(scope, group, refresh) if gone else at
     if not _holds(scope, group, refresh):
         _next_batch(scope, group, refresh, terminate, at)
 
@@ -99,15 +101,11 @@ def _next_batch(scope: Scope, group: Group, refresh: Refresh, terminate: Termina
     if refresh.status is Status.IN_PROGRESS:
         size = min(size, until_checkpoint(refresh))
     batch = _spared(scope, group, refresh, candidates, min(size, down))
-    if first := min(max(0, size - units(batch)), up):
-        # Where new instances weigh less than old ones, several are needed before one can go.
-        refresh.launched_first = first + max(0, _excess(group, refresh))
+    first = min(max(0, size - units(batch)), up)
+    refresh.launched_first += first
     for member in batch:
-        if refresh.root:
-            roots.swap(scope, group, refresh, member, _CAUSE)
-        else:
-            terminate(scope, group, member, _CAUSE)
-    if batch or refresh.launched_first:
+        (roots.swap if refresh.root else terminate)(scope, group, member, _CAUSE)
+    if batch or first:
         refresh.progressed, refresh.reason = scope.now, ""
     elif not standing:
         _blocked(scope, group, refresh, still=False, what="protected, standby or unhealthy instances")

@@ -10,13 +10,15 @@ from moto.backends import get_backend
 from pipeline.sandbox.ec2.images import launchable
 from pipeline.sandbox.ec2.templates import find_template, find_version
 from pipeline.sandbox.fleets.attached import put_hook
+from pipeline.sandbox.fleets.blueprint import Blueprint
 from pipeline.sandbox.fleets.describing import described_activity, find_group, find_member
 from pipeline.sandbox.fleets.kept import keep
 from pipeline.sandbox.fleets.launching import configuration
-from pipeline.sandbox.fleets.model import Blueprint, Group, Lifecycle
-from pipeline.sandbox.fleets.policies import check_sizes, resize
+from pipeline.sandbox.fleets.model import Group, Lifecycle
+from pipeline.sandbox.fleets.policies import resize
 from pipeline.sandbox.fleets.scaling import terminate
-from pipeline.sandbox.registry import Parameters, Request, operation, refusal
+from pipeline.sandbox.fleets.traffic import put_tags, sources
+from pipeline.sandbox.registry import Parameters, Request, invalid, operation, refusal
 from pipeline.sandbox.state import Scope
 
 _ACTIVE_DESIRED = (
@@ -39,7 +41,7 @@ def read_blueprint(scope: Scope, parameters: Parameters) -> Blueprint | None:
         blueprint = _template_blueprint(scope, specification, policy)
         weights = [override.get("WeightedCapacity", "0") for override in blueprint.overrides]
         if any(weight != "0" for weight in weights) and any(int(weight) not in _WEIGHTS for weight in weights):
-            raise refusal("ValidationError", "Either all overrides have a WeightedCapacity of 1 to 999, or none.")
+            raise invalid("Either all overrides have a WeightedCapacity of 1 to 999, or none.")
         return blueprint
     if specification := parameters.get("LaunchTemplate"):
         return _template_blueprint(scope, specification, None)
@@ -47,19 +49,18 @@ def read_blueprint(scope: Scope, parameters: Parameters) -> Blueprint | None:
         configuration(scope, name)
         return Blueprint(configuration=name)
     if instance_id := parameters.get("InstanceId"):
-        raise refusal("ValidationError", f"The sandbox makes no group from an instance ({instance_id}).")
+        raise invalid(f"The sandbox makes no group from an instance ({instance_id}).")
     return None
 
 
 def _template_blueprint(scope: Scope, specification: dict[str, Any], policy: dict[str, Any] | None) -> Blueprint:
     if specification.get("LaunchTemplateId") and specification.get("LaunchTemplateName"):
-        text = "Valid requests must contain either launchTemplateId or LaunchTemplateName"
-        raise refusal("ValidationError", text)
+        raise invalid("Valid requests must contain either launchTemplateId or LaunchTemplateName")
     template = find_template(scope, specification)
     version = str(specification.get("Version") or "$Default")
     data = find_version(scope, {"LaunchTemplateId": template.id}, version).data
     if not data.get("ImageId"):
-        raise refusal("ValidationError", "You must use a valid fully-formed launch template. An image is missing.")
+        raise invalid("You must use a valid fully-formed launch template. An image is missing.")
     launchable(scope, data["ImageId"])
     return Blueprint(template=template.id, template_name=template.name, version=version, policy=policy)
 
@@ -76,7 +77,7 @@ def _subnets(scope: Scope, parameters: Parameters) -> list[str]:
     zones = parameters.get("AvailabilityZones") or [by_id.get(one, one) for one in ids]
     missing = [zone for zone in zones if zone not in defaults]
     if missing or not zones:
-        raise refusal("ValidationError", "At least one Availability Zone or VPC Subnet is required.")
+        raise invalid("At least one Availability Zone or VPC Subnet is required.")
     return [defaults[zone].id for zone in zones]
 
 
@@ -88,30 +89,24 @@ def create_auto_scaling_group(request: Request, parameters: Parameters) -> objec
         raise refusal("AlreadyExists", f"AutoScalingGroup by this name already exists - A group with the name {name}")
     blueprint = read_blueprint(request, parameters)
     if blueprint is None:
-        raise refusal("ValidationError", "Valid requests must contain a launch template or configuration.")
-    minimum, maximum = int(parameters["MinSize"]), int(parameters["MaxSize"])
-    desired = parameters.get("DesiredCapacity")
-    desired = minimum if desired is None else int(desired)
-    check_sizes(minimum, maximum, desired)
-    target_groups, balancers = _sources(request, parameters)
+        raise invalid("Valid requests must contain a launch template or configuration.")
+    target_groups, balancers = sources(request, parameters)
     group = Group(
         name=name,
         account=request.account,
         region=request.region,
         created=request.now,
-        minimum=minimum,
-        maximum=maximum,
-        desired=desired,
         blueprint=blueprint,
         subnets=_subnets(request, parameters),
         kept=keep({"ServiceLinkedRoleARN": _role_arn(request)}, parameters),
         target_groups=target_groups,
         balancers=balancers,
     )
+    resize(group, {"DesiredCapacity": parameters["MinSize"], **parameters})
     put_tags(group, parameters.get("Tags") or [])
-    request.state.groups[request.account, request.region, name] = group
     for hook in parameters.get("LifecycleHookSpecificationList") or []:
-        put_hook(request, {"AutoScalingGroupName": name, **hook})
+        put_hook(group, hook)
+    request.state.groups[request.account, request.region, name] = group
     _make_role(request)
     return {}
 
@@ -127,24 +122,13 @@ def _make_role(request: Request) -> None:
         iam.create_service_linked_role("autoscaling.amazonaws.com", "Default Service-Linked Role", "")
 
 
-def _sources(request: Request, parameters: Parameters) -> tuple[list[str], list[str]]:
-    """Read target groups and classic load balancers, whichever way they are given."""
-    arns, names = list(parameters.get("TargetGroupARNs") or []), list(parameters.get("LoadBalancerNames") or [])
-    for source in parameters.get("TrafficSources") or []:
-        (names if source.get("Type") == "elb" else arns).append(source["Identifier"])
-    for arn in arns:
-        if arn not in request.elbv2.target_groups:
-            raise refusal("ValidationError", f"Target group {arn} not found")
-    return arns, names
-
-
 @operation("autoscaling", "UpdateAutoScalingGroup")
 def update_auto_scaling_group(request: Request, parameters: Parameters) -> object:
     """Update a group; what it launches cannot change under a refresh with a desired configuration."""
     group = find_group(request, parameters["AutoScalingGroupName"])
     blueprint = read_blueprint(request, parameters)
     if blueprint and group.refresh and group.refresh.desired:
-        raise refusal("ValidationError", _ACTIVE_DESIRED)
+        raise invalid(_ACTIVE_DESIRED)
     elsewhere = any(parameters.get(name) for name in ("VPCZoneIdentifier", "AvailabilityZones", "AvailabilityZoneIds"))
     subnets = _subnets(request, parameters) if elsewhere else group.subnets
     resize(group, parameters)
@@ -162,10 +146,10 @@ def set_desired_capacity(request: Request, parameters: Parameters) -> object:
     desired = int(parameters["DesiredCapacity"])
     if desired > group.maximum:
         text = f"New SetDesiredCapacity value {desired} is above max value {group.maximum} for the AutoScalingGroup."
-        raise refusal("ValidationError", text)
+        raise invalid(text)
     if desired < group.minimum:
         text = f"New SetDesiredCapacity value {desired} is below min value {group.minimum} for the AutoScalingGroup."
-        raise refusal("ValidationError", text)
+        raise invalid(text)
     group.desired = desired
     return {}
 
@@ -176,7 +160,7 @@ def delete_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     group = find_group(request, parameters["AutoScalingGroupName"])
     protection = group.kept["DeletionProtection"]
     if protection == "prevent-all-deletion" or (protection != "none" and parameters.get("ForceDelete")):
-        raise refusal("ValidationError", f"{_PROTECTED} {protection}.")
+        raise invalid(f"{_PROTECTED} {protection}.")
     if group.members and not parameters.get("ForceDelete"):
         text = "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s)"
         raise refusal("ResourceInUse", f"{text} still in the group.")
@@ -192,11 +176,6 @@ def delete_auto_scaling_group(request: Request, parameters: Parameters) -> objec
     return {}
 
 
-def put_tags(group: Group, tags: list[dict[str, Any]]) -> None:
-    """Write tags on a group; instances that run keep theirs."""
-    group.tags |= {tag["Key"]: (tag.get("Value") or "", bool(tag.get("PropagateAtLaunch"))) for tag in tags}
-
-
 @operation("autoscaling", "TerminateInstanceInAutoScalingGroup")
 def terminate_instance_in_auto_scaling_group(request: Request, parameters: Parameters) -> object:
     """Terminate a member, perhaps with its place in the capacity."""
@@ -204,7 +183,7 @@ def terminate_instance_in_auto_scaling_group(request: Request, parameters: Param
     if parameters.get("ShouldDecrementDesiredCapacity") and not member.warm:
         if group.desired - member.weight < group.minimum:
             text = "Currently, desiredSize equals minSize. Terminating instance without replacement will violate it."
-            raise refusal("ValidationError", text)
+            raise invalid(text)
         group.desired -= member.weight
     terminate(request, group, member, "an instance was taken out of service in response to a user request.")
     return {"Activity": described_activity(request, group, member.activity)}

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pipeline.sandbox.fleets.attached import Entry, find
 from pipeline.sandbox.fleets.model import Group, Member, Wait
-from pipeline.sandbox.registry import Parameters, Request, operation, refusal
+from pipeline.sandbox.registry import Parameters, Request, invalid, operation
 from pipeline.sandbox.state import CloudEvent, Scope
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
@@ -69,7 +69,7 @@ def _action(request: Request, parameters: Parameters) -> tuple[Entry, Member, Wa
         if wait and token in {None, wait.token} and instance in {None, member.instance}:
             return hook, member, wait
     what = f"token {token}" if token else f"instance ID {instance}"
-    raise refusal("ValidationError", f"No active Lifecycle Action found with {what}")
+    raise invalid(f"No active Lifecycle Action found with {what}")
 
 
 @operation("autoscaling", "CompleteLifecycleAction")
@@ -78,7 +78,7 @@ def complete_lifecycle_action(request: Request, parameters: Parameters) -> objec
     hook, member, _ = _action(request, parameters)
     result = parameters["LifecycleActionResult"]
     if result not in {"CONTINUE", _ABANDON}:
-        raise refusal("ValidationError", "LifecycleActionResult must be CONTINUE or ABANDON.")
+        raise invalid("LifecycleActionResult must be CONTINUE or ABANDON.")
     _complete(member, hook["LifecycleHookName"], result, "Lifecycle Action Completed with ABANDON Result")
     return {}
 

@@ -11,8 +11,9 @@ from pipeline.sandbox.ec2.images import resolved
 from pipeline.sandbox.ec2.launch import complete, launch
 from pipeline.sandbox.ec2.templates import find_version
 from pipeline.sandbox.faults import FaultKind, error_code
-from pipeline.sandbox.fleets.model import Activity, Blueprint, Group, Member, at_version
-from pipeline.sandbox.registry import Parameters, refusal
+from pipeline.sandbox.fleets.blueprint import Blueprint, at_version
+from pipeline.sandbox.fleets.model import Activity, Group, Member
+from pipeline.sandbox.registry import Parameters, invalid, refusal
 from pipeline.sandbox.state import Scope
 
 _RUN = "ec2:RunInstances"
@@ -29,13 +30,10 @@ def launch_member(scope: Scope, group: Group, blueprint: Blueprint, activity: Ac
     attempts = [item for item in blueprint.overrides if "InstanceType" in item] or [{}]
     for number, override in enumerate(attempts, start=1):
         try:
-            member = _attempt(scope, group, blueprint, override, subnet, activity)
+            return _attempt(scope, group, blueprint, override, subnet, activity)
         except ServiceException as error:
             if error.code != _NO_CAPACITY or number == len(attempts):
                 raise
-        else:
-            member.warm = warm
-            return member
     raise refusal(_NO_CAPACITY, "There is no Spot or On-Demand capacity in any pool")
 
 
@@ -98,7 +96,7 @@ def configuration(scope: Scope, name: str) -> Parameters:
     """
     found = scope.backend("autoscaling").launch_configurations.get(name)
     if found is None:
-        raise refusal("ValidationError", f"Launch configuration name not found - {name}")
+        raise invalid(f"Launch configuration name not found - {name}")
     asked = {
         "ImageId": found.image_id,
         "InstanceType": found.instance_type,
@@ -115,16 +113,15 @@ def _subnet(scope: Scope, group: Group, *, warm: bool) -> Any:
     return min(subnets, key=lambda subnet: crowd[subnet.availability_zone])
 
 
-def number(scope: Scope, blueprint: Blueprint) -> str:
-    """Tell which version a blueprint means now."""
-    specification = {"LaunchTemplateId": blueprint.template}
-    return str(find_version(scope, specification, blueprint.version).number)
+def meant(scope: Scope, blueprint: Blueprint) -> Any:
+    """Find the template version that a blueprint means now."""
+    return find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)
 
 
 def root_image(scope: Scope, member: Member, blueprint: Blueprint) -> str:
     """Tell which image a blueprint wants on a member's root volume: its override's, or else the template's."""
-    version = find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)
-    return resolved(scope, str(blueprint.override(member.instance_type).get("ImageId") or version.data["ImageId"]))
+    wanted = {**meant(scope, blueprint).data, **blueprint.override(member.instance_type)}
+    return resolved(scope, str(wanted["ImageId"]))
 
 
 def matches(scope: Scope, member: Member, blueprint: Blueprint, *, root: bool = False) -> bool:
@@ -136,7 +133,7 @@ def matches(scope: Scope, member: Member, blueprint: Blueprint, *, root: bool = 
         return bool(scope.instance(member.instance).image_id == root_image(scope, member, blueprint))
     if member.blueprint.template != blueprint.template or not blueprint.template:
         return False
-    version = find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)
+    version = meant(scope, blueprint)
     types = {item["InstanceType"] for item in blueprint.overrides if "InstanceType" in item}
     types = types or {version.data.get("InstanceType") or member.instance_type}
     return member.blueprint.version == str(version.number) and member.instance_type in types
@@ -144,5 +141,4 @@ def matches(scope: Scope, member: Member, blueprint: Blueprint, *, root: bool = 
 
 def follows_alias(scope: Scope, blueprint: Blueprint) -> bool:
     """Tell whether the template names its image by an SSM alias."""
-    version = find_version(scope, {"LaunchTemplateId": blueprint.template}, blueprint.version)
-    return str(version.data.get("ImageId") or "").startswith("resolve:ssm:")
+    return str(meant(scope, blueprint).data.get("ImageId") or "").startswith("resolve:ssm:")

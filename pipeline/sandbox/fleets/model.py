@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blueprint:
-    """What a group launches: a launch template at a version, perhaps under a mixed instances policy.
-
-    ``version`` is written as given (a number, ``$Latest``, ``$Default``). ``policy`` is the whole policy as given.
-    """
-
-    template: str = ""
-    template_name: str = ""
-    version: str = ""
-    configuration: str = ""
-    policy: Mapping[str, Any] | None = None
-
-    @property
-    def overrides(self) -> list[dict[str, Any]]:
-        """The policy's overrides, in order of preference."""
-        template = (self.policy or {}).get("LaunchTemplate") or {}
-        return list(template.get("Overrides") or [])
-
-    def override(self, instance_type: str) -> dict[str, Any]:
-        """Find the policy's override for an instance type; empty when there is none."""
-        return next((item for item in self.overrides if item.get("InstanceType") == instance_type), {})
-
-    @property
-    def attribute_based(self) -> bool:
-        """Whether instance types are chosen by attributes."""
-        return any("InstanceRequirements" in override for override in self.overrides)
-
-    @property
-    def pinned(self) -> bool:
-        """Whether the version is a number."""
-        return self.version.isdecimal()
+from pipeline.sandbox.fleets.blueprint import Blueprint
 
 
 class Lifecycle(StrEnum):
@@ -212,9 +181,9 @@ class Group:
     account: str
     region: str
     created: datetime
-    minimum: int
-    maximum: int
-    desired: int
+    minimum: int = 0
+    maximum: int = 0
+    desired: int = 0
     blueprint: Blueprint
     subnets: list[str]
     kept: dict[str, Any]
@@ -232,6 +201,13 @@ class Group:
     failures: int = 0
     cooling_until: datetime | None = None
     deleting: bool = False
+
+    def act(self, now: datetime, description: str, cause: str) -> Activity:
+        """Begin an activity."""
+        cause = f"At {now:%Y-%m-%dT%H:%M:%SZ} {cause}"
+        activity = Activity(id=str(uuid.uuid4()), description=description, cause=cause, started=now)
+        self.activities.insert(0, activity)
+        return activity
 
     @property
     def grace(self) -> timedelta:
@@ -288,8 +264,3 @@ def fitting(members: Iterable[Member], capacity: int) -> list[Member]:
             chosen.append(member)
             capacity -= member.weight
     return chosen
-
-
-def at_version(blueprint: Blueprint, version: str) -> Blueprint:
-    """Pin a blueprint to the version that was resolved."""
-    return replace(blueprint, version=version)

@@ -10,8 +10,9 @@ from functools import partial
 from moto.core.exceptions import ServiceException
 
 from pipeline.sandbox.fleets.attached import Entry, delete, find, put
-from pipeline.sandbox.fleets.model import Activity, Group
-from pipeline.sandbox.registry import Operation, Parameters, Request, operation, refusal
+from pipeline.sandbox.fleets.describing import find_group
+from pipeline.sandbox.fleets.model import Group
+from pipeline.sandbox.registry import Operation, Parameters, Request, invalid, operation, refusal
 from pipeline.sandbox.state import Scope
 
 _SIZES = {"MinSize", "MaxSize", "DesiredCapacity"}
@@ -24,19 +25,6 @@ _NEEDED = {
 }
 
 
-def check_sizes(minimum: int, maximum: int, desired: int) -> None:
-    """Refuse sizes that contradict each other.
-
-    Raises:
-        ServiceException: they do.
-    """
-    if minimum > maximum:
-        raise refusal("ValidationError", "Max bound, must be greater than or equal to min bound")
-    if not minimum <= desired <= maximum:
-        text = f"Desired capacity:{desired} must be between the specified min size:{minimum} and max size:{maximum}"
-        raise refusal("ValidationError", text)
-
-
 def resize(group: Group, sizes: Parameters) -> None:
     """Give a group the sizes that are given; a desired capacity that is not given follows the bounds.
 
@@ -46,7 +34,11 @@ def resize(group: Group, sizes: Parameters) -> None:
     minimum, maximum = int(sizes.get("MinSize", group.minimum)), int(sizes.get("MaxSize", group.maximum))
     asked = sizes.get("DesiredCapacity")
     desired = min(max(group.desired, minimum), maximum) if asked is None else int(asked)
-    check_sizes(minimum, maximum, desired)
+    if minimum > maximum:
+        raise invalid("Max bound, must be greater than or equal to min bound")
+    if not minimum <= desired <= maximum:
+        text = f"Desired capacity:{desired} must be between the specified min size:{minimum} and max size:{maximum}"
+        raise invalid(text)
     group.minimum, group.maximum, group.desired = minimum, maximum, desired
 
 
@@ -55,13 +47,13 @@ def put_scaling_policy(request: Request, parameters: Parameters) -> object:
     """Put a scaling policy on a group. None runs by itself: simple and step ones run when they are executed."""
     kind = parameters.get("PolicyType", "SimpleScaling")
     if missing := _NEEDED.get(kind, {"a known PolicyType"}) - parameters.keys():
-        raise refusal("ValidationError", f"A policy of type {kind} needs {', '.join(sorted(missing))}.")
-    policy = put(request, parameters, "ScalingPolicies", PolicyType=kind, Enabled=True, Alarms=[])
-    group, name = parameters["AutoScalingGroupName"], parameters["PolicyName"]
-    resource = f"scalingPolicy:{uuid.uuid4()}:autoScalingGroupName/{group}:policyName/{name}"
+        raise invalid(f"A policy of type {kind} needs {', '.join(sorted(missing))}.")
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    policy = put(group, parameters, "ScalingPolicies", PolicyType=kind, Enabled=True, Alarms=[])
+    resource = f"scalingPolicy:{uuid.uuid4()}:autoScalingGroupName/{group.name}:policyName/{policy['PolicyName']}"
     policy.setdefault("PolicyARN", request.arn("autoscaling", resource))
     if kind == "TargetTrackingScaling" and not policy["Alarms"]:
-        alarms = [f"TargetTracking-{group}-Alarm{side}-{uuid.uuid4()}" for side in ("High", "Low")]
+        alarms = [f"TargetTracking-{group.name}-Alarm{side}-{uuid.uuid4()}" for side in ("High", "Low")]
         arns = [request.arn("cloudwatch", f"alarm:{alarm}") for alarm in alarms]
         policy["Alarms"] = [{"AlarmName": alarm, "AlarmARN": arn} for alarm, arn in zip(alarms, arns, strict=True)]
     return policy
@@ -73,7 +65,7 @@ def execute_policy(request: Request, parameters: Parameters) -> object:
     group, name, policy = find(request, parameters, "ScalingPolicies")
     kind = policy["PolicyType"]
     if kind not in {"SimpleScaling", "StepScaling"}:
-        raise refusal("ValidationError", f"The policy {name} is of type {kind} and cannot be executed.")
+        raise invalid(f"The policy {name} is of type {kind} and cannot be executed.")
     simple = kind == "SimpleScaling"
     if simple and parameters.get("HonorCooldown") and group.cooling_until and request.now < group.cooling_until:
         raise refusal("ScalingActivityInProgress", f"The group {group.name} is in its cooldown period.")
@@ -88,13 +80,13 @@ def execute_policy(request: Request, parameters: Parameters) -> object:
 def _step(policy: Entry, parameters: Parameters) -> int:
     """Find the step of a breach: of two that meet, the one that is further from the threshold."""
     if not {"MetricValue", "BreachThreshold"} <= parameters.keys():
-        raise refusal("ValidationError", "A step scaling policy needs MetricValue and BreachThreshold.")
+        raise invalid("A step scaling policy needs MetricValue and BreachThreshold.")
     breach = parameters["MetricValue"] - parameters["BreachThreshold"]
     for step in policy["StepAdjustments"]:
         low, high = step.get("MetricIntervalLowerBound", -math.inf), step.get("MetricIntervalUpperBound", math.inf)
         if low <= breach < high if breach >= 0 else low < breach <= high:
             return int(step["ScalingAdjustment"])
-    raise refusal("ValidationError", f"There is no step adjustment for a breach of {breach:g}.")
+    raise invalid(f"There is no step adjustment for a breach of {breach:g}.")
 
 
 def _adjusted(desired: int, policy: Entry, adjustment: int) -> int:
@@ -114,15 +106,17 @@ def put_scheduled_update_group_action(request: Request, parameters: Parameters) 
     given = parameters.get("StartTime", parameters.get("Time"))
     start = given.replace(tzinfo=UTC) if given else None
     if not start and not parameters.get("Recurrence"):
-        raise refusal("ValidationError", "A scheduled action needs a StartTime or a Recurrence.")
+        raise invalid("A scheduled action needs a StartTime or a Recurrence.")
     if start and start < request.now:
-        raise refusal("ValidationError", "Given start time is in the past.")
+        raise invalid("Given start time is in the past.")
     if not parameters.keys() & _SIZES:
-        raise refusal("ValidationError", "At least one of MinSize, MaxSize and DesiredCapacity must be specified.")
-    action = put(request, parameters | {"StartTime": start, "Time": start}, _SCHEDULED)
-    group, name = action["AutoScalingGroupName"], action["ScheduledActionName"]
-    resource = f"scheduledUpdateGroupAction:{uuid.uuid4()}:autoScalingGroupName/{group}:scheduledActionName/{name}"
-    action.setdefault("ScheduledActionARN", request.arn("autoscaling", resource))
+        raise invalid("At least one of MinSize, MaxSize and DesiredCapacity must be specified.")
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    action = put(group, parameters | {"StartTime": start, "Time": start}, _SCHEDULED)
+    resource = f"autoScalingGroupName/{group.name}:scheduledActionName/{action['ScheduledActionName']}"
+    action.setdefault(
+        "ScheduledActionARN", request.arn("autoscaling", f"scheduledUpdateGroupAction:{uuid.uuid4()}:{resource}")
+    )
     return {}
 
 
@@ -162,9 +156,7 @@ def run_due(scope: Scope, group: Group) -> None:
         del actions[name]
         if "ScheduledActions" in group.suspended:
             continue
-        what = f"At {scope.now:%Y-%m-%dT%H:%M:%SZ} scheduled action {name} was executed."
-        activity = Activity(id=str(uuid.uuid4()), description="Updating the group", cause=what, started=scope.now)
-        group.activities.insert(0, activity)
+        activity = group.act(scope.now, "Updating the group", f"scheduled action {name} was executed.")
         try:
             resize(group, action)
             activity.end(scope.now)

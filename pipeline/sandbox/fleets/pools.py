@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.sandbox.fleets.describing import described_member, find_group
+from pipeline.sandbox.fleets.describing import described_member, find_group, find_settled
 from pipeline.sandbox.fleets.scaling import terminate
-from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.registry import Parameters, Request, invalid, operation, page, refusal
 
 _GIVEN = {"MaxGroupPreparedCapacity", "MinSize", "PoolState", "InstanceReusePolicy"}
 
@@ -12,9 +12,7 @@ _GIVEN = {"MaxGroupPreparedCapacity", "MinSize", "PoolState", "InstanceReusePoli
 @operation("autoscaling", "PutWarmPool")
 def put_warm_pool(request: Request, parameters: Parameters) -> object:
     """Give a group a warm pool, or change it; not while an instance refresh runs."""
-    group = find_group(request, parameters["AutoScalingGroupName"])
-    if group.refresh:
-        raise refusal("InstanceRefreshInProgress", f"An instance refresh is in progress: {group.refresh.id}")
+    group = find_settled(request, parameters["AutoScalingGroupName"])
     given = {name: value for name, value in parameters.items() if name in _GIVEN}
     group.pool = {"MinSize": 0, "PoolState": "Stopped", **(group.pool or {}), **given}
     if group.pool.get("MaxGroupPreparedCapacity") == -1:
@@ -40,7 +38,7 @@ def delete_warm_pool(request: Request, parameters: Parameters) -> object:
     """Delete a warm pool; one with instances only with ForceDelete, and without waiting for their hooks."""
     group = find_group(request, parameters["AutoScalingGroupName"])
     if group.pool is None:
-        raise refusal("ValidationError", f"No warm pool found for the group {group.name}.")
+        raise invalid(f"No warm pool found for the group {group.name}.")
     warm = [member for member in group.members if member.warm]
     if warm and not parameters.get("ForceDelete"):
         raise refusal("ResourceInUse", "You cannot delete a warm pool while there are instances in it.")

@@ -48,10 +48,10 @@ def _count(scope: Scope, group: Group, refresh: Refresh, *, warm: bool) -> Count
     new = [member for member in side if member.refresh == mark(refresh)]
     ready = [member for member in new if is_ready(scope, group, member, refresh)]
     left = todo(scope, group, refresh, warm=warm)
-    excess = max(0, units(side) - group.goal(warm=warm))
-    # What is on top is not replaced: its place is not filled anew.
-    behind = len(new) - len(ready) + len(left) - len(fitting(left, excess))
-    return Count(new=new, ready=ready, todo=left, total=units(new) + units(left) - excess, left=max(0, behind))
+    # What is there on top goes without a replacement: its place is not filled anew.
+    spare = fitting(left, units(side) - group.goal(warm=warm))
+    total = units(new) + units(left) - units(spare)
+    return Count(new=new, ready=ready, todo=left, total=total, left=len(new) - len(ready) + len(left) - len(spare))
 
 
 def todo(scope: Scope, group: Group, refresh: Refresh, *, warm: bool) -> list[Member]:
@@ -61,13 +61,15 @@ def todo(scope: Scope, group: Group, refresh: Refresh, *, warm: bool) -> list[Me
     preferences, target = refresh.preferences, refresh.desired or group.blueprint
     left = []
     for member in group.members:
+        if member.warm is not warm or member.lifecycle is Lifecycle.TERMINATING:
+            continue
         done = member.refresh == refresh.id
         if preferences.skip_matching and target.template:
             done = matches(scope, member, target, root=refresh.root)
         ignored = (member.protected and preferences.protected == "Ignore") or (
             member.lifecycle is Lifecycle.STANDBY and preferences.standby == "Ignore"
         )
-        if not done and not ignored and member.lifecycle is not Lifecycle.TERMINATING and member.warm is warm:
+        if not done and not ignored:
             left.append(member)
     return left
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from pipeline.sandbox import balancing
 from pipeline.sandbox.fleets import engine, roots
-from pipeline.sandbox.fleets.describing import find_group
+from pipeline.sandbox.fleets.blueprint import Blueprint
+from pipeline.sandbox.fleets.describing import find_group, find_settled
 from pipeline.sandbox.fleets.groups import read_blueprint
 from pipeline.sandbox.fleets.launching import follows_alias
-from pipeline.sandbox.fleets.model import Blueprint, Group, Preferences, Refresh, Status
+from pipeline.sandbox.fleets.model import Group, Preferences, Refresh, Status
 from pipeline.sandbox.fleets.progress import todo
-from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.registry import Parameters, Request, invalid, operation, page, refusal
 
 _KEPT_FOR = timedelta(weeks=6)
 _MAX_SECONDS = 172800
@@ -24,20 +25,13 @@ _MAX_ALARMS = 10
 _ROOT = "ReplaceRootVolume"
 
 
-def _invalid(text: str) -> Exception:
-    return refusal("ValidationError", text)
-
-
 @operation("autoscaling", "StartInstanceRefresh")
 def start_instance_refresh(request: Request, parameters: Parameters) -> object:
     """Start a refresh; it is Pending for a moment, or Successful at once when nothing differs."""
-    group = find_group(request, parameters["AutoScalingGroupName"])
-    if group.refresh:
-        text = f"An Instance Refresh is already in progress and blocks the execution of this one: {group.refresh.id}"
-        raise refusal("InstanceRefreshInProgress", text)
+    group = find_settled(request, parameters["AutoScalingGroupName"])
     strategy = parameters.get("Strategy") or "Rolling"
     if strategy not in {"Rolling", _ROOT}:
-        raise _invalid(f"{strategy} is no strategy of an instance refresh.")
+        raise invalid(f"{strategy} is no strategy of an instance refresh.")
     given = parameters.get("Preferences") or {}
     desired = _desired(request, parameters)
     preferences = _preferences(group, given)
@@ -66,7 +60,7 @@ def _desired(request: Request, parameters: Parameters) -> Blueprint | None:
     if not configuration:
         return None
     if configuration.get("LaunchTemplate") and configuration.get("MixedInstancesPolicy"):
-        raise _invalid("A desired configuration has either a launch template or a mixed instances policy.")
+        raise invalid("A desired configuration has either a launch template or a mixed instances policy.")
     return read_blueprint(request, configuration)
 
 
@@ -75,7 +69,7 @@ def _within(given: dict[str, Any], name: str, low: int, high: int) -> int | None
     if value is None:
         return None
     if not low <= int(value) <= high:
-        raise _invalid(f"{name} must be between {low} and {high}.")
+        raise invalid(f"{name} must be between {low} and {high}.")
     return int(value)
 
 
@@ -88,12 +82,12 @@ def _health(group: Group, given: dict[str, Any]) -> tuple[int, int | None]:
     minimum = _within(given, "MinHealthyPercentage", 0, _FULL)
     maximum = _within(given, "MaxHealthyPercentage", _FULL, _TWICE)
     if maximum is not None and minimum is None:
-        raise _invalid("MaxHealthyPercentage requires MinHealthyPercentage.")
+        raise invalid("MaxHealthyPercentage requires MinHealthyPercentage.")
     if minimum is None and (policy := group.kept["InstanceMaintenancePolicy"]):
         return policy["MinHealthyPercentage"], policy["MaxHealthyPercentage"]
     minimum = _DEFAULT_MINIMUM if minimum is None else minimum
     if maximum is not None and maximum - minimum > _FULL:
-        raise _invalid("The difference between MaxHealthyPercentage and MinHealthyPercentage cannot exceed 100.")
+        raise invalid("The difference between MaxHealthyPercentage and MinHealthyPercentage cannot exceed 100.")
     return minimum, maximum
 
 
@@ -101,14 +95,14 @@ def _preferences(group: Group, given: dict[str, Any]) -> Preferences:
     minimum, maximum = _health(group, given)
     points = tuple(int(point) for point in given.get("CheckpointPercentages") or [])
     if list(points) != sorted(set(points)) or any(not 1 <= point <= _FULL for point in points):
-        raise _invalid("CheckpointPercentages must be unique, in ascending order, and between 1 and 100.")
+        raise invalid("CheckpointPercentages must be unique, in ascending order, and between 1 and 100.")
     if "CheckpointDelay" in given and not points:
-        raise _invalid("CheckpointDelay requires CheckpointPercentages.")
+        raise invalid("CheckpointDelay requires CheckpointPercentages.")
     warmup = _seconds(given, "InstanceWarmup")
     delay, bake = _seconds(given, "CheckpointDelay"), _seconds(given, "BakeTime")
     alarms = tuple((given.get("AlarmSpecification") or {}).get("Alarms") or [])
     if len(alarms) > _MAX_ALARMS:
-        raise _invalid("At most 10 alarms can be given.")
+        raise invalid("At most 10 alarms can be given.")
     if warmup is None:
         default = group.kept["DefaultInstanceWarmup"]
         warmup = group.grace if default is None else timedelta(seconds=default)
@@ -131,24 +125,24 @@ def _preferences(group: Group, given: dict[str, Any]) -> Preferences:
 def _check(request: Request, group: Group, preferences: Preferences, desired: Blueprint | None) -> None:
     target = desired or group.blueprint
     if target.configuration and preferences.skip_matching:
-        raise _invalid("Skip matching does not work with launch configurations.")
+        raise invalid("Skip matching does not work with launch configurations.")
     attributes = target.attribute_based or group.blueprint.attribute_based
     if attributes and (desired or preferences.skip_matching):
-        raise _invalid("Attribute-based instance types work neither with a desired configuration nor skip matching.")
+        raise invalid("Attribute-based instance types work neither with a desired configuration nor skip matching.")
     alias = bool(target.template) and follows_alias(request, target)
     if alias and (desired or preferences.skip_matching):
         text = "A launch template that uses a Systems Manager parameter works neither with a desired configuration"
-        raise _invalid(f"{text} nor with skip matching.")
+        raise invalid(f"{text} nor with skip matching.")
     if preferences.auto_rollback and desired is None:
         text = "The AutoRollback parameter cannot be set to true when the DesiredConfiguration parameter is empty."
-        raise _invalid(text)
+        raise invalid(text)
     if preferences.auto_rollback and (why := _irreversible(request, group, desired)):
-        raise _invalid(f"AutoRollback is not possible: {why}")
+        raise invalid(f"AutoRollback is not possible: {why}")
     for name in preferences.alarms:
         state = balancing.alarm_state(request, name)
         if state != "OK":
             text = f"it is in the {state} state" if state else "it does not exist"
-            raise _invalid(f"The CloudWatch alarm {name} cannot be used: {text}.")
+            raise invalid(f"The CloudWatch alarm {name} cannot be used: {text}.")
 
 
 def _irreversible(request: Request, group: Group, desired: Blueprint | None) -> str:

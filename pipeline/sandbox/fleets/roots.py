@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +9,12 @@ from moto.core.exceptions import ServiceException
 
 from pipeline.sandbox.ec2.images import launchable
 from pipeline.sandbox.ec2.launch import machine_spec
-from pipeline.sandbox.fleets.launching import matches, number, root_image
-from pipeline.sandbox.fleets.model import Activity, Blueprint, Group, Lifecycle, Member, Refresh, at_version
+from pipeline.sandbox.fleets.blueprint import Blueprint, at_version
+from pipeline.sandbox.fleets.launching import matches, meant, root_image
+from pipeline.sandbox.fleets.model import Group, Lifecycle, Member
 from pipeline.sandbox.fleets.progress import mark
 from pipeline.sandbox.machines import MachineState, Tier
-from pipeline.sandbox.registry import refusal
+from pipeline.sandbox.registry import invalid, refusal
 from pipeline.sandbox.state import Scope
 
 
@@ -25,14 +25,12 @@ def check(scope: Scope, group: Group, desired: Blueprint | None) -> None:
         ServiceException: something that AWS requires is missing.
     """
     if scope.state.machines.tier is not Tier.API:
-        text = (
-            "The sandbox replaces root volumes on tier A only: real machines keep the disk that they were booted from."
-        )
+        text = "The sandbox replaces root volumes on tier A only: real machines keep the disk that they booted from."
         raise refusal("UnsupportedOperation", text)
     if group.pool is not None:
         raise refusal("UnsupportedOperation", "The sandbox replaces no root volumes in a warm pool.")
     if whys := list(_refusals(scope, group, desired)):
-        raise refusal("ValidationError", f"Root volumes cannot be replaced: {'; '.join(whys)}.")
+        raise invalid(f"Root volumes cannot be replaced: {'; '.join(whys)}.")
 
 
 def _refusals(scope: Scope, group: Group, desired: Blueprint | None) -> Iterator[str]:
@@ -54,23 +52,17 @@ def _refusals(scope: Scope, group: Group, desired: Blueprint | None) -> Iterator
         yield "an instance's type is not among the overrides"
 
 
-def swap(scope: Scope, group: Group, refresh: Refresh, member: Member, cause: str) -> None:
+def swap(scope: Scope, group: Group, member: Member, cause: str) -> None:
     """Begin to replace a member's root volume by one of the image that its type is to run now."""
-    activity = Activity(
-        id=str(uuid.uuid4()),
-        description=f"Replacing the root volume of EC2 instance: {member.instance}",
-        cause=f"At {scope.now:%Y-%m-%dT%H:%M:%SZ} {cause}",
-        started=scope.now,
-    )
-    group.activities.insert(0, activity)
-    member.activity, member.refresh = activity, mark(refresh)
+    member.activity = group.act(scope.now, f"Replacing the root volume of EC2 instance: {member.instance}", cause)
+    member.refresh = mark(group.refresh) if group.refresh else ""
     member.lifecycle, member.in_service = Lifecycle.REPLACING, None
     instance, blueprint = scope.instance(member.instance), group.wanted
     try:
         image = launchable(scope, root_image(scope, member, blueprint))
         if image.architecture != instance.architecture:
             raise refusal("InvalidParameterValue", f"The image {image.id} is of another architecture")
-        member.blueprint = at_version(blueprint, number(scope, blueprint))
+        member.blueprint = at_version(blueprint, str(meant(scope, blueprint).number))
     except ServiceException as error:
         _fail(scope, member, error.message)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from datetime import datetime, timedelta
 
@@ -12,7 +11,7 @@ from pipeline.sandbox import balancing
 from pipeline.sandbox.ec2 import instances
 from pipeline.sandbox.fleets import engine, hooks, policies, roots
 from pipeline.sandbox.fleets.launching import launch_member
-from pipeline.sandbox.fleets.model import RESTING, WARMED, Activity, Group, Lifecycle, Member, Refresh, Status, units
+from pipeline.sandbox.fleets.model import RESTING, WARMED, Group, Lifecycle, Member, Refresh, Status, units
 from pipeline.sandbox.fleets.progress import mark
 from pipeline.sandbox.machines import MachineState
 from pipeline.sandbox.state import Scope, State
@@ -67,14 +66,8 @@ def step_group(scope: Scope, group: Group) -> None:
 
 def terminate(scope: Scope, group: Group, member: Member, cause: str) -> None:
     """Begin to terminate a member: it drains from its target groups first."""
-    activity = Activity(
-        id=str(uuid.uuid4()),
-        description=f"Terminating EC2 instance: {member.instance}",
-        cause=f"At {scope.now:%Y-%m-%dT%H:%M:%SZ} {cause}",
-        started=scope.now,
-    )
-    group.activities.insert(0, activity)
-    member.activity, member.lifecycle, member.waits = activity, Lifecycle.TERMINATING, None
+    member.activity = group.act(scope.now, f"Terminating EC2 instance: {member.instance}", cause)
+    member.lifecycle, member.waits = Lifecycle.TERMINATING, None
     delays = [balancing.deregister(scope, arn, member.instance) for arn in group.target_groups]
     runs = instances.condition(scope, member.instance) == "running"
     member.draining_until = scope.now + max(delays, default=timedelta()) if runs else scope.now
@@ -203,13 +196,8 @@ def _try_launch(scope: Scope, group: Group, *, warm: bool) -> Member | None:
     if active:
         reason = "an instance was launched in response to an instance refresh"
     size = units(group.side(warm=warm))
-    activity = Activity(
-        id=str(uuid.uuid4()),
-        description="Launching a new EC2 instance",
-        cause=f"At {scope.now:%Y-%m-%dT%H:%M:%SZ} {reason}, increasing the capacity from {size} to {size + 1}.",
-        started=scope.now,
-    )
-    group.activities.insert(0, activity)
+    cause = f"{reason}, increasing the capacity from {size} to {size + 1}."
+    activity = group.act(scope.now, "Launching a new EC2 instance", cause)
     drawn = None if warm else _draw(scope, group, active)
     try:
         member = drawn or launch_member(scope, group, group.wanted, activity, warm=warm)
@@ -222,6 +210,7 @@ def _try_launch(scope: Scope, group: Group, *, warm: bool) -> Member | None:
     member.refresh, member.activity = mark(active) if active else "", activity
     activity.description = f"Launching a new EC2 instance{' from warm pool' if drawn else ''}: {member.instance}"
     if not drawn:
+        member.warm = warm
         group.members.append(member)
     return member
 

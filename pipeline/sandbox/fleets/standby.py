@@ -5,7 +5,8 @@ from __future__ import annotations
 from pipeline.sandbox import balancing
 from pipeline.sandbox.fleets.describing import find_group, find_member
 from pipeline.sandbox.fleets.model import Lifecycle
-from pipeline.sandbox.registry import Parameters, Request, operation, refusal
+from pipeline.sandbox.fleets.policies import resize
+from pipeline.sandbox.registry import Parameters, Request, invalid, operation
 
 _PROCESSES = frozenset(
     {
@@ -28,12 +29,9 @@ def enter_standby(request: Request, parameters: Parameters) -> object:
     for id_ in parameters.get("InstanceIds") or []:
         group, member = find_member(request, id_)
         if member.lifecycle is not Lifecycle.IN_SERVICE:
-            raise refusal("ValidationError", f"The instance {id_} is not in InService.")
+            raise invalid(f"The instance {id_} is not in InService.")
         if parameters["ShouldDecrementDesiredCapacity"]:
-            if group.desired - member.weight < group.minimum:
-                text = f"The minimum size {group.minimum} would be undercut by standby of {id_}."
-                raise refusal("ValidationError", text)
-            group.desired -= member.weight
+            resize(group, {"DesiredCapacity": group.desired - member.weight})
         for arn in group.target_groups:
             balancing.deregister(request, arn, id_)
         member.lifecycle = Lifecycle.STANDBY
@@ -46,7 +44,7 @@ def exit_standby(request: Request, parameters: Parameters) -> object:
     for id_ in parameters.get("InstanceIds") or []:
         group, member = find_member(request, id_)
         if member.lifecycle is not Lifecycle.STANDBY:
-            raise refusal("ValidationError", f"The instance {id_} is not in Standby.")
+            raise invalid(f"The instance {id_} is not in Standby.")
         # Pending again: it comes into service, and into its target groups, as a new one does.
         member.lifecycle = Lifecycle.PENDING
         group.desired = min(group.desired + member.weight, group.maximum)
@@ -75,7 +73,7 @@ def set_instance_health(request: Request, parameters: Parameters) -> object:
 def _processes(parameters: Parameters) -> set[str]:
     names = set(parameters.get("ScalingProcesses") or _PROCESSES)
     if unknown := names - _PROCESSES:
-        raise refusal("ValidationError", f"Unknown processes: {', '.join(sorted(unknown))}")
+        raise invalid(f"Unknown processes: {', '.join(sorted(unknown))}")
     return names
 
 

@@ -5,64 +5,56 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.sandbox import balancing
-from pipeline.sandbox.fleets.describing import described_tags, find_group, traffic_sources
-from pipeline.sandbox.fleets.groups import put_tags
+from pipeline.sandbox.fleets.describing import described_tags, find_group, find_settled, traffic_sources
 from pipeline.sandbox.fleets.model import Group, Lifecycle
-from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.registry import Parameters, Request, invalid, operation, page
 from pipeline.sandbox.state import Scope
 
 _MAX_GROUPS = 200
 
 
-def _attach(request: Request, group: Group, arns: list[str]) -> None:
+def sources(scope: Scope, parameters: Parameters) -> tuple[list[str], list[str]]:
+    """Read target groups and classic load balancers, whichever way they are given.
+
+    Raises:
+        ServiceException: a target group does not exist.
+    """
+    arns, names = list(parameters.get("TargetGroupARNs") or []), list(parameters.get("LoadBalancerNames") or [])
+    for source in parameters.get("TrafficSources") or []:
+        (names if source.get("Type") == "elb" else arns).append(source["Identifier"])
     for arn in arns:
-        if arn not in request.elbv2.target_groups:
-            raise refusal("ValidationError", f"Target group {arn} not found")
-        if arn not in group.target_groups:
-            group.target_groups.append(arn)
-            for member in group.members:
-                if member.lifecycle is Lifecycle.IN_SERVICE:
-                    balancing.register(request, arn, member.instance)
+        if arn not in scope.elbv2.target_groups:
+            raise invalid(f"Target group {arn} not found")
+    return arns, names
 
 
-def _detach(request: Request, group: Group, arns: list[str]) -> None:
+@operation("autoscaling", "AttachLoadBalancers", "AttachLoadBalancerTargetGroups", "AttachTrafficSources")
+def attach_traffic_sources(request: Request, parameters: Parameters) -> object:
+    """Attach load balancers and register what is in service, but at classic ones; not while a refresh runs."""
+    group = find_settled(request, parameters["AutoScalingGroupName"])
+    arns, names = sources(request, parameters)
+    group.balancers += [name for name in names if name not in group.balancers]
+    for arn in [arn for arn in arns if arn not in group.target_groups]:
+        group.target_groups.append(arn)
+        for member in group.members:
+            if member.lifecycle is Lifecycle.IN_SERVICE:
+                balancing.register(request, arn, member.instance)
+    return {}
+
+
+@operation("autoscaling", "DetachLoadBalancers", "DetachLoadBalancerTargetGroups", "DetachTrafficSources")
+def detach_traffic_sources(request: Request, parameters: Parameters) -> object:
+    """Detach load balancers; the instances drain and keep running."""
+    group = find_group(request, parameters["AutoScalingGroupName"])
+    arns, names = sources(request, parameters)
+    for name in [*arns, *names]:
+        if name not in [*group.target_groups, *group.balancers]:
+            raise invalid(f"{name} is not attached to {group.name}")
+    group.balancers = [name for name in group.balancers if name not in names]
     for arn in arns:
-        if arn not in group.target_groups:
-            raise refusal("ValidationError", f"Target group {arn} is not attached to {group.name}")
         group.target_groups.remove(arn)
         for member in group.members:
             balancing.deregister(request, arn, member.instance)
-
-
-@operation("autoscaling", "AttachLoadBalancerTargetGroups")
-def attach_load_balancer_target_groups(request: Request, parameters: Parameters) -> object:
-    """Attach target groups; the instances in service are registered."""
-    _attach(request, find_group(request, parameters["AutoScalingGroupName"]), parameters["TargetGroupARNs"])
-    return {}
-
-
-@operation("autoscaling", "DetachLoadBalancerTargetGroups")
-def detach_load_balancer_target_groups(request: Request, parameters: Parameters) -> object:
-    """Detach target groups; the instances drain and keep running."""
-    _detach(request, find_group(request, parameters["AutoScalingGroupName"]), parameters["TargetGroupARNs"])
-    return {}
-
-
-@operation("autoscaling", "AttachTrafficSources")
-def attach_traffic_sources(request: Request, parameters: Parameters) -> object:
-    """Attach traffic sources; not while an instance refresh runs."""
-    group = find_group(request, parameters["AutoScalingGroupName"])
-    if group.refresh:
-        raise refusal("InstanceRefreshInProgress", f"An instance refresh is in progress: {group.refresh.id}")
-    _attach(request, group, [source["Identifier"] for source in parameters["TrafficSources"]])
-    return {}
-
-
-@operation("autoscaling", "DetachTrafficSources")
-def detach_traffic_sources(request: Request, parameters: Parameters) -> object:
-    """Detach traffic sources; the instances drain and keep running."""
-    group = find_group(request, parameters["AutoScalingGroupName"])
-    _detach(request, group, [source["Identifier"] for source in parameters["TrafficSources"]])
     return {}
 
 
@@ -72,25 +64,24 @@ def _source_state(scope: Scope, group: Group, arn: str) -> str:
     return "InService" if "healthy" in states else "Added"
 
 
-@operation("autoscaling", "DescribeLoadBalancerTargetGroups")
-def describe_load_balancer_target_groups(request: Request, parameters: Parameters) -> object:
-    """List a group's target groups with their states."""
-    group = find_group(request, parameters["AutoScalingGroupName"])
-    shown, token = page(group.target_groups, parameters, size="MaxRecords", default=100, limit=100)
-    entries = [{"LoadBalancerTargetGroupARN": arn, "State": _source_state(request, group, arn)} for arn in shown]
-    return {"LoadBalancerTargetGroups": entries, "NextToken": token or None}
-
-
-@operation("autoscaling", "DescribeTrafficSources")
+@operation("autoscaling", "DescribeLoadBalancers", "DescribeLoadBalancerTargetGroups", "DescribeTrafficSources")
 def describe_traffic_sources(request: Request, parameters: Parameters) -> object:
-    """List a group's traffic sources with their states."""
+    """List a group's load balancers with their states; each operation takes from the answer what it knows."""
     group = find_group(request, parameters["AutoScalingGroupName"])
-    shown, token = page(traffic_sources(group), parameters, size="MaxRecords", default=50, limit=50)
-    entries = [
-        source | {"TrafficSource": source["Identifier"], "State": _source_state(request, group, source["Identifier"])}
-        for source in shown
-    ]
-    return {"TrafficSources": entries, "NextToken": token or None}
+    shown, token = page(traffic_sources(group), parameters, size="MaxRecords", default=50, limit=100)
+    told: dict[str, list[dict[str, str]]] = {"elb": [], "elbv2": []}
+    for source in shown:
+        name = source["Identifier"]
+        names = dict.fromkeys(("TrafficSource", "LoadBalancerName", "LoadBalancerTargetGroupARN"), name)
+        told[source["Type"]].append({**source, **names, "State": _source_state(request, group, name)})
+    both = [*told["elbv2"], *told["elb"]]
+    answer = {"LoadBalancers": told["elb"], "LoadBalancerTargetGroups": told["elbv2"], "TrafficSources": both}
+    return {**answer, "NextToken": token or None}
+
+
+def put_tags(group: Group, tags: list[dict[str, Any]]) -> None:
+    """Write tags on a group; instances that run keep theirs."""
+    group.tags |= {tag["Key"]: (tag.get("Value") or "", bool(tag.get("PropagateAtLaunch"))) for tag in tags}
 
 
 @operation("autoscaling", "CreateOrUpdateTags")
