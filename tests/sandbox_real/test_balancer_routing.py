@@ -128,7 +128,6 @@ def test_the_wire_carries_everything() -> None:
     )
     assert read_routing(write_routing([listener], [group], {"i": "ami"})) == ((listener,), (group,), {"i": "ami"})
     key = ("g", "i", 80)
-    assert '"health"' in write_health(key, SICK)
-    assert read_health({"health": [*key, SICK.state, SICK.reason, SICK.description]}) == (key, SICK)
+    assert read_health(json.loads(write_health(key, SICK))) == (key, SICK)
     served = Traffic(listener="l", group="g", instance="i", answers={"Target_2XX": 2}, seconds={0.0021: 1, 0.5: 1})
     assert read_traffic(json.loads(write_traffic([served]))) == [served]

@@ -237,11 +237,8 @@ class RealMachines:
         self._balancer.route(listeners, groups, images)
 
     def health(self, group: str, instance: str, port: int) -> TargetHealth:
-        """Tell a target's health as the load balancer sees it; a stopped one is unused, as ELB says it."""
-        health = self._balancer.health(group, instance, port)
-        if health.state in ("unused", "draining") or self.state(instance) is not MachineState.STOPPED:
-            return health
-        return TargetHealth(state="unused", reason="Target.InvalidState", description="Target is in the stopped state")
+        """Tell a target's health as the load balancer sees it."""
+        return self._balancer.health(group, instance, port)
 
     def traffic(self) -> Sequence[Traffic]:
         """Tell what the load balancer served since this was last asked."""

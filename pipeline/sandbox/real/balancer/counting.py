@@ -29,6 +29,6 @@ class Counts:
         """Hand out what was counted since this was last asked."""
         rows, self._rows = self._rows, {}
         return [
-            Traffic(listener=listener, group=group, instance=instance, answers=answers, seconds=seconds)
+            Traffic(listener=listener, group=group, instance=instance, answers=dict(answers), seconds=dict(seconds))
             for (listener, group, instance), (answers, seconds) in rows.items()
         ]

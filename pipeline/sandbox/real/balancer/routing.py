@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +23,13 @@ class Backend:
     port: int
     draining: bool = False
     healthy: bool = False
+    watching: asyncio.Task[None] | None = None
+
+    def unwatch(self) -> None:
+        """End its health checks."""
+        if self.watching is not None:
+            self.watching.cancel()
+            self.watching = None
 
 
 class Group:
