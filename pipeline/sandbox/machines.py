@@ -61,6 +61,7 @@ class Target:
     """A registered target; ``draining`` ones get no new requests."""
 
     instance: str
+    image: str
     address: str
     port: int
     draining: bool = False

@@ -152,7 +152,7 @@ def test_a_target_on_another_port_is_served(machines: Machines) -> None:
     one = TargetGroup(
         arn="tg",
         check=CHECK,
-        targets=tuple(Target(instance=f"i-{n}", address=f"{NET}.{n}", port=port) for n in (1, 2)),
+        targets=tuple(Target(instance=f"i-{n}", image="ami-1", address=f"{NET}.{n}", port=port) for n in (1, 2)),
     )
     boot(machines, spec(1))
     machines.boot(spec(2))

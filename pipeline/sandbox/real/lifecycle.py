@@ -233,8 +233,7 @@ class RealMachines:
                 machine.ports.add(target.port)
                 if machine.box is not None and machine.state is MachineState.RUNNING:
                     machine.box.serve(target.port)
-            images = {instance: machine.spec.image for instance, machine in self._machines.items()}
-        self._balancer.route(listeners, groups, images)
+        self._balancer.route(listeners, groups)
 
     def health(self, group: str, instance: str, port: int) -> TargetHealth:
         """Tell a target's health as the load balancer sees it."""

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from pipeline.sandbox.machines import Listener, TargetGroup, TargetHealth, Traffic
@@ -27,15 +27,14 @@ class BalancerHandle:
         self._health: dict[HealthKey, TargetHealth] = {}
         self._traffic: list[Traffic] = []
 
-    def route(self, listeners: Sequence[Listener], groups: Sequence[TargetGroup], images: Mapping[str, str]) -> None:
+    def route(self, listeners: Sequence[Listener], groups: Sequence[TargetGroup]) -> None:
         """Make the routing be exactly this; the same again changes nothing.
 
         A group in no rule is not checked, as in ELB: its targets are unused.
         """
         routed = {arn for one in listeners for rule in one.rules for arn in rule.weights}
         used = [group for group in groups if group.arn in routed]
-        members = {t.instance for group in used for t in group.targets}
-        line = write_routing(listeners, used, {i: images[i] for i in sorted(members) if i in images})
+        line = write_routing(listeners, used)
         checked = [(group.arn, t.instance, t.port) for group in used for t in group.targets if not t.draining]
         with self._lock:
             self._health = {key: self._health.get(key, REGISTERING) for key in checked}
@@ -58,7 +57,7 @@ class BalancerHandle:
 
     def _start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.sandbox.real.balancer", str(self._speed)],
+            [sys.executable, "-m", "pipeline.sandbox.real.balancer.serve", str(self._speed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -10,9 +10,6 @@ from typing import Any
 
 from pipeline.sandbox.machines import HealthCheck, Listener, Rule, Target, TargetGroup, TargetHealth, Traffic
 
-Routing = tuple[tuple[Listener, ...], tuple[TargetGroup, ...], dict[str, str]]
-"""Listeners, target groups, and the image of each instance."""
-
 HealthKey = tuple[str, str, int]
 """Target group, instance, port."""
 
@@ -21,17 +18,17 @@ REGISTERING = TargetHealth(
 )
 
 
-def write_routing(listeners: Sequence[Listener], groups: Sequence[TargetGroup], images: Mapping[str, str]) -> str:
+def write_routing(listeners: Sequence[Listener], groups: Sequence[TargetGroup]) -> str:
     """Write what is to be routed."""
-    data = {"listeners": list(map(asdict, listeners)), "groups": list(map(asdict, groups)), "images": dict(images)}
+    data = {"listeners": list(map(asdict, listeners)), "groups": list(map(asdict, groups))}
     return json.dumps(data, default=timedelta.total_seconds)
 
 
-def read_routing(line: str | bytes) -> Routing:
+def read_routing(line: str | bytes) -> tuple[tuple[Listener, ...], tuple[TargetGroup, ...]]:
     """Read what `write_routing` wrote."""
     data = json.loads(line)
     listeners = tuple(Listener(**one | {"rules": tuple(map(_rule, one["rules"]))}) for one in data["listeners"])
-    return listeners, tuple(map(_group, data["groups"])), data["images"]
+    return listeners, tuple(map(_group, data["groups"]))
 
 
 def _rule(fields: dict[str, Any]) -> Rule:
