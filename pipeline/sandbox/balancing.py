@@ -130,8 +130,8 @@ def _group(scope: Scope, group: Any) -> TargetGroup:
     for id_, target_port, drains in [*registered, *draining]:
         instance = scope.state.instances.get(id_)
         if instance is not None and instance.state not in {"terminated", "shutting-down"}:
-            address = instance.private_ip_address
-            targets.append(Target(instance=id_, address=address, port=target_port, draining=drains))
+            where, image = instance.private_ip_address, instance.image_id
+            targets.append(Target(instance=id_, image=image, address=where, port=target_port, draining=drains))
     check = HealthCheck(
         path="" if group.health_check_protocol == "TCP" else group.health_check_path or "/",
         port=int(port) if port.isdecimal() else None,

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,22 +61,13 @@ def load_of(url: str, *, seconds: float, requests: int, concurrency: int) -> Loa
 
 @dataclass(slots=True)
 class Count:
-    """What one worker saw. ``timeline`` is second -> image -> answers; errors stand under ``!``."""
+    """What the workers saw. ``timeline`` is second -> image -> answers; errors stand under ``!``."""
 
     status: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
-    timeline: dict[int, Counter[str]] = field(default_factory=dict)
-
-    def add(self, other: Count) -> None:
-        """Take another worker's figures in."""
-        self.status += other.status
-        self.images += other.images
-        self.errors += other.errors
-        self.latencies += other.latencies
-        for second, counts in other.timeline.items():
-            self.timeline.setdefault(second, Counter()).update(counts)
+    timeline: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
 class Generator:
@@ -94,40 +85,40 @@ class Generator:
 
     def run(self) -> dict[str, Any]:
         """Ask until the end and answer the figures (latencies in milliseconds)."""
-        counts = [Count() for _ in range(self._load.concurrency)]
+        count = Count()
         start = time.monotonic()
-        workers = [threading.Thread(target=self._work, args=(count, start), daemon=True) for count in counts]
+        workers = [
+            threading.Thread(target=self._work, args=(count, start), daemon=True) for _ in range(self._load.concurrency)
+        ]
         for worker in workers:
             worker.start()
         for worker in workers:
             while worker.is_alive():
                 worker.join(0.2)  # in slices, so that the main thread can take a signal
-        total = Count()
-        for count in counts:
-            total.add(count)
-        return _figures(total, time.monotonic() - start)
+        return _figures(count, time.monotonic() - start)
 
     def _work(self, count: Count, start: float) -> None:
         load = self._load
         connection = http.client.HTTPConnection(load.address, load.port, timeout=_TIMEOUT)
         while self._take(start):
             begun = time.monotonic()
-            second = int(begun - start)
             try:
                 connection.request("GET", load.path)
                 response = connection.getresponse()
                 response.read()
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                count.errors[type(error).__name__] += 1
-                image = "!"
+                with self._lock:
+                    count.errors[type(error).__name__] += 1
+                    count.timeline[int(begun - start)]["!"] += 1
                 self._stop.wait(0.02)  # a refused connection fails at once: do not spin on it
-            else:
-                image = response.headers.get("X-Sandbox-Image", "none")
+                continue
+            image = response.headers.get("X-Sandbox-Image", "none")
+            with self._lock:
                 count.status[str(response.status)] += 1
                 count.images[image] += 1
                 count.latencies.append(time.monotonic() - begun)
-            count.timeline.setdefault(second, Counter())[image] += 1
+                count.timeline[int(begun - start)][image] += 1
         connection.close()
 
     def _take(self, start: float) -> bool:

@@ -61,6 +61,7 @@ class Target:
     """A registered target; ``draining`` ones get no new requests."""
 
     instance: str
+    image: str
     address: str
     port: int
     draining: bool = False
@@ -204,7 +205,7 @@ class Machines(Protocol):
         ...
 
     def health(self, group: str, instance: str, port: int) -> TargetHealth:
-        """Tell a target's health as the load balancer sees it."""
+        """Tell what the load balancer's checks say of a target that is registered, in use and not draining."""
         ...
 
     def traffic(self) -> Sequence[Traffic]:

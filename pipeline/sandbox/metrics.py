@@ -48,9 +48,10 @@ def _served(now: datetime, traffic: Traffic) -> Sample:
     }
     if traffic.seconds:
         metrics["TargetResponseTime"] = traffic.seconds
-    if traffic.instance:
-        # As AWS counts: requests for which a target was chosen.
-        metrics["RequestCount"] = {1.0: sum(traffic.answers.values())}
+    # As AWS counts: requests for which a target was chosen.
+    answers = traffic.answers.items()
+    if requests := sum(count for kind, count in answers if traffic.instance or kind.startswith("Target_")):
+        metrics["RequestCount"] = {1.0: requests}
     return Sample(at=now, dimensions=dimensions, metrics=metrics)
 
 

@@ -48,7 +48,7 @@ class Behaviour:
     @classmethod
     @cache
     def parse(cls, text: str) -> Behaviour:
-        """Read ``healthy``, ``sick``, ``dead``, ``offline``, ``slow:<seconds>`` and the others by their word.
+        """Read a conduct's word and its amount: ``sick``, ``slow:<seconds>``, ``fails-under-traffic:<requests>``.
 
         Raises:
             ValueError: it is none of these.

@@ -81,8 +81,9 @@ def group(*targets: Target, arn: str = "tg", check: HealthCheck | None = None) -
 
 
 def at(instance: str, address: str, *, draining: bool = False) -> Target:
-    """Build a target on the usual port."""
-    return Target(instance=instance, address=address, port=PORT, draining=draining)
+    """Build a target on the usual port; the image of instance ``i-x`` is ``ami-x``."""
+    image = instance.replace("i-", "ami-")
+    return Target(instance=instance, image=image, address=address, port=PORT, draining=draining)
 
 
 def forward(**weights: int) -> Listener:
@@ -99,7 +100,7 @@ def listener(*rules: Rule) -> Listener:
 async def balancer(
     *groups: TargetGroup, door: Listener | None = None, patience: float = 10.0
 ) -> AsyncIterator[Balancer]:
-    """Run a balancer that routes to groups; the image of instance ``i-x`` is ``ami-x``."""
+    """Run a balancer that routes to groups."""
     running = Balancer(1.0, patience=patience)
     await tell(running, groups, [door or forward()])
     await asyncio.sleep(0.05)
@@ -111,8 +112,7 @@ async def balancer(
 
 async def tell(running: Balancer, groups: Sequence[TargetGroup], doors: Sequence[Listener]) -> None:
     """Change what it routes."""
-    images = {t.instance: t.instance.replace("i-", "ami-") for one in groups for t in one.targets}
-    await running.apply(write_routing(doors, groups, images))
+    await running.apply(write_routing(doors, groups))
 
 
 async def ask(request: bytes = b"GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n") -> bytes:

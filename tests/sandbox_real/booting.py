@@ -54,9 +54,9 @@ def run(machines: Machines, instance: str, script: str, seconds: float = 10) -> 
     return output
 
 
-def group(*numbers: int, draining: bool = False) -> TargetGroup:
+def group(*numbers: int) -> TargetGroup:
     """Build a target group of instances."""
-    targets = tuple(Target(instance=f"i-{n}", address=f"{NET}.{n}", port=80, draining=draining) for n in numbers)
+    targets = tuple(Target(instance=f"i-{n}", image="ami-1", address=f"{NET}.{n}", port=80) for n in numbers)
     return TargetGroup(arn="tg", check=CHECK, targets=targets)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,7 @@ from sandbox_real.balancing import (
 
 from pipeline.sandbox.machines import HealthCheck
 from pipeline.sandbox.real.balancer.serve import Balancer
+from pipeline.sandbox.real.balancer.wire import read_health
 
 A, B = "127.81.1.1", "127.81.1.2"
 HEAD_END = b"\r\n\r\n"
@@ -115,9 +117,9 @@ def test_a_check_without_a_path_only_connects(capsys: pytest.CaptureFixture[str]
             await asyncio.sleep(0.2)
 
     asyncio.run(story())
-    told = capsys.readouterr().out
-    assert '"i-1", 18080, "healthy"' in told
-    assert '"i-2", 18080, "unhealthy", "Target.FailedHealthChecks"' in told
+    told = dict(read_health(json.loads(line)) for line in capsys.readouterr().out.splitlines())
+    assert told["tg", "i-1", 18080].state == "healthy"
+    assert told["tg", "i-2", 18080].reason == "Target.FailedHealthChecks"
 
 
 def test_an_address_that_is_taken_is_told_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -233,15 +233,11 @@ class RealMachines:
                 machine.ports.add(target.port)
                 if machine.box is not None and machine.state is MachineState.RUNNING:
                     machine.box.serve(target.port)
-            images = {instance: machine.spec.image for instance, machine in self._machines.items()}
-        self._balancer.route(listeners, groups, images)
+        self._balancer.route(listeners, groups)
 
     def health(self, group: str, instance: str, port: int) -> TargetHealth:
-        """Tell a target's health as the load balancer sees it; a stopped one is unused, as ELB says it."""
-        health = self._balancer.health(group, instance, port)
-        if health.state in ("unused", "draining") or self.state(instance) is not MachineState.STOPPED:
-            return health
-        return TargetHealth(state="unused", reason="Target.InvalidState", description="Target is in the stopped state")
+        """Tell a target's health as the load balancer sees it."""
+        return self._balancer.health(group, instance, port)
 
     def traffic(self) -> Sequence[Traffic]:
         """Tell what the load balancer served since this was last asked."""

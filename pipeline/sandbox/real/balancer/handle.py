@@ -7,26 +7,12 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from pipeline.sandbox.machines import Listener, TargetGroup, TargetHealth, Traffic
 from pipeline.sandbox.real.balancer.wire import REGISTERING, HealthKey, read_health, read_traffic, write_routing
 from pipeline.sandbox.real.children import end, python_path
-
-_UNREGISTERED = TargetHealth(
-    state="unused", reason="Target.NotRegistered", description="Target is not registered to the target group"
-)
-_UNROUTED = TargetHealth(
-    state="unused",
-    reason="Target.NotInUse",
-    description="Target group is not configured to receive traffic from the load balancer",
-)
-_DRAINING = TargetHealth(
-    state="draining",
-    reason="Target.DeregistrationInProgress",
-    description="Target deregistration is in progress",
-)
 
 
 class BalancerHandle:
@@ -39,35 +25,23 @@ class BalancerHandle:
         self._process: subprocess.Popen[str] | None = None
         self._told = ""
         self._health: dict[HealthKey, TargetHealth] = {}
-        self._targets: dict[HealthKey, bool] = {}
-        self._routed: frozenset[str] = frozenset()
         self._traffic: list[Traffic] = []
 
-    def route(self, listeners: Sequence[Listener], groups: Sequence[TargetGroup], images: Mapping[str, str]) -> None:
+    def route(self, listeners: Sequence[Listener], groups: Sequence[TargetGroup]) -> None:
         """Make the routing be exactly this; the same again changes nothing.
 
         A group in no rule is not checked, as in ELB: its targets are unused.
         """
-        routed = frozenset(arn for one in listeners for rule in one.rules for arn in rule.weights)
+        routed = {arn for one in listeners for rule in one.rules for arn in rule.weights}
         used = [group for group in groups if group.arn in routed]
-        members = {t.instance for group in used for t in group.targets}
-        line = write_routing(listeners, used, {i: images[i] for i in sorted(members) if i in images})
-        targets = {(g.arn, t.instance, t.port): t.draining for g in groups for t in g.targets}
+        line = write_routing(listeners, used)
+        checked = [(group.arn, t.instance, t.port) for group in used for t in group.targets if not t.draining]
         with self._lock:
-            self._routed = routed
-            self._targets = targets
-            self._forget_absent()
+            self._health = {key: self._health.get(key, REGISTERING) for key in checked}
             alive = self._process is not None and self._process.poll() is None
             if (alive and line == self._told) or not (alive or listeners):
                 return
             self._tell(line)
-
-    def _forget_absent(self) -> None:
-        self._health = {
-            key: health
-            for key, health in self._health.items()
-            if key in self._targets and key[0] in self._routed and not self._targets[key]
-        }
 
     def _tell(self, line: str) -> None:
         process = self._process
@@ -83,7 +57,7 @@ class BalancerHandle:
 
     def _start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.sandbox.real.balancer", str(self._speed)],
+            [sys.executable, "-m", "pipeline.sandbox.real.balancer.serve", str(self._speed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -101,11 +75,10 @@ class BalancerHandle:
             if "traffic" in data:
                 with self._lock:
                     self._traffic += read_traffic(data)
-            if "health" not in data:
                 continue
             key, health = read_health(data)
             with self._lock:
-                if key in self._targets:
+                if key in self._health:
                     self._health[key] = health
             self._on_line(f"target {key[1]}:{key[2]} is {health.state} {health.reason}".rstrip())
         stream.close()
@@ -116,15 +89,9 @@ class BalancerHandle:
         stream.close()
 
     def health(self, group: str, instance: str, port: int) -> TargetHealth:
-        """Tell a target's health."""
-        key = (group, instance, port)
+        """Tell what the checks say of a target that is to be checked."""
         with self._lock:
-            draining = self._targets.get(key)
-            if draining is None:
-                return _UNREGISTERED
-            if draining:
-                return _DRAINING
-            return self._health.get(key, REGISTERING) if group in self._routed else _UNROUTED
+            return self._health.get((group, instance, port), REGISTERING)
 
     def traffic(self) -> list[Traffic]:
         """Tell what was served since this was last asked."""

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from aiohttp import ClientError, ClientTimeout, request
 from yarl import URL
 
-from pipeline.sandbox.machines import HealthCheck, TargetHealth
-from pipeline.sandbox.real.balancer.routing import Backend
+from pipeline.sandbox.machines import HealthCheck, Target, TargetHealth
 from pipeline.sandbox.real.balancer.wire import REGISTERING
 from pipeline.sandbox.real.ports import open_port
 
@@ -60,23 +59,23 @@ def accepts(matcher: str, status: int) -> bool:
     return False
 
 
-async def watch(backend: Backend, check: HealthCheck, speed: float, tell: Callable[[TargetHealth], None]) -> None:
+async def watch(target: Target, check: HealthCheck, speed: float, tell: Callable[[TargetHealth], None]) -> None:
     """Check a target until cancelled; ``tell`` hears every change."""
     tally = Tally()
     interval = max(check.interval.total_seconds() / speed, _SHORTEST_INTERVAL)
     tell(tally.health)
     while True:
         before = tally.health
-        after = judge(tally, check, await probe(backend, check, speed))
+        after = judge(tally, check, await probe(target, check, speed))
         if after != before:
             tell(after)
         await asyncio.sleep(interval)
 
 
-async def probe(backend: Backend, check: HealthCheck, speed: float) -> TargetHealth | None:
+async def probe(target: Target, check: HealthCheck, speed: float) -> TargetHealth | None:
     """Check a target once; None is a pass."""
     timeout = ClientTimeout(total=max(check.timeout.total_seconds() / speed, _SHORTEST_TIMEOUT))
-    url = URL(f"http://{backend.address}:{open_port(check.port or backend.port)}{check.path}", encoded=True)
+    url = URL(f"http://{target.address}:{open_port(check.port or target.port)}{check.path}", encoded=True)
     try:
         if not check.path:
             async with asyncio.timeout(timeout.total):

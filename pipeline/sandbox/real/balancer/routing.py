@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from pipeline.sandbox.machines import HealthCheck, Rule
+from pipeline.sandbox.machines import HealthCheck, Rule, Target
 
 Key = tuple[str, str, int]
 """Instance, address, port: a target's identity within its group."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class Backend:
-    """A target. A draining one gets nothing new; what is under way with it is answered."""
+    """A target and what is known of it. A draining one gets nothing new; what is under way with it is answered."""
 
-    instance: str
-    image: str
-    address: str
-    port: int
-    draining: bool = False
-    healthy: bool = False
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.draining = target.draining
+        self.healthy = False
+        self.watching: asyncio.Task[None] | None = None
+
+    def unwatch(self) -> None:
+        """End its health checks."""
+        if self.watching is not None:
+            self.watching.cancel()
+            self.watching = None
 
 
 class Group:
@@ -73,19 +77,6 @@ class Route:
         best = max(self._credit, key=self._credit.__getitem__)
         self._credit[best] -= total
         return best
-
-
-class Table:
-    """Everything that is routed: groups by ARN."""
-
-    def __init__(self) -> None:
-        self.groups: dict[str, Group] = {}
-
-    def pick(self, route: Route) -> tuple[str, Backend | None]:
-        """Answer the group and the target that get the next request under a rule; empty, None when there is none."""
-        arn = route.group() or ""
-        group = self.groups.get(arn)
-        return arn, group.pick() if group else None
 
 
 def routes(rules: Iterable[Rule]) -> tuple[Route, ...]:

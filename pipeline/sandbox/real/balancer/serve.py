@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 
 from aiohttp import web
@@ -10,7 +11,7 @@ from aiohttp import web
 from pipeline.sandbox.machines import Listener, Rule, Target, TargetGroup, TargetHealth, Traffic
 from pipeline.sandbox.real.balancer.health import watch
 from pipeline.sandbox.real.balancer.proxy import ANSWER_WITHIN, Proxy
-from pipeline.sandbox.real.balancer.routing import Backend, Group, Key, Route, Table, routes
+from pipeline.sandbox.real.balancer.routing import Backend, Group, Route, routes
 from pipeline.sandbox.real.balancer.wire import HealthKey, read_routing, write_health, write_traffic
 from pipeline.sandbox.real.ports import open_port
 
@@ -42,9 +43,14 @@ class _Door:
             self._rules, self._routes = listener.rules, routes(listener.rules)
 
     async def open(self, address: str, port: int) -> None:
-        """Listen."""
-        loop = asyncio.get_running_loop()
-        self._socket = await loop.create_server(self._web, address, port, reuse_address=True, backlog=1024)
+        """Listen, unless it does; an address that is taken is tried again with the next routing."""
+        if self._socket is None:
+            try:
+                loop = asyncio.get_running_loop()
+                self._socket = await loop.create_server(self._web, address, port, reuse_address=True, backlog=1024)
+            except OSError as error:
+                sys.stderr.write(f"the balancer cannot listen on {address}:{port}: {error.strerror}\n")
+                sys.stderr.flush()
 
     async def close(self) -> None:
         """Drop every connection."""
@@ -61,87 +67,60 @@ class Balancer:
 
     def __init__(self, speed: float, *, patience: float = ANSWER_WITHIN) -> None:
         self._speed = speed
-        self._table = Table()
-        self._proxy = Proxy(self._table, patience=patience)
+        self._groups: dict[str, Group] = {}
+        self._proxy = Proxy(self._groups, patience=patience)
         self._doors: dict[tuple[str, int], _Door] = {}
-        self._watches: dict[tuple[str, Key], asyncio.Task[None]] = {}
 
     async def apply(self, line: str | bytes) -> None:
         """Route as a line says; what stands already is left as it is, with its connections and its health."""
-        listeners, groups, images = read_routing(line)
-        self._apply_groups(groups, images)
+        listeners, groups = read_routing(line)
+        self._apply_groups(groups)
         await self._apply_listeners(listeners)
 
-    def _apply_groups(self, groups: tuple[TargetGroup, ...], images: dict[str, str]) -> None:
+    def _apply_groups(self, groups: tuple[TargetGroup, ...]) -> None:
         wanted = {one.arn: one for one in groups}
-        for arn in [arn for arn in self._table.groups if arn not in wanted]:
-            group = self._table.groups.pop(arn)
-            for key in tuple(group.backends):
-                self._drop(arn, group, key)
+        for arn in self._groups.keys() - wanted.keys():
+            self._apply_targets(arn, self._groups.pop(arn), ())
         for arn, one in wanted.items():
-            group = self._table.groups.setdefault(arn, Group(one.check))
+            group = self._groups.setdefault(arn, Group(one.check))
             if group.check != one.check:
                 group.check = one.check
-                for key in group.backends:
-                    self._unwatch(arn, key)
-            self._apply_targets(arn, group, one.targets, images)
+                for backend in group.backends.values():
+                    backend.unwatch()
+            self._apply_targets(arn, group, one.targets)
 
-    def _apply_targets(self, arn: str, group: Group, targets: tuple[Target, ...], images: dict[str, str]) -> None:
+    def _apply_targets(self, arn: str, group: Group, targets: tuple[Target, ...]) -> None:
         wanted = {(t.instance, t.address, t.port): t for t in targets}
-        for key in [key for key in group.backends if key not in wanted]:
-            self._drop(arn, group, key)
+        for key, backend in list(group.backends.items()):
+            # Registered again while it drained, it is a new target to ELB.
+            if key not in wanted or (backend.draining and not wanted[key].draining):
+                backend.unwatch()
+                del group.backends[key]
         for key, target in wanted.items():
-            backend = group.backends.get(key)
-            if backend is not None and backend.draining and not target.draining:
-                self._drop(arn, group, key)  # registered again while it drained: a new target to ELB
-                backend = None
-            if backend is None:
-                instance, address, port = key
-                image = images.get(instance, "")
-                backend = Backend(instance=instance, image=image, address=address, port=port)
-                group.backends[key] = backend
-            if target.draining and not backend.draining:
-                backend.draining = True
-                self._unwatch(arn, key)
-            if not backend.draining and (arn, key) not in self._watches:
-                self._watch(arn, group, key, backend)
+            backend = group.backends.setdefault(key, Backend(target))
+            backend.draining = target.draining
+            if target.draining:
+                backend.unwatch()
+            elif backend.watching is None:
+                self._watch(group, backend, (arn, target.instance, target.port))
         group.refresh()
 
-    def _watch(self, arn: str, group: Group, key: Key, backend: Backend) -> None:
-        address: HealthKey = (arn, key[0], key[2])
-
+    def _watch(self, group: Group, backend: Backend, key: HealthKey) -> None:
         def tell(health: TargetHealth) -> None:
             backend.healthy = health.state == "healthy"
             group.refresh()
-            _say(write_health(address, health))
+            _say(write_health(key, health))
 
-        loop = asyncio.get_running_loop()
-        self._watches[arn, key] = loop.create_task(watch(backend, group.check, self._speed, tell))
-
-    def _unwatch(self, arn: str, key: Key) -> None:
-        task = self._watches.pop((arn, key), None)
-        if task is not None:
-            task.cancel()
-
-    def _drop(self, arn: str, group: Group, key: Key) -> None:
-        self._unwatch(arn, key)
-        del group.backends[key]
+        backend.watching = asyncio.create_task(watch(backend.target, group.check, self._speed, tell))
 
     async def _apply_listeners(self, listeners: tuple[Listener, ...]) -> None:
         wanted = {(one.address, open_port(one.port)): one for one in listeners}
-        for where in [where for where in self._doors if where not in wanted]:
+        for where in self._doors.keys() - wanted.keys():
             await self._doors.pop(where).close()
         for where, one in wanted.items():
-            if where not in self._doors:
-                door = _Door(self._proxy)
-                try:
-                    await door.open(*where)
-                except OSError as error:
-                    sys.stderr.write(f"the balancer cannot listen on {where[0]}:{where[1]}: {error.strerror}\n")
-                    sys.stderr.flush()
-                    continue
-                self._doors[where] = door
-            self._doors[where].follow(one)
+            door = self._doors.setdefault(where, _Door(self._proxy))
+            door.follow(one)
+            await door.open(*where)
 
     def served(self) -> list[Traffic]:
         """Tell what was served since this was last asked."""
@@ -149,7 +128,7 @@ class Balancer:
 
     async def close(self) -> None:
         """Route nothing any more."""
-        self._apply_groups((), {})
+        self._apply_groups(())
         await self._apply_listeners(())
         await self._proxy.close()
 
@@ -162,7 +141,6 @@ async def run(speed: float) -> None:
     reporting = asyncio.create_task(_report(balancer))
     while line := await reader.readline():
         await balancer.apply(line)
-        _say('{"applied": true}')
     reporting.cancel()
     await balancer.close()
 
@@ -177,3 +155,8 @@ async def _report(balancer: Balancer) -> None:
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        asyncio.run(run(float(sys.argv[1])))
