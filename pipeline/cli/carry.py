@@ -64,12 +64,17 @@ def _tell(common: Common, room: Room, plan: Plan, result: RunResult, code: ExitC
             "fleets": result.lanes,
             "exit_code": int(code),
         }
-        stopped: Mapping[str, Any] = complaint(result.stopped) if result.stopped else {}
+        stopped: Mapping[str, Any] = complaint(stopping) if (stopping := stopped_by(result)) else {}
         print(dump({**stopped, **body}))
     elif result.every or result.lanes:
         print(result_text(result))
-    if result.stopped:
-        show_error(result.stopped, as_json=False)
+    if (stopping := stopped_by(result)) is not None:
+        show_error(stopping, as_json=False)
+
+
+def stopped_by(result: RunResult) -> RebakeError | None:
+    """Find what stopped a run, or the first fleet of it, in the middle of a step."""
+    return result.stopped or next((lane.stopped for lane in result.lanes if lane.stopped), None)
 
 
 def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Sequence[Event]) -> None:

@@ -88,7 +88,7 @@ def release(
     ] = False,
     approve_by: ApproveByOption = None,
 ) -> None:
-    """Bake, smoke test, promote and roll, where it is needed; patch group after patch group."""
+    """Bake, smoke test, promote and roll, where it is needed. Fleets of one patch group after the other."""
     plans = room("pipeline.runs.plans")
 
     def planner(opened: Room) -> Plan:

@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
+from pipeline.cli.complaint import complaint
+from pipeline.errors import RebakeError
 from pipeline.model import gates, outcomes, refs, steps, strategies
 
 _KINDS = (
@@ -24,6 +26,8 @@ _KINDS = (
 
 def encode(value: Any) -> Any:
     """Turn any noun into JSON's types: durations in seconds, times in ISO 8601, kinds under ``kind``."""
+    if isinstance(value, RebakeError):
+        return complaint(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = {"kind": type(value).__name__} if isinstance(value, _KINDS) else {}
         return kind | {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -70,12 +70,13 @@ def record(
         }
         for step in result.every
     ]
+    stops = [lane.stopped for lane in result.lanes]
     return {
         "run": run,
         "began": events[0].at.isoformat() if events else "",
         "steps": steps,
         "fleets": [{"fleet": lane.fleet, "stands": stands(lane), "ok": lane.succeeded} for lane in result.lanes],
-        "stopped": result.stopped.message if result.stopped else "",
+        "stopped": next((stopped.message for stopped in (result.stopped, *stops) if stopped), ""),
         "notes": encode(plan.notes),
         "events": encode(events),
         "packages": encode(packages),

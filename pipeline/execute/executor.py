@@ -43,7 +43,7 @@ def execute(bench: Workbench, plan: Plan, recover: Recover) -> RunResult:
 
 
 def _again(text: str) -> Interrupted:
-    return Interrupted(f"{text}.", hint="Run the same command again to go on.")
+    return Interrupted(f"{text}.", hint="See what stands with: rebake status; the same command again goes on.")
 
 
 def _broken_off(progress: Progressing) -> LaneResult:

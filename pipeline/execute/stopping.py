@@ -80,4 +80,4 @@ def interrupt(bench: Workbench, fleet: str, step: Step) -> str:
         put_back(bench, PutBack(fleet=fleet, group=refresh.group))
     except RebakeError as error:
         return f"the refresh of {fleet} could not be rolled back: {error.message} {look}"
-    return f"AWS is rolling {fleet} back to the image it had; {look}"
+    return f"AWS is rolling {fleet} back to the image it had"

@@ -359,7 +359,7 @@ def test_a_permission_that_is_missing_in_the_middle(
     answer = rebake(*words, "--json", "--report", "report.html")
     assert answer.code == 69
     document = json.loads(answer.out)
-    assert [step["planned"]["step"]["kind"] for step in document["results"]] == ["CreateTemplateVersion"]
+    assert [step["planned"]["step"]["kind"] for step in document["fleets"][0]["results"]] == ["CreateTemplateVersion"]
     assert document["error"] == "The caller may not do autoscaling:StartInstanceRefresh." == answer.complaint()[0]
     assert document["exit_code"] == 69
     page = (folder / "report.html").read_text()
