@@ -8,13 +8,14 @@ WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 VERBS = bake smoke roll rollback promote release repair halt unhalt approve status watch history diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
-.PHONY: help setup packer base demo test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
+.PHONY: help setup packer base demo bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
 
 ## Try it
 ##   make demo                   the main job on a sandbox: bake, smoke test, promote, roll
+##   make bench-traffic          rollouts under real HTTP load, good and bad images: what failed, how long, what is left
 ##
 ## Work on it
 ##   make setup                  .venv from requirements.lock (hashes checked)
@@ -62,6 +63,9 @@ demo: base setup packer
 
 test: base setup packer
 	@$(WITH_TOOLS) scripts/run-tests $(ARGS)
+
+bench-traffic: setup
+	@$(BIN)/python scripts/bench_traffic.py $(ARGS)
 
 check: lint test
 	@$(BIN)/coverage report

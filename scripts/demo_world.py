@@ -24,11 +24,13 @@ _PENDING_UPDATES = "apt-get -qq update && apt-get -s upgrade | awk '/^Inst/ && /
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Clients, and what was made with them. ``url`` is the load balancer's."""
+    """What was made. ``url`` is the load balancer's, ``size`` the group's."""
 
     url: str
     target_group: str
     group: str
+    listener: str
+    size: int
 
 
 class Sandbox:
@@ -41,37 +43,38 @@ class Sandbox:
         self.elbv2: ElasticLoadBalancingv2Client = session.client("elbv2", endpoint_url=endpoint)
         self.ssm: SSMClient = session.client("ssm", endpoint_url=endpoint)
 
-    def build_world(self, image: str, *, group: str) -> World:
-        """Make a load balancer, a target group, a launch template and a group of `SIZE` instances, all healthy."""
+    def build_world(self, image: str, *, group: str, size: int = SIZE) -> World:
+        """Make a load balancer, a target group, a launch template and a group of so many instances, all healthy."""
         subnets = [s for s in self.ec2.describe_subnets()["Subnets"] if s["DefaultForAz"]][:2]
         balancer = self.elbv2.create_load_balancer(Name=group, Subnets=[s["SubnetId"] for s in subnets])
         arn = balancer["LoadBalancers"][0]["LoadBalancerArn"]
         target_group = self._target_group(group, subnets[0]["VpcId"])
-        self.elbv2.create_listener(
+        listener = self.elbv2.create_listener(
             LoadBalancerArn=arn,
             Protocol="HTTP",
             Port=80,
             DefaultActions=[{"Type": "forward", "TargetGroupArn": target_group}],
-        )
+        )["Listeners"][0]["ListenerArn"]
         template = self.ec2.create_launch_template(
             LaunchTemplateName=group, LaunchTemplateData={"ImageId": image, "InstanceType": "t3.small"}
         )["LaunchTemplate"]
         self.autoscaling.create_auto_scaling_group(
             AutoScalingGroupName=group,
-            MinSize=SIZE,
-            MaxSize=SIZE * 2,
-            DesiredCapacity=SIZE,
+            MinSize=size,
+            MaxSize=size * 2,
+            DesiredCapacity=size,
             LaunchTemplate={"LaunchTemplateId": template["LaunchTemplateId"], "Version": "1"},
             VPCZoneIdentifier=",".join(s["SubnetId"] for s in subnets),
             TargetGroupARNs=[target_group],
             HealthCheckType="ELB",
             HealthCheckGracePeriod=60,
         )
-        wait_for(lambda: self.healthy(target_group) == SIZE, "the fleet to be healthy")
+        wait_for(lambda: self.healthy(target_group) == size, "the fleet to be healthy")
         name = balancer["LoadBalancers"][0]["DNSName"]
-        return World(url=f"http://{name}:{open_port(80)}/", target_group=target_group, group=group)
+        url = f"http://{name}:{open_port(80)}/"
+        return World(url=url, target_group=target_group, group=group, listener=listener, size=size)
 
-    def make_image(self, name: str, *, family: str) -> str:
+    def make_image(self, name: str, *, family: str, behaviour: str = "healthy") -> str:
         """Make an image of the newest base and mark it as a tested one of the family, without any build."""
         bases = self.ec2.describe_images(
             Owners=["136693071363"], Filters=[{"Name": "architecture", "Values": ["x86_64"]}]
@@ -82,7 +85,7 @@ class Sandbox:
         image = self.ec2.create_image(InstanceId=instance["InstanceId"], Name=name)["ImageId"]
         self.ec2.get_waiter("image_available").wait(ImageIds=[image])
         self.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
-        tags = {"rebake:family": family, "rebake:stage": "tested"}
+        tags = {"rebake:family": family, "rebake:stage": "tested", "sandbox:behaviour": behaviour}
         self.ec2.create_tags(Resources=[image], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
         return image
 
@@ -90,6 +93,34 @@ class Sandbox:
         """Count the healthy targets."""
         answer = self.elbv2.describe_target_health(TargetGroupArn=target_group)
         return sum(target["TargetHealth"]["State"] == "healthy" for target in answer["TargetHealthDescriptions"])
+
+    def weights(self, world: World) -> dict[str, int]:
+        """Read the listener's weights by the names of the target groups."""
+        (listener,) = self.elbv2.describe_listeners(ListenerArns=[world.listener])["Listeners"]
+        groups = listener["DefaultActions"][0].get("ForwardConfig", {}).get("TargetGroups", [])
+        return {one["TargetGroupArn"].split("/")[1]: one.get("Weight", 1) for one in groups}
+
+    def green_percent(self, world: World) -> int:
+        """Tell the percent of traffic that does not go to the world's first target group; -1: that stands alone."""
+        weights = self.weights(world)
+        blue = weights.pop(world.target_group.split("/")[1], 0)
+        return 100 * sum(weights.values()) // (blue + sum(weights.values())) if weights else -1
+
+    def standing(self, world: World) -> dict[str, object]:
+        """Tell what a rollout must leave as it was: groups, sizes, images, processes, protection, weights."""
+        groups = self.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]
+        found: dict[str, object] = {"weights": self.weights(world)}
+        for group in groups:
+            if group.get("Status"):
+                continue
+            members = [one for one in group["Instances"] if one["LifecycleState"] == "InService"]
+            found[group["AutoScalingGroupName"]] = (
+                (group["MinSize"], group["MaxSize"], group["DesiredCapacity"], len(members)),
+                sorted({one["LaunchTemplate"]["Version"] for one in members}),
+                [process["ProcessName"] for process in group["SuspendedProcesses"]],
+                [one["InstanceId"] for one in members if one["ProtectedFromScaleIn"]],
+            )
+        return found
 
     def pending_updates(self, group: str) -> list[str]:
         """Ask an instance of the group, through Run Command, for its pending security updates."""

@@ -31,10 +31,7 @@ def load_charts(traffic: Mapping[str, Any] | None) -> str:
         Sample(second=row["second"], values={name: n for name, n in row["images"].items() if name != _LOST})
         for row in traffic["timeline"]
     ]
-    failed = [
-        Sample(second=row["second"], values={"failed": row["images"].get(_LOST, 0) + row.get("failed", 0)})
-        for row in traffic["timeline"]
-    ]
+    failed = [Sample(second=row["second"], values={"failed": row["failed"]}) for row in traffic["timeline"]]
     totals = {name: f"{count:,} requests" for name, count in traffic["images"].items()}
     unit = "requests per second"
     return _section("Requests by image", unit, served, totals) + _section("Failed requests", unit, failed, {})

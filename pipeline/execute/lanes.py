@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pipeline.errors import RebakeError, Unavailable
+from pipeline.errors import HeldError, RebakeError, Unavailable
 from pipeline.execute.performing import take, tell
 from pipeline.execute.stopping import break_off, halt_of
 from pipeline.execute.tools import Workbench
@@ -53,7 +53,8 @@ def run_lane(bench: Workbench, progress: Progressing, recover: Recover) -> Waiti
     try:
         outcome = yield from _steps(bench, progress, lane.steps, haltable=True)
     except RebakeError as error:
-        if not isinstance(error, Unavailable):
+        # What somebody else holds is his to end; without AWS nothing can be put back now.
+        if not isinstance(error, (Unavailable, HeldError)):
             yield from _put_back(bench, progress, recover, Refused(reason=error.message))
         return LaneResult(fleet=lane.fleet, results=tuple(progress.results), stopped=error)
     left = isinstance(outcome, Halted) and bench.settings.fleets[lane.fleet].on_halt is OnHalt.LEAVE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pipeline.errors import NotPossible, StepFailed
+from pipeline.errors import HeldError, NotPossible, StepFailed
 from pipeline.execute.judging import PACE, judge_all, outcome_of
 from pipeline.execute.subjects import Subject
 from pipeline.execute.telling import served_since, tell_fleet
@@ -17,7 +17,7 @@ from pipeline.model.ids import ImageId, TargetGroupArn
 from pipeline.model.outcomes import Done, Outcome, Skipped
 from pipeline.model.rollouts import AwaitTargetsHealthy, Drain, ShiftTraffic, Soak
 from pipeline.model.strategies import Patience
-from pipeline.model.traffic import Pair
+from pipeline.model.traffic import Pair, Route
 from pipeline.planning.shifts import split
 
 _LATE_VERDICT = timedelta(minutes=15)
@@ -52,6 +52,7 @@ def shift_traffic(bench: Workbench, step: ShiftTraffic) -> Outcome:
     route = bench.tools.traffic.route(pair.route)
     if not pair.green_targets or (not step.percent and not route.weights.get(pair.green_targets)):
         return Skipped(reason=f"{pair.green} has no traffic")
+    _require_percent(pair, route, step.after, step.percent)
     weights = split(route, pair.blue_targets, pair.green_targets, step.percent)
     if weights == dict(route.weights):
         return Skipped(reason=f"{step.percent} % go to {pair.green} already")
@@ -67,7 +68,8 @@ def soak(bench: Workbench, step: Soak) -> Waiting[Outcome]:
     began, told = clock.now(), None
     while True:
         now = clock.now()
-        told = tell_pair(bench, step.fleet, pair, "soak", since=told)
+        told, route = tell_pair(bench, step.fleet, pair, "soak", since=told)
+        _require_percent(pair, route, step.percent)
         over = now - began >= step.duration
         if step.gates:
             verdict = judge_all(bench, bench.made.subject(step.fleet, began), step.gates)
@@ -92,8 +94,10 @@ def drain(bench: Workbench, step: Drain) -> Waiting[Outcome]:
     return Done(facts={"drained": str(longest)})
 
 
-def tell_pair(bench: Workbench, fleet: str, pair: Pair, text: str, *, since: datetime | None = None) -> datetime:
-    """Tell how a pair does, and keep whom gates are about; answer the time up to which its traffic was counted."""
+def tell_pair(
+    bench: Workbench, fleet: str, pair: Pair, text: str, *, since: datetime | None = None
+) -> tuple[datetime, Route]:
+    """Tell how a pair does, and keep whom gates are about; answer up to when traffic was counted, and the route."""
     fleets = bench.tools.fleets
     blue, green = fleets.named(pair.blue, pair.green)
     now = bench.tools.clock.now()
@@ -110,7 +114,21 @@ def tell_pair(bench: Workbench, fleet: str, pair: Pair, text: str, *, since: dat
     named = {pair.blue_targets: _name(blue), pair.green_targets: _name(green)}
     served, told = served_since(bench, named, since or now.replace(second=0, microsecond=0))
     tell_fleet(bench, fleet, f"{text}, {percent} % green", [blue, green], percentage=percent, served=served)
-    return told
+    return told, route
+
+
+def _require_percent(pair: Pair, route: Route, *percents: int | None) -> None:
+    """Let a rollout go on only while its own weights stand.
+
+    Raises:
+        HeldError: somebody else shifted the traffic: a rollback on another machine, say.
+    """
+    now = route.percent(pair.green_targets, of=(pair.blue_targets, pair.green_targets))
+    if percents[0] is not None and now not in percents:
+        raise HeldError(
+            f"{pair.green} has {now} % of the traffic, and not {percents[0]} %: somebody else shifted it.",
+            hint="See who; then run again, or put the fleet back with: rebake repair",
+        )
 
 
 def _healthy(bench: Workbench, targets: TargetGroupArn, group: Group) -> int:

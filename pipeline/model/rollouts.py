@@ -122,18 +122,26 @@ class AwaitTargetsHealthy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftTraffic:
-    """Give green so many percent of what the two groups of the pair have together."""
+    """Give green so many percent of what the two groups of the pair have together.
+
+    ``after`` is what it must have now; None: whatever it has. Somebody else's shift is not overridden.
+    """
 
     fleet: str
     percent: int
     pair: Pair | None = None
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Soak:
-    """Wait and watch: a gate that refuses ends it at once, and at its end every gate must pass."""
+    """Wait and watch: a gate that refuses ends it at once, and at its end every gate must pass.
+
+    Green must keep ``percent`` of the traffic meanwhile: somebody who takes it away has his reasons.
+    """
 
     fleet: str
+    percent: int
     duration: timedelta
     gates: tuple[Gate, ...] = ()
 

@@ -75,11 +75,14 @@ def _forward(view: FleetView, strategy: BlueGreen, version: VersionRef, done: in
     """Plan from the creation of green to its name; ``done`` percent of the traffic have been shifted before."""
     settings, name = view.settings, view.name
     asked = gates.during(settings.gates)
-    soak = Soak(fleet=name, duration=strategy.soak, gates=asked)
+
+    def soak(percent: int) -> Soak:
+        return Soak(fleet=name, percent=percent, duration=strategy.soak, gates=asked)
+
     healthy = AwaitTargetsHealthy(fleet=name, within=strategy.healthy_within)
     steps: list[PlannedStep] = []
     if done:
-        steps += planned(view, (soak, f"at {done} %"))
+        steps += planned(view, (soak(done), f"at {done} %"))
     else:
         steps += gate_step(settings, gates.before(settings.gates), _UNTRAFFICKED)
     create = (_create(view, strategy, version), f"{describe_members(view)} -> blue-green")
@@ -88,8 +91,8 @@ def _forward(view: FleetView, strategy: BlueGreen, version: VersionRef, done: in
         steps += planned(view, (healthy, "blue may have grown" if done else "before any traffic"))
         if not done:
             steps += gate_step(settings, gates.without_traffic(settings.gates), _UNTRAFFICKED)
-        shift = ShiftTraffic(fleet=name, percent=percent)
-        steps += planned(view, (shift, f"{percent} % to the new image"), (soak, f"at {percent} %"))
+        shift = ShiftTraffic(fleet=name, percent=percent, after=done)
+        steps += planned(view, (shift, f"{percent} % to the new image"), (soak(percent), f"at {percent} %"))
         done = percent
     drain, live = Drain(fleet=name), NameLive(fleet=name, keep=strategy.keep_blue)
     last: list[tuple[Step, str]] = [(drain, "clients that stay with their targets"), (live, "it is the fleet's group")]

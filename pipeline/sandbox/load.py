@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from pipeline.errors import UsageError
 
 _TIMEOUT = 10.0  # seconds for one answer
+_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +37,11 @@ class Load:
     seconds: float
     requests: int
     concurrency: int
+    least: int = 0
 
 
-def load_of(url: str, *, seconds: float, requests: int, concurrency: int) -> Load:
-    """Describe a load.
+def load_of(url: str, *, seconds: float, requests: int, concurrency: int, least: int = 0) -> Load:
+    """Describe a load; asked to stop, it still sends as many as ``least``.
 
     Raises:
         UsageError: the URL is not ``http://`` on a loopback address; a load generator must not leave the machine.
@@ -56,18 +58,30 @@ def load_of(url: str, *, seconds: float, requests: int, concurrency: int) -> Loa
             f"{url} is not an http:// address on loopback", hint="load is for sandboxes: give http://127.…"
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Load(address=host, port=port, path=path, seconds=seconds, requests=requests, concurrency=concurrency)
+    return Load(
+        address=host,
+        port=port,
+        path=path,
+        seconds=seconds,
+        requests=requests,
+        concurrency=concurrency,
+        least=least,
+    )
 
 
 @dataclass(slots=True)
 class Count:
-    """What the workers saw. ``timeline`` is second -> image -> answers; errors stand under ``!``."""
+    """What the workers saw. ``timeline`` is second -> image -> answers; ``!`` are requests without an answer.
+
+    ``failed`` counts them and 5xx answers by the second.
+    """
 
     status: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
     timeline: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    failed: Counter[int] = field(default_factory=Counter)
 
 
 class Generator:
@@ -111,6 +125,7 @@ class Generator:
                 with self._lock:
                     count.errors[type(error).__name__] += 1
                     count.timeline[int(begun - start)]["!"] += 1
+                    count.failed[int(begun - start)] += 1
                 self._stop.wait(0.02)  # a refused connection fails at once: do not spin on it
                 continue
             image = response.headers.get("X-Sandbox-Image", "none")
@@ -119,12 +134,16 @@ class Generator:
                 count.images[image] += 1
                 count.latencies.append(time.monotonic() - begun)
                 count.timeline[int(begun - start)][image] += 1
+                count.failed[int(begun - start)] += response.status >= _SERVER_ERROR
         connection.close()
 
     def _take(self, start: float) -> bool:
-        if self._stop.is_set() or time.monotonic() - start >= self._load.seconds:
+        if time.monotonic() - start >= self._load.seconds:
             return False
         with self._lock:
+            enough = self._load.requests - self._left >= self._load.least
+            if self._stop.is_set() and enough:
+                return False
             self._left -= 1
             return self._left >= 0
 
@@ -141,12 +160,15 @@ def _figures(count: Count, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "requests": answers + sum(count.errors.values()),
         "answers": answers,
-        "failed": sum(count.errors.values()) + sum(n for status, n in count.status.items() if status >= "500"),
+        "failed": sum(count.failed.values()),
         "status": dict(count.status),
         "images": dict(count.images),
         "errors": dict(count.errors),
         "latency_ms": {f"p{share}": round(percentile(ordered, share / 100) * 1000, 2) for share in (50, 90, 99, 100)},
-        "timeline": [{"second": second, "images": dict(counts)} for second, counts in sorted(count.timeline.items())],
+        "timeline": [
+            {"second": second, "images": dict(counts), "failed": count.failed[second]}
+            for second, counts in sorted(count.timeline.items())
+        ],
     }
 
 
@@ -156,11 +178,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("url")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--max-requests", type=int, default=1_000_000)
+    parser.add_argument("--min-requests", type=int, default=0, help="send so many even when asked to stop")
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--json", type=Path)
     words = parser.parse_args(arguments)
     try:
-        load = load_of(words.url, seconds=words.seconds, requests=words.max_requests, concurrency=words.concurrency)
+        load = load_of(
+            words.url,
+            seconds=words.seconds,
+            requests=words.max_requests,
+            concurrency=words.concurrency,
+            least=words.min_requests,
+        )
     except UsageError as error:
         parser.exit(error.exit_code, f"{error}: {error.hint}\n")
     generator = Generator(load)

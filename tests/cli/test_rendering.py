@@ -183,7 +183,10 @@ def test_the_report_shows_traffic_and_failures() -> None:
         "requests": 10,
         "failed": 0,
         "images": {"ami-0old": 6, "ami-0new": 4},
-        "timeline": [{"second": 0, "images": {"ami-0old": 6}}, {"second": 1, "images": {"ami-0new": 4}}],
+        "timeline": [
+            {"second": 0, "images": {"ami-0old": 6}, "failed": 0},
+            {"second": 1, "images": {"ami-0new": 4}, "failed": 0},
+        ],
     }
     html = page(run_record(failed=True) | {"traffic": traffic})
     assert html.count("<svg") == 3
