@@ -111,8 +111,8 @@ SCENARIOS = (
     ),
     Scenario(
         name="blue-green, fails under traffic",
-        strategy=blue_green(),
-        behaviour="fails-under-traffic:40",
+        strategy=blue_green(soak="3m"),
+        behaviour="fails-under-traffic:60",  # health checks and probes are traffic, too
         requests=0,
         share=_CANARY,
         code=ExitCode.ROLLED_BACK,

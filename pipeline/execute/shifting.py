@@ -35,6 +35,7 @@ def await_targets_healthy(bench: Workbench, step: AwaitTargetsHealthy) -> Waitin
         if green.minimum < blue.desired:
             # AWS raises desired capacity to a minimum above it, and never lowers it.
             bench.tools.changes.resize(green.name, minimum=blue.desired)
+        _keep_subject(bench, step.fleet, pair, blue, green)
         healthy = _healthy(bench, pair.green_targets, green)
         tell_fleet(bench, step.fleet, f"{healthy} of {blue.desired} green targets healthy", [blue, green], percentage=0)
         if (why := watch.trouble(bench, green, Patience(within=step.within))) is not None:
@@ -101,20 +102,25 @@ def tell_pair(
     fleets = bench.tools.fleets
     blue, green = fleets.named(pair.blue, pair.green)
     now = bench.tools.clock.now()
-    known = bench.made.subjects.get(fleet)
-    bench.made.subjects[fleet] = Subject(
-        fleet=fleet,
-        since=known.since if known else now,
-        old=blue.standing,
-        new=green.standing,
-        targets=(pair.green_targets,),
-    )
+    _keep_subject(bench, fleet, pair, blue, green)
     route = bench.tools.traffic.route(pair.route)
     percent = route.percent(pair.green_targets, of=(pair.blue_targets, pair.green_targets))
     named = {pair.blue_targets: _name(blue), pair.green_targets: _name(green)}
     served, told = served_since(bench, named, since or now.replace(second=0, microsecond=0))
     tell_fleet(bench, fleet, f"{text}, {percent} % green", [blue, green], percentage=percent, served=served)
     return told, route
+
+
+def _keep_subject(bench: Workbench, fleet: str, pair: Pair, blue: Group, green: Group) -> None:
+    """Keep whom gates are about; since when there is a green group is what this run has seen first."""
+    known = bench.made.subjects.get(fleet)
+    bench.made.subjects[fleet] = Subject(
+        fleet=fleet,
+        since=known.since if known else bench.tools.clock.now(),
+        old=blue.standing,
+        new=green.standing,
+        targets=(pair.green_targets,),
+    )
 
 
 def _require_percent(pair: Pair, route: Route, *percents: int | None) -> None:
