@@ -46,13 +46,13 @@ class AutoScalingFleets:
         """
         return read(self._clients, named(self._clients, *names))
 
-    def siblings(self, origin: GroupName) -> tuple[Group, ...]:
-        """List the group of that name and those that rollouts made of it, whatever their role; empty: there is none."""
-        entries = [
-            *standing(self._clients, AutoScalingGroupNames=[origin]),
-            *standing(self._clients, Filters=tag_filters({TAG_ORIGIN: origin})),
-        ]
-        return read(self._clients, list({entry["AutoScalingGroupName"]: entry for entry in entries}.values()))
+    def siblings(self, group: Group) -> tuple[Group, ...]:
+        """List the other groups of a group's origin: that itself, and those that rollouts made of it, in any role."""
+        first = [] if group.name == group.origin else standing(self._clients, AutoScalingGroupNames=[group.origin])
+        entries = [*first, *standing(self._clients, Filters=tag_filters({TAG_ORIGIN: group.origin}))]
+        others = {entry["AutoScalingGroupName"]: entry for entry in entries}
+        others.pop(group.name, None)
+        return read(self._clients, list(others.values()))
 
     def sizes(self) -> Mapping[GroupName, int]:
         """Tell the desired capacity of every group of the account and region."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pipeline.errors import HeldError, NotPossible, StepFailed
+from pipeline.errors import HeldError, NotFound, NotPossible, StepFailed
 from pipeline.execute.guarding import guard_removal
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, pause, poll
@@ -190,7 +190,10 @@ def _empty(bench: Workbench, group: Group) -> Waiting[None]:
 
 
 def _find(bench: Workbench, name: GroupName) -> Group | None:
-    return next((group for group in bench.tools.fleets.siblings(name) if group.name == name), None)
+    try:
+        return bench.tools.fleets.named(name)[0]
+    except NotFound:
+        return None
 
 
 def _targets(group: Group) -> TargetGroupArn:

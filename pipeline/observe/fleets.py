@@ -30,7 +30,8 @@ class FleetObserver:
     def observe(self, name: str, *, copyable: bool = True) -> FleetView:
         """Observe one fleet in four or five calls; a blue-green one in some more.
 
-        ``copyable``: find out, too, what stands against a copy of a blue-green fleet's group.
+        ``copyable``: find out, too, what stands against a copy of a blue-green fleet's group, and what else would lose
+        its traffic with the first.
 
         Raises:
             NotFound: its group or the group's launch template does not exist.

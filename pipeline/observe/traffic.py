@@ -36,7 +36,7 @@ class TrafficObserver:
         """
         if strategy.partner is None:
             own = self.fleets.find(fleet.group)
-            near = (group for group in self.fleets.siblings(own.origin) if group.name != own.name)
+            near = self.fleets.siblings(own)
             return own, tuple(group for group in near if group.role in {Role.GREEN, Role.BLUE})
         if not isinstance(fleet.group, GroupByName):
             raise NotPossible(
@@ -59,7 +59,7 @@ class TrafficObserver:
             route=self.traffic.route(strategy.route),
             targets=targets,
             others=tuple(self._side(other) for other in others),
-            elsewhere=self.traffic.elsewhere(targets, route=strategy.route),
+            elsewhere=self.traffic.elsewhere(targets, route=strategy.route) if copyable else (),
             obstacles=self.copies.obstacles(group.name) if copies else (),
         )
 

@@ -55,7 +55,11 @@ def plan_blue_green(view: FleetView, image: ImageRef, strategy: BlueGreen) -> Pl
 
 
 def way_back(view: FleetView, strategy: BlueGreen, version: int, *, why: str) -> Plan:
-    """Plan a second group on an earlier version, with all traffic at once: blue is gone, so this is the way back."""
+    """Plan a second group on an earlier version, with all traffic at once: blue is gone, so this is the way back.
+
+    Raises: as `plan_blue_green`.
+    """
+    require_shiftable(view, strategy)
     steps: list[tuple[Step, str]] = [
         (_create(view, strategy, version), why),
         (AwaitTargetsHealthy(fleet=view.name, within=strategy.healthy_within), "before any traffic"),

@@ -31,8 +31,8 @@ class Fleets(Protocol):
         """
         ...
 
-    def siblings(self, origin: GroupName) -> tuple[Group, ...]:
-        """List the group of that name and those that rollouts made of it, whatever their role; empty: there is none."""
+    def siblings(self, group: Group) -> tuple[Group, ...]:
+        """List the other groups of a group's origin: that itself, and those that rollouts made of it, in any role."""
         ...
 
     def activities(self, group: GroupName) -> tuple[Activity, ...]:

@@ -6,6 +6,7 @@ from graphlib import TopologicalSorter
 
 from pipeline.errors import NotFound, NotPossible, RefusedError, UsageError
 from pipeline.model.ids import ImageId
+from pipeline.model.rollouts import CreateGreen
 from pipeline.model.settings import Settings, SourceChannel
 from pipeline.model.steps import Plan
 from pipeline.model.views import FleetView
@@ -57,8 +58,14 @@ def for_roll(room: Room, fleet: str, *, image: ImageId | None = None, supersede:
 
 
 def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool = False) -> Plan:
-    """Plan the way back for a fleet."""
-    return plan_rollback(room.fleet(fleet), to=to, reject=reject)
+    """Plan the way back for a fleet.
+
+    Weights go back within seconds: only a way back that takes a new group is worth asking whether there can be one.
+    """
+    plan = plan_rollback(room.fleet(fleet, copyable=False), to=to, reject=reject)
+    if any(isinstance(planned.step, CreateGreen) for planned in plan.steps):
+        return plan_rollback(room.fleet(fleet), to=to, reject=reject)
+    return plan
 
 
 def for_repair(room: Room, fleet: str | None = None) -> Plan:

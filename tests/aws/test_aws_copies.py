@@ -162,7 +162,7 @@ def test_a_mixed_group_is_copied_with_its_policy(account: Account) -> None:
     target_group = account.traffic.clone(TargetGroupArn(fleet.target_group), name="web-v2", tags=OURS)
     source = account.fleets.find(GroupByName(name=WEB))
     account.copies.create(source, name=GREEN, version=version, target_group=target_group, tags=OURS)
-    (green,) = account.fleets.siblings(GREEN)
+    (green,) = account.fleets.named(GREEN)
     assert green.template is not None
     assert green.template.number == version
     assert green.override_images == (image.id, None)

@@ -51,7 +51,7 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Templates.create_version": lambda account, group, image: account.next_version(group, image),
     "Fleets.find": lambda account, *_: account.fleets.find(GroupByName(name=WEB)),
     "Fleets.named": lambda account, *_: account.fleets.named(WEB),
-    "Fleets.siblings": lambda account, *_: account.fleets.siblings(WEB),
+    "Fleets.siblings": lambda account, group, _: account.fleets.siblings(group),
     "Fleets.sizes": lambda account, *_: account.fleets.sizes(),
     "Fleets.impaired": lambda account, group, _: account.fleets.impaired([NOBODY, group.members[0].id]),
     "Refreshes.start": lambda account, group, _: account.start(group, replace(account.saved(group), number=2)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import nouns
 import pytest
 from aws.answers import Stub, answer_groups, described
 
@@ -78,7 +79,7 @@ def test_a_group_is_found_by_its_very_name(clients: Clients, stub: Stub) -> None
 
 
 def test_siblings_are_all_groups_of_a_fleet(clients: Clients, stub: Stub) -> None:
-    """The first one is listed once, though it is found in two ways; their instances are asked for together."""
+    """The one that asks is not among them; the first one is asked for by its name only where that is another."""
     member = {
         "AvailabilityZone": "a",
         "HealthStatus": "Healthy",
@@ -89,12 +90,16 @@ def test_siblings_are_all_groups_of_a_fleet(clients: Clients, stub: Stub) -> Non
     blue["Instances"] = [{**member, "InstanceId": "i-1"}]
     green["Instances"] = [{**member, "InstanceId": "i-2"}]
     answer_groups(stub, blue, asked={"AutoScalingGroupNames": ["web"]})
-    answer_groups(stub, blue, green, described(Status="Delete in progress"), asked={"Filters": HEIRS["Filters"][:1]})
+    others = (blue, green, playing("web-v3", "live"), described(Status="Delete in progress"))
+    answer_groups(stub, *others, asked={"Filters": HEIRS["Filters"][:1]})
     stub("ec2").add_response(
         "describe_instances",
         {"Reservations": [{"Instances": [{"InstanceId": "i-2", "PrivateIpAddress": "10.0.0.2"}]}]},
         {"Filters": [{"Name": "instance-id", "Values": ["i-1", "i-2"]}]},
     )
-    found = AutoScalingFleets(clients).siblings(WEB)
+    live = nouns.group(name="web-v3", tags={"rebake:origin": WEB})
+    found = AutoScalingFleets(clients).siblings(live)
     assert [(group.name, group.role) for group in found] == [("web", Role.BLUE), ("web-v4", Role.GREEN)]
     assert found[1].members[0].address == "10.0.0.2"
+    answer_groups(stub, blue, asked={"Filters": HEIRS["Filters"][:1]})
+    assert AutoScalingFleets(clients).siblings(nouns.group(name=WEB)) == ()
