@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.aws.activities import activity_of
 from pipeline.aws.failures import translated
-from pipeline.aws.groups import instances, named, read, selected, standing
+from pipeline.aws.groups import Known, instances, named, read, selected, standing
 from pipeline.aws.paging import batches, tag_filters
 from pipeline.aws.session import Clients
 from pipeline.errors import NotFound
@@ -26,6 +26,7 @@ class AutoScalingFleets:
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
+        self._known = Known()
 
     def find(self, selector: GroupSelector) -> Group:
         """Fetch the one group that the selector means, with its members, its warm pool and their images.
@@ -36,7 +37,7 @@ class AutoScalingFleets:
             NotFound: no group matches.
             NotPossible: more than one group matches.
         """
-        return read(self._clients, [selected(self._clients, selector)])[0]
+        return read(self._clients, [selected(self._clients, selector)], self._known)[0]
 
     def named(self, *names: GroupName) -> tuple[Group, ...]:
         """Fetch the groups of these very names, in their order and whatever their roles, all in one listing.
@@ -44,7 +45,7 @@ class AutoScalingFleets:
         Raises:
             NotFound: one of them does not exist.
         """
-        return read(self._clients, named(self._clients, *names))
+        return read(self._clients, named(self._clients, *names), self._known)
 
     def siblings(self, group: Group) -> tuple[Group, ...]:
         """List the other groups of a group's origin: that itself, and those that rollouts made of it, in any role."""
@@ -52,7 +53,7 @@ class AutoScalingFleets:
         entries = [*first, *standing(self._clients, Filters=tag_filters({TAG_ORIGIN: group.origin}))]
         others = {entry["AutoScalingGroupName"]: entry for entry in entries}
         others.pop(group.name, None)
-        return read(self._clients, list(others.values()))
+        return read(self._clients, list(others.values()), self._known)
 
     def sizes(self) -> Mapping[GroupName, int]:
         """Tell the desired capacity of every group of the account and region."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.failures import translated
@@ -85,15 +85,36 @@ def _only(clients: Clients, found: list[AutoScalingGroupTypeDef], words: str) ->
     return found[0]
 
 
-def read(clients: Clients, entries: Sequence[AutoScalingGroupTypeDef]) -> tuple[Group, ...]:
+class Known(dict[tuple[str, ...], Mapping[str, Any]]):
+    """EC2's own description of members, by id and by what Auto Scaling says of them.
+
+    Image and address of an instance stand from its launch on, and a replaced root volume shows in the member's state
+    and version: so a watched group costs no DescribeInstances while its members stay the same.
+    """
+
+    def of(self, clients: Clients, members: Iterable[InstanceTypeDef]) -> dict[str, Mapping[str, Any]]:
+        """Answer what EC2 knows of members by instance id, asking for those only that are new or have changed."""
+        marks = {member["InstanceId"]: _mark(member) for member in members}
+        asked = [name for name, mark in marks.items() if mark not in self]
+        fetched = instances(clients, asked)
+        self.update({marks[name]: found for name, found in fetched.items() if found.get("PrivateIpAddress")})
+        return fetched | {name: self[mark] for name, mark in marks.items() if mark in self}
+
+
+def _mark(member: InstanceTypeDef) -> tuple[str, ...]:
+    version = member.get("LaunchTemplate", {}).get("Version", "")
+    return member["InstanceId"], member["LifecycleState"], version, member.get("ImageId", "")
+
+
+def read(clients: Clients, entries: Sequence[AutoScalingGroupTypeDef], known: Known) -> tuple[Group, ...]:
     """Read groups with their members, their warm pools, and what EC2 knows of the instances.
 
     A member whose instance is gone already keeps ``image`` None.
     """
     pools = [_warm_pool(clients, entry) for entry in entries]
     listed = [*(entry.get("Instances", []) for entry in entries), *pools]
-    known = instances(clients, [member["InstanceId"] for members in listed for member in members])
-    return tuple(group_of(entry, known, pool) for entry, pool in zip(entries, pools, strict=True))
+    found = known.of(clients, (member for members in listed for member in members))
+    return tuple(group_of(entry, found, pool) for entry, pool in zip(entries, pools, strict=True))
 
 
 @translated("autoscaling")
