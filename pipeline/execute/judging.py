@@ -98,7 +98,7 @@ def _ask(bench: Workbench, subject: Subject, gate: Gate, asked: datetime) -> Gat
         case JudgeGate():
             return tools.judge.ask(gate, _facts(bench, subject))
         case CanaryGate():
-            return _canary(bench, gate, subject)
+            return _canary_of_period(bench, gate, subject)
         case ApprovalGate():
             signal = tools.signals.under(approval_path(bench.settings.channel_prefix)).get(bench.run)
             return verdicts.judge_approval(gate, signal, asked=asked, now=tools.clock.now())
@@ -125,6 +125,16 @@ def _probe(bench: Workbench, gate: ProbeGate, members: Sequence[Member]) -> Answ
         latencies=tuple(latency for one in found for latency in one.latencies),
         fault=next((one.fault for one in found if one.fault), ""),
     )
+
+
+def _canary_of_period(bench: Workbench, gate: CanaryGate, subject: Subject) -> GateVerdict:
+    """Compare once a period: no new value can have come since."""
+    period = int(bench.tools.clock.now().timestamp() // gate.period.total_seconds())
+    known = bench.made.canaries.get((subject.fleet, gate))
+    if known is None or known[0] != period:
+        known = period, _canary(bench, gate, subject)
+        bench.made.canaries[subject.fleet, gate] = known
+    return known[1]
 
 
 def _canary(bench: Workbench, gate: CanaryGate, subject: Subject) -> GateVerdict:
