@@ -117,3 +117,28 @@ def test_repair_empties_the_partner_of_a_killed_run(stand: Stand) -> None:
         watched(stand, "50 % green", kill).roll(stand.image())
     assert stand.repair() is ExitCode.DONE
     as_before(stand)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        ({"MaxSize": 1}, ExitCode.FAILED, "web-b may have 1 instances, and web-prod has 2"),
+        ({"DesiredCapacity": 1}, ExitCode.HELD, "web-b is not empty"),
+    ],
+)
+def test_a_partner_that_cannot_take_over_changes_nothing(
+    stand: Stand, change: dict[str, Any], code: ExitCode, said: str
+) -> None:
+    """It is said which of the two is in the way, and nothing was touched."""
+    image = stand.image()
+    world = stand.scene.world
+    world.autoscaling.update_auto_scaling_group(AutoScalingGroupName=PARTNER, **change)
+    world.wait(60)
+    before = sizes(stand)
+    world.cloud.calls.clear()
+    ended, result = stand.roll(image)
+    assert ended is code
+    assert result.lanes[0].stopped is not None
+    assert said in result.lanes[0].stopped.message
+    assert {call.action for call in world.cloud.calls.mutating} <= {"ec2:CreateLaunchTemplateVersion"}
+    assert sizes(stand) == before
