@@ -11,7 +11,7 @@ from rooms import SceneMaker
 from runs.stands import OURS, Stand, configured, tags, watched
 from runs.watching import KilledError, interrupt, kill
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, NotPossible
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.names import TAG_UNDO
 
@@ -142,3 +142,16 @@ def test_a_partner_that_cannot_take_over_changes_nothing(
     assert said in result.lanes[0].stopped.message
     assert {call.action for call in world.cloud.calls.mutating} <= {"ec2:CreateLaunchTemplateVersion"}
     assert sizes(stand) == before
+
+
+def test_a_shared_target_group_is_refused(stand: Stand) -> None:
+    """No weight could tell the two apart: found when the plan is made."""
+    image = stand.image()
+    autoscaling = stand.scene.world.autoscaling
+    (own,) = stand.groups()[PARTNER]["TargetGroupARNs"]
+    autoscaling.detach_load_balancer_target_groups(AutoScalingGroupName=PARTNER, TargetGroupARNs=[own])
+    autoscaling.attach_load_balancer_target_groups(
+        AutoScalingGroupName=PARTNER, TargetGroupARNs=[stand.fleet.target_group]
+    )
+    with pytest.raises(NotPossible, match="web-prod and its partner do not have a target group each"):
+        stand.plan(image)
