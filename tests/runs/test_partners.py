@@ -155,3 +155,11 @@ def test_a_shared_target_group_is_refused(stand: Stand) -> None:
     )
     with pytest.raises(NotPossible, match="web-prod and its partner do not have a target group each"):
         stand.plan(image)
+
+
+def test_a_version_of_the_other_template_is_no_way_back(stand: Stand) -> None:
+    """The partner boots from a template of its own: a number of the other's would boot who knows what."""
+    stand.roll(stand.image())
+    with pytest.raises(NotPossible, match=r"Version 1 of lt-\w+ says nothing of web-prod") as caught:
+        stand.back(to=1)
+    assert "without --to" in caught.value.hint
