@@ -13,7 +13,7 @@ from pipeline.execute.stopping import interrupt
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
 from pipeline.model.outcomes import Done, LaneResult, Outcome, RunResult, Skipped, StepResult
-from pipeline.model.rollouts import AwaitRefresh, StartRefresh
+from pipeline.model.rollouts import AwaitRefresh, StartRefresh, UpdateStack
 from pipeline.model.steps import Lane, Plan, Wave
 
 
@@ -138,9 +138,9 @@ class Fleets:
             one.waiting.close()
             fleet, current = one.progress.lane.fleet, one.progress.current
             step = current.step if current is not None else None
-            if isinstance(step, (StartRefresh, AwaitRefresh)):
+            if isinstance(step, (StartRefresh, AwaitRefresh, UpdateStack)):
                 told.append(interrupt(self.bench, fleet, step))
-                if not step.cancel:
+                if isinstance(step, UpdateStack) or not step.cancel:
                     continue
             outcome: Outcome = drive(self.bench.tools.clock, put_fleet_back(self.bench, one.progress, self.recover))
             told.append(f"{fleet}: {getattr(outcome, 'reason', 'put back')}")

@@ -29,9 +29,9 @@ def create_green(bench: Workbench, step: CreateGreen) -> Outcome:
     version = bench.made.version(step.version)
     route = tools.traffic.route(step.strategy.route)
     blue_targets = _targets(blue)
-    _pin(bench, blue, route=route.arn, weight=route.weights.get(blue_targets, 0))
     partner = None if step.partner is None else _empty_partner(bench, step, blue)
     green = partner.name if partner else _green_name(step, blue, version)
+    _pin(bench, blue, route=route.arn, weight=route.weights.get(blue_targets, 0))
     targets = _targets(partner) if partner else _clone(bench, step, green, blue_targets)
     if targets not in route.weights:
         # In no rule its targets would not even be checked (Target.NotInUse), and no policy could count its requests.

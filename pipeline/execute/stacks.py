@@ -14,7 +14,26 @@ _PACE = timedelta(seconds=15)
 
 
 def update_stack(bench: Workbench, step: UpdateStack) -> Waiting[Outcome]:
-    """Give the image to the stack's parameter and wait for the stack, also before, when it is being changed."""
+    """Give the image to the stack's parameter and wait for the stack, which is to replace the group's instances.
+
+    A stack whose group has no update policy is updated in seconds and replaces nobody: that is no success.
+    """
+    outcome = yield from _updated(bench, step)
+    if not isinstance(outcome, (Done, Skipped)):
+        return outcome
+    image = bench.made.image(step.image)
+    group = bench.tools.fleets.find(bench.settings.fleets[step.fleet].group)
+    stale = sum(member.image != image for member in group.standing)
+    if not stale:
+        return outcome
+    return Failed(
+        reason=f"Stack {step.stack} has {image}; {stale} of {len(group.standing)} instances of {group.name} have not.",
+        hint="Give the group an UpdatePolicy in the stack's template, so that an update replaces its instances.",
+    )
+
+
+def _updated(bench: Workbench, step: UpdateStack) -> Waiting[Outcome]:
+    """Change the stack, and wait for its end; also before, when it is being changed."""
     image = bench.made.image(step.image)
     stacks = bench.tools.stacks
 

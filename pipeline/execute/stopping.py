@@ -11,7 +11,7 @@ from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
 from pipeline.model.fleets import Refresh, RefreshStatus
 from pipeline.model.names import andon_path
-from pipeline.model.rollouts import AwaitRefresh, PutBack, StartRefresh
+from pipeline.model.rollouts import AwaitRefresh, PutBack, StartRefresh, UpdateStack
 from pipeline.model.steps import Step
 from pipeline.model.strategies import OnHalt
 from pipeline.planning.halts import halted
@@ -30,6 +30,8 @@ def halt_of(bench: Workbench, fleet: str) -> str | None:
 
 def break_off(bench: Workbench, step: Step, how: OnHalt) -> Waiting[str]:
     """Stop a refresh under way and wait until AWS has done that; say in words what became of it."""
+    if isinstance(step, UpdateStack):
+        return _left_to_cloudformation(step)
     refresh = under_way(bench, step)
     if refresh is None or how is OnHalt.LEAVE:
         return "AWS goes on with the refresh" if refresh is not None else "nothing was under way"
@@ -67,6 +69,8 @@ def interrupt(bench: Workbench, fleet: str, step: Step) -> str:
     another refresh brings the fleet back then.
     """
     look = f"see: rebake status {fleet}"
+    if isinstance(step, UpdateStack):
+        return f"{_left_to_cloudformation(step)}; {look}"
     if isinstance(step, (StartRefresh, AwaitRefresh)) and not step.undo:
         return f"the way back of {fleet} goes on in AWS; {look}"
     try:
@@ -81,3 +85,7 @@ def interrupt(bench: Workbench, fleet: str, step: Step) -> str:
     except RebakeError as error:
         return f"the refresh of {fleet} could not be rolled back: {error.message} {look}"
     return f"AWS is rolling {fleet} back to the image it had"
+
+
+def _left_to_cloudformation(step: UpdateStack) -> str:
+    return f"the update of stack {step.stack} goes on in CloudFormation, if it has begun"

@@ -79,6 +79,11 @@ def _shifted_back(view: FleetView, strategy: BlueGreen, *, to: int | None, rejec
     if kept is not None and traffic is not None and to is None and kept.group.standing:
         return _marked(view, return_to_blue(view, traffic, kept, strategy), ImageId(saved.image), reject=reject)
     partner = resting_partner(view, strategy)
+    if to is not None and partner and partner.version and partner.version.id != saved.id:
+        raise NotPossible(
+            f"Version {to} of {saved.id} says nothing of {partner.group.name}, which boots from {partner.version.id}.",
+            hint=f"It comes back on its own version {partner.version.number} without --to.",
+        )
     target = partner.version if partner and partner.version and to is None else _previous(view, saved, to)
     _require_bootable(view, target)
     why = f"{saved.image} -> version {target.number} ({target.image})"

@@ -123,15 +123,15 @@ def resting_partner(view: FleetView, strategy: BlueGreen) -> Side | None:
     """Find the standing partner that is to take over, whether it rests or has begun to; None for a fleet without one.
 
     Raises:
-        NotPossible: the partner is not observed beside the fleet's group.
+        NotPossible: the two groups do not have a target group each, so that no weight could tell them apart.
     """
     if strategy.partner is None:
         return None
-    side = view.traffic.side(None, Role.RETIRED, Role.BLUE, Role.GREEN) if view.traffic else None
-    if side is None:
+    side = next(iter(view.traffic.others), None) if view.traffic else None
+    if view.traffic is None or side is None or side.targets in {None, view.traffic.targets}:
         raise NotPossible(
-            f"The partner of {view.group.name} cannot be found.",
-            hint="Its Auto Scaling group must exist, and its target group must stand in the route, at weight 0.",
+            f"Group {view.group.name} and its partner do not have a target group each.",
+            hint="Attach each of the two to just one target group, and not to the other's.",
         )
     return side
 

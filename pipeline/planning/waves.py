@@ -146,9 +146,10 @@ def _later(group: PatchGroup, due: datetime | None, now: datetime, *, following:
 
 def _elsewhere(member: FleetPlan) -> bool:
     """Tell whether a fleet is not on its image and nothing is planned for it: its owner has not followed yet."""
-    if member.plan.steps or member.view is None or member.image is None:
+    if member.plan.steps or member.view is None:
         return False
-    return bool(stale_members(member.view, member.image))
+    # Nobody is on an image that is yet to be baked.
+    return bool(stale_members(member.view, member.image) if member.image else member.view.group.standing)
 
 
 def _waves_of(group: PatchGroup, lanes: list[Lane], due: datetime | None, *, following: bool) -> list[Wave]:
