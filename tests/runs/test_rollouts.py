@@ -1,4 +1,4 @@
-"""Rollouts by refresh beyond the plain roll: zones, early ends, gates, guards, partners, stacks."""
+"""Rollouts by refresh beyond the plain roll: zones, early ends, gates, guards, overrides, warm pools."""
 
 from __future__ import annotations
 
