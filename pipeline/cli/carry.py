@@ -27,9 +27,7 @@ from pipeline.runs.diff import baked_changes
 from pipeline.runs.room import Room
 
 
-def carry_out(
-    common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False, approve_by: str | None = None
-) -> ExitCode:
+def carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: str | None = None) -> ExitCode:
     """Plan, and where it is approved, execute; answer the exit code.
 
     What was done is told and reported however the run ended; only an error before the first step is raised.
@@ -48,7 +46,7 @@ def carry_out(
         if not plan.empty and not common.dry_run:
             _approve(common, plan)
             result = apply(room, plan)
-    code = exit_code(plan, result, rolling_back=rolling_back)
+    code = exit_code(plan, result)
     if common.report is not None:
         _report(common.report, room, plan, result, recorder.events)
     _tell(common, room, plan, result, code)

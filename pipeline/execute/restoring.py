@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.execute.tools import Workbench
 from pipeline.model.outcomes import Done, Outcome, Skipped
 from pipeline.model.rollouts import HoldZones, PutBack
-from pipeline.model.undo import UNDO_TAGS, Undo, undo_of
+from pipeline.model.undo import UNDO_TAGS, Undo, settled_minimum, undo_of
 
 _REBALANCING = "AZRebalance"
 
@@ -36,9 +36,9 @@ def put_back(bench: Workbench, step: PutBack) -> Outcome:
     if undo is None:
         return Skipped(reason=f"{group.name} is as it was")
     facts = {}
-    if undo.minimum is not None and undo.minimum != group.minimum:
-        changes.resize(group.name, minimum=undo.minimum)
-        facts["minimum"] = str(undo.minimum)
+    if (minimum := settled_minimum(undo, group.minimum)) is not None:
+        changes.resize(group.name, minimum=minimum)
+        facts["minimum"] = str(minimum)
     if undo.resume:
         changes.resume(group.name, undo.resume)
         facts["resumed"] = " ".join(undo.resume)

@@ -46,7 +46,10 @@ class TemplateVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An instance of a group. ``lifecycle`` is AWS's word (InService, Pending, Standby, Warmed:Stopped …)."""
+    """An instance of a group. ``lifecycle`` is AWS's word (InService, Pending, Standby, Warmed:Stopped …).
+
+    ``weight`` is what it counts in the group's sizes.
+    """
 
     id: InstanceId
     lifecycle: str
@@ -56,6 +59,8 @@ class Member:
     template: TemplateRef | None = None
     image: ImageId | None = None
     address: str = ""
+    launched: datetime | None = None
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,7 @@ class Group:
     ``mixed`` says that it has a mixed-instances policy; ``override_templates`` that an override of it names another
     launch template than the group's; ``override_images`` are the images that each of its overrides names (None: none);
     ``attribute_based`` that instance types are chosen by attributes. ``warm`` are the instances of its warm pool.
+    ``protects_new`` says that what it launches is protected from scale-in.
     """
 
     name: GroupName
@@ -83,7 +89,7 @@ class Group:
     warm: tuple[Member, ...] = ()
     target_groups: tuple[TargetGroupArn, ...] = ()
     suspended: tuple[str, ...] = ()
-    health_check: str = "EC2"
+    protects_new: bool = False
     subnets: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 

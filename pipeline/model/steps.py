@@ -129,10 +129,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """What happens to one fleet, in this order."""
+    """What happens to one fleet, in this order.
+
+    ``image`` is what the fleet is being brought to, None where it goes back or is only tidied up. ``channel`` is the
+    parameter that must still point there when it begins; empty: that does not matter.
+    """
 
     fleet: str
     steps: tuple[PlannedStep, ...]
+    image: ImageRef | None = None
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

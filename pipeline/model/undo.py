@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.errors import NotPossible
 from pipeline.model.names import TAG_UNDO, TAG_UNDO_ROUTE
 
 UNDO_TAGS = (TAG_UNDO, TAG_UNDO_ROUTE)
@@ -18,13 +19,14 @@ UNDO_TAGS = (TAG_UNDO, TAG_UNDO_ROUTE)
 class Undo:
     """A group as it was. None, empty and False: that was not changed.
 
+    ``pinned`` is what the minimum was raised to: one that is another now was changed by somebody else, and stays.
     ``version`` is the launch template version before; ``weight`` the one that the group's target group had on
     ``route``. ``resume`` names the processes that were suspended, ``unprotect`` says that members were protected.
     """
 
     run: str
     minimum: int | None = None
-    desired: int | None = None
+    pinned: int | None = None
     resume: tuple[str, ...] = ()
     unprotect: bool = False
     version: int | None = None
@@ -36,7 +38,7 @@ class Undo:
         facts = {
             "run": self.run,
             "min": self.minimum,
-            "desired": self.desired,
+            "pinned": self.pinned,
             "resume": list(self.resume) or None,
             "unprotect": self.unprotect or None,
             "version": self.version,
@@ -51,24 +53,35 @@ def undo_of(tags: Mapping[str, str]) -> Undo | None:
     """Read it back; None for a group that needs nothing put back.
 
     Raises:
-        ValueError: somebody wrote something else there.
+        NotPossible: somebody wrote something else there.
     """
     text = tags.get(TAG_UNDO)
     if text is None:
         return None
-    facts = json.loads(text)
-    if not isinstance(facts, dict):
-        raise ValueError("not a mapping")  # noqa: TRY004 - one kind of error for one kind of fault
+    try:
+        facts = json.loads(text)
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict) or not isinstance(facts.get("resume", []), list):
+        raise NotPossible(
+            f"The tag {TAG_UNDO} of the group says {text!r}, which this project did not write.",
+            hint="See what was changed on the group, put it back by hand, and remove the tag.",
+        )
     return Undo(
         run=str(facts.get("run", "")),
         minimum=_number(facts.get("min")),
-        desired=_number(facts.get("desired")),
+        pinned=_number(facts.get("pinned")),
         resume=tuple(map(str, facts.get("resume", ()))),
         unprotect=facts.get("unprotect") is True,
         version=_number(facts.get("version")),
         route=tags.get(TAG_UNDO_ROUTE, ""),
         weight=_number(facts.get("weight")),
     )
+
+
+def settled_minimum(undo: Undo, now: int) -> int | None:
+    """Tell the minimum size that a group gets back; None: it was not raised, or somebody has changed it since."""
+    return undo.minimum if undo.pinned is not None and undo.pinned == now else None
 
 
 def _number(value: object) -> int | None:

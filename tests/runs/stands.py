@@ -50,7 +50,7 @@ class Stand:
         """Go back."""
         room = self.scene.again()
         plan = plans.for_rollback(room, "web-prod", to=to)
-        return exit_code(plan, apply(room, plan), rolling_back=True)
+        return exit_code(plan, apply(room, plan))
 
     def repair(self) -> ExitCode:
         """Put back what a killed run has left, from another machine."""

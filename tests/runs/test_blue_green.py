@@ -159,7 +159,7 @@ def test_rollback_while_blue_is_kept(make: SceneMaker) -> None:
     plan = plans.for_rollback(room, "web-prod")
     stand.scene.world.cloud.calls.clear()
     result = apply(room, plan)
-    assert exit_code(plan, result, rolling_back=True) is ExitCode.DONE
+    assert exit_code(plan, result) is ExitCode.DONE
     assert set(stand.groups()) == {"web-prod"}
     assert stand.weights() == {"web-prod": 1}
     changes = [call.action for call in stand.scene.world.cloud.calls.mutating]

@@ -52,7 +52,7 @@ class Refreshing:
         status = ENDS.get(refreshes["InstanceRefreshes"][0]["Status"], "UPDATE_IN_PROGRESS")
         return replace(found, status=status, reason="Received 1 FAILURE signal" if "ROLLBACK" in status else "")
 
-    def propose(self, name: str, *, parameter: str, value: str, change_set: str) -> bool:
+    def propose(self, name: str, *, parameter: str, value: str, change_set: str) -> bool | None:
         """Make a change set."""
         return self.real.propose(name, parameter=parameter, value=value, change_set=change_set)
 
