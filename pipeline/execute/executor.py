@@ -78,12 +78,12 @@ class Fleets:
     def roll(self, waves: Sequence[Wave]) -> RunResult:
         """Roll waves one after the other; a wave with too many failures stops everything after it."""
         done: list[LaneResult] = []
-        ended: datetime | None = None
+        imaged, ended = self.bench.tools.clock.now(), None
         for index, wave in enumerate(waves):
             began = len(done)
             running: list[_Running] = []
             try:
-                self._rest(wave, ended)
+                self._rest(wave, imaged, ended)
                 self._wave(_without(wave, {lane.fleet for lane in done if not lane.succeeded}), running, done)
             except KeyboardInterrupt as signal:
                 told = self._put_back(running)
@@ -99,11 +99,11 @@ class Fleets:
                 return RunResult(lanes=(*done, *_left(waves[index + 1 :], f"{names} of wave {wave.name} failed")))
         return RunResult(lanes=tuple(done))
 
-    def _rest(self, wave: Wave, ended: datetime | None) -> None:
+    def _rest(self, wave: Wave, imaged: datetime, ended: datetime | None) -> None:
         """Wait until the wave may begin."""
         clock = self.bench.tools.clock
-        moments = [ended + wave.soak_before] if ended is not None else []
-        due = max([*moments, *([wave.not_before] if wave.not_before else [])], default=clock.now())
+        moments = [imaged + wave.image_age, wave.not_before, None if ended is None else ended + wave.soak_before]
+        due = max(moment for moment in moments if moment is not None)
         if due > clock.now():
             self.bench.say(wave.name, f"waits until {due:%Y-%m-%d %H:%M:%S} UTC")
             clock.sleep(due - clock.now())
