@@ -14,7 +14,7 @@ from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
 from pipeline.model.outcomes import Done, LaneResult, Outcome, RunResult, Skipped, StepResult
 from pipeline.model.rollouts import AwaitRefresh, StartRefresh, UpdateStack
-from pipeline.model.steps import Lane, Plan, Wave
+from pipeline.model.steps import Lane, Plan, Step, Wave
 
 
 def execute(bench: Workbench, plan: Plan, recover: Recover) -> RunResult:
@@ -46,17 +46,19 @@ def _again(text: str) -> Interrupted:
     return Interrupted(f"{text}.", hint="See what stands with: rebake status; the same command again goes on.")
 
 
-def _broken_off(progress: Progressing) -> LaneResult:
-    return LaneResult(fleet=progress.lane.fleet, results=tuple(progress.results), left="the run was interrupted")
-
-
 def _without(wave: Wave, fleets: set[str]) -> Wave:
     """Leave out fleets that failed in an earlier wave which tolerates that."""
     return replace(wave, lanes=tuple(lane for lane in wave.lanes if lane.fleet not in fleets))
 
 
-def _left(waves: Sequence[Wave], why: str) -> tuple[LaneResult, ...]:
-    return tuple(LaneResult(fleet=lane.fleet, left=why) for wave in waves for lane in wave.lanes)
+def _left(waves: Sequence[Wave], why: str, done: Sequence[LaneResult] = ()) -> tuple[LaneResult, ...]:
+    """Tell why fleets were not begun, and of those that were rolled what of them was left."""
+    begun = {lane.fleet for lane in done}
+    return tuple(
+        LaneResult(fleet=lane.fleet, left=f"its {wave.name}, for {why}" if lane.fleet in begun else why)
+        for wave in waves
+        for lane in wave.lanes
+    )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -66,6 +68,16 @@ class _Running:
     progress: Progressing
     waiting: Waiting[LaneResult]
     wake: datetime
+
+    @property
+    def step(self) -> Step | None:
+        """The step that is being taken."""
+        return self.progress.current.step if self.progress.current is not None else None
+
+
+def _last(one: _Running) -> bool:
+    """Sort what AWS undoes by one call before what takes as long as a group drains: no refresh goes on meanwhile."""
+    return not isinstance(one.step, (StartRefresh, AwaitRefresh))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,17 +98,16 @@ class Fleets:
                 self._rest(wave, imaged, ended)
                 self._wave(_without(wave, {lane.fleet for lane in done if not lane.succeeded}), running, done)
             except KeyboardInterrupt as signal:
-                told = self._put_back(running)
-                done += [_broken_off(one.progress) for one in running]
+                told = [self._broken_off(one, done) for one in sorted(running, key=_last)]
                 begun = {lane.fleet for lane in done}
                 left = [one for one in _left(waves[index:], "the run was interrupted") if one.fleet not in begun]
                 text = "; ".join([f"Stopped by {str(signal) or 'SIGINT'}", *told])
                 return RunResult(lanes=(*done, *left), stopped=_again(text))
             ended = self.bench.tools.clock.now()
-            failed = [lane for lane in done[began:] if not lane.succeeded]
+            failed = [lane for lane in done[began:] if not lane.succeeded and not lane.left]
             if len(failed) > wave.max_errors:
                 names = ", ".join(lane.fleet for lane in failed)
-                return RunResult(lanes=(*done, *_left(waves[index + 1 :], f"{names} of wave {wave.name} failed")))
+                return RunResult(lanes=(*done, *_left(waves[index + 1 :], f"{names} of wave {wave.name} failed", done)))
         return RunResult(lanes=tuple(done))
 
     def _rest(self, wave: Wave, imaged: datetime, ended: datetime | None) -> None:
@@ -131,17 +142,15 @@ class Fleets:
         waiting = run_lane(self.bench, progress, self.recover)
         return _Running(progress=progress, waiting=waiting, wake=self.bench.tools.clock.now())
 
-    def _put_back(self, running: Sequence[_Running]) -> list[str]:
-        """Put every fleet back that was under way, and say how: AWS's refreshes by one call each, the rest whole."""
-        told = []
-        for one in running:
-            one.waiting.close()
-            fleet, current = one.progress.lane.fleet, one.progress.current
-            step = current.step if current is not None else None
-            if isinstance(step, (StartRefresh, AwaitRefresh, UpdateStack)):
-                told.append(interrupt(self.bench, fleet, step))
-                if isinstance(step, UpdateStack) or not step.cancel:
-                    continue
+    def _broken_off(self, one: _Running, done: list[LaneResult]) -> str:
+        """Put a fleet back that was under way, and say how: AWS's refreshes by one call, the rest whole."""
+        one.waiting.close()
+        fleet, step, told = one.progress.lane.fleet, one.step, []
+        if isinstance(step, (StartRefresh, AwaitRefresh, UpdateStack)):
+            told.append(interrupt(self.bench, fleet, step))
+        if not told or (isinstance(step, (StartRefresh, AwaitRefresh)) and step.cancel):
             outcome: Outcome = drive(self.bench.tools.clock, put_fleet_back(self.bench, one.progress, self.recover))
             told.append(f"{fleet}: {getattr(outcome, 'reason', 'put back')}")
-        return told
+        text = "; ".join(told)
+        done.append(LaneResult(fleet=fleet, results=tuple(one.progress.results), stopped=Interrupted(f"{text}.")))
+        return text

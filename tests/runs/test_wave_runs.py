@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import rooms
 from rooms import Scene, SceneMaker
+from runs.watching import KilledError, at, interrupt, kill
 
 from pipeline.cli.output import stands
 from pipeline.errors import ExitCode
@@ -78,6 +80,23 @@ def test_so_many_fleets_at_once(make: SceneMaker, concurrency: Share, most: int)
     assert plans.for_release(scene.again()).empty
 
 
+def test_one_failure_too_many_stops_everything_after_it(make: SceneMaker) -> None:
+    """The rest of its wave and all later waves are not begun, and the report says so of each."""
+    fleets = (member("a-dev", "dev"), member("b-dev", "dev", alarmed=True), member("c-dev", "dev"), member("prod"))
+    groups = (PatchGroup(name="dev", wave=1), PatchGroup(name="prod", wave=2))
+    scene = scene_of(make, *fleets, groups=groups)
+    code, result = release(scene)
+    assert code is ExitCode.PARTIAL
+    assert rolled(scene) == ["a-dev"]
+    told = said(result)
+    assert told.pop("a-dev") == "done"
+    assert told.pop("b-dev").startswith("REFUSED: b-dev: alarms ringing refused")
+    assert told == {
+        "c-dev": "not begun: another fleet of its wave failed",
+        "prod": "not begun: b-dev of wave dev failed",
+    }
+
+
 @pytest.mark.parametrize("allowed", [ONE, Share(value=34, percent=True)], ids=str)
 def test_so_many_failures_are_borne(make: SceneMaker, allowed: Share) -> None:
     """The wave goes on and so does the next; the code still says that one fleet is not there."""
@@ -132,3 +151,98 @@ def test_a_ring_whose_time_has_not_come_is_left_to_a_later_run(make: SceneMaker)
         assert release(scene, wait=False)[0] is ExitCode.DONE
         assert rolled(scene) == now
     assert plans.for_release(scene.again()).empty
+
+
+def side_by_side(make: SceneMaker) -> tuple[Scene, dict[str, Any]]:
+    """Make a wave of three fleets, two of them at once: one blue-green, one by refresh, one that waits."""
+    slow: Any = {"min_healthy": 50, "max_healthy": 100, "warmup": timedelta(minutes=4)}
+    bare = make()
+    image = bare.world.image("old")
+    fleet = bare.world.fleet("a-green", image, size=2, balanced=True, MinSize=1)
+    for name in ("b-roll", "c-last"):
+        bare.world.fleet(name, image, size=2, settle=0)
+    bare.world.wait(60)
+    members = [
+        rooms.blue_green(fleet.listener, "a-green", soak=timedelta(minutes=1)),
+        rooms.fleet("b-roll", **slow),
+        rooms.fleet("c-last", **slow),
+    ]
+    settings = rooms.configuration(
+        *(replace(one, patch_group="prod") for one in members),
+        patch_groups={"prod": PatchGroup(name="prod", wave=1, concurrency=TWO)},
+    )
+    scene = replace(bare, room=replace(bare.room, settings=settings))
+    return scene, standing(scene)
+
+
+def standing(scene: Scene) -> dict[str, Any]:
+    """Describe what a rollout may change, and must put back: groups with sizes and versions, weights."""
+    groups = scene.world.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]
+    (listener,) = scene.world.elbv2.describe_listeners(
+        LoadBalancerArn=scene.world.elbv2.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"]
+    )["Listeners"]
+    forward = listener["DefaultActions"][0]
+    weighted = forward.get("ForwardConfig", {}).get("TargetGroups", [])
+    return {
+        "weights": sorted(one["TargetGroupArn"] for one in weighted if one.get("Weight", 1)),
+        **{
+            one["AutoScalingGroupName"]: (
+                one["MinSize"],
+                one["DesiredCapacity"],
+                scene.world.versions(one["AutoScalingGroupName"]),
+                one["SuspendedProcesses"],
+                [tag["Key"] for tag in one["Tags"] if tag["Key"].startswith("rebake:undo")],
+            )
+            for one in groups
+            if not one.get("Status")
+        },
+    }
+
+
+def test_ctrl_c_puts_every_lane_back(make: SceneMaker) -> None:
+    """The refresh at once, then the shift, which takes as long as green drains; the third was not begun; 130."""
+    scene, before = side_by_side(make)
+    code, result = release(at(scene, "50 % green", interrupt))
+    assert code is ExitCode.INTERRUPTED
+    assert said(result) == {
+        "a-green": "STOPPED: a-green: it is as it was.",
+        "b-roll": "STOPPED: AWS is rolling b-roll back to the image it had.",
+        "c-last": "not begun: the run was interrupted",
+    }
+    undone = ("autoscaling:RollbackInstanceRefresh", "autoscaling:DeleteAutoScalingGroup")
+    calls = [call.action for call in scene.world.cloud.calls if call.action in undone]
+    assert calls == list(undone)
+    scene.world.wait(3600)
+    assert standing(scene) == before
+
+
+def test_a_kill_in_several_lanes_is_repaired(make: SceneMaker) -> None:
+    """What AWS has under way is left to it and said; everything else is put back, and a second repair finds nothing."""
+    scene, before = side_by_side(make)
+    with pytest.raises(KilledError):
+        release(at(scene, "50 % green", kill))
+    room = scene.again()
+    plan = plans.for_repair(room)
+    assert "wait for it, or undo it with rebake rollback b-roll" in next(
+        note.text for note in plan.notes if note.target == "b-roll"
+    )
+    assert exit_code(plan, apply(room, plan)) is ExitCode.DONE
+    back = plans.for_rollback(scene.again(), "b-roll")
+    assert exit_code(back, apply(scene.again(), back), rolling_back=True) is ExitCode.DONE
+    assert standing(scene) == before
+    assert plans.for_repair(scene.again()).empty
+
+
+def test_what_is_left_of_a_fleet_that_was_rolled_is_said(make: SceneMaker) -> None:
+    """A later fleet fails, so the first one's blue group is still kept: done, and its retirement is not."""
+    scene, _ = side_by_side(make)
+    (fleet, _, last) = scene.room.settings.fleets.values()
+    refused = replace(last, gates=(AlarmGate(alarms=("none",)),), patch_group=None)
+    settings = replace(scene.room.settings, fleets={one.name: one for one in (fleet, refused)})
+    code, result = release(replace(scene, room=replace(scene.room, settings=settings)))
+    assert code is ExitCode.PARTIAL
+    assert [stands(lane) for lane in result.lanes if lane.fleet == "a-green"] == [
+        "done",
+        "not begun: its retirement, for c-last of wave fleets failed",
+    ]
+    assert set(standing(scene)) > {"a-green", "a-green-v2"}
