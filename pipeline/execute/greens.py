@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pipeline.errors import HeldError, NotPossible, StepFailed
 from pipeline.execute.guarding import guard_removal
@@ -15,7 +15,7 @@ from pipeline.model.names import Role
 from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
 from pipeline.model.rollouts import CreateGreen, NameLive, RetireGroup
 from pipeline.model.traffic import Pair
-from pipeline.model.undo import UNDO_TAGS, Undo, undo_of
+from pipeline.model.undo import UNDO_TAGS, Undo
 from pipeline.planning.shifts import rejoin
 
 _PACE = timedelta(seconds=15)
@@ -51,7 +51,7 @@ def name_live(bench: Workbench, step: NameLive) -> Outcome:
     tools = bench.tools
     blue, green = tools.fleets.named(pair.blue, pair.green)
     now = tools.clock.now()
-    before = undo_of(green.tags) or undo_of(blue.tags)
+    before = green.undo or blue.undo
     live = {names.TAG_ROLE: Role.LIVE.value, names.TAG_ORIGIN: blue.origin, names.TAG_SINCE: now.isoformat()}
     if before is not None:
         live |= Undo(run=bench.run, minimum=before.minimum, route=before.route, weight=before.weight).tags()
@@ -60,7 +60,7 @@ def name_live(bench: Workbench, step: NameLive) -> Outcome:
     tools.changes.tag({green.name: live, blue.name: kept})
     if before is not None and before.minimum is not None:
         tools.changes.resize(green.name, minimum=before.minimum)
-    if not undo_of(green.tags):
+    if not green.undo:
         tools.changes.untag(green.name, UNDO_TAGS)
     return Done(facts={"live": green.name, "kept": blue.name, "until": kept[names.TAG_RETIRE]})
 
@@ -71,8 +71,8 @@ def retire_group(bench: Workbench, step: RetireGroup) -> Waiting[Outcome]:
     tools = bench.tools
     group = _find(bench, pair.blue)
     if group is not None and not step.at_once:
-        until = group.tags.get(names.TAG_RETIRE)
-        rest = datetime.fromisoformat(until) - tools.clock.now() if until else timedelta()
+        until = group.moment(names.TAG_RETIRE)
+        rest = until - tools.clock.now() if until else timedelta()
         yield from pause(rest, step=_PACE)
         group = _find(bench, pair.blue)
     if group is not None and group.role is not step.role:
@@ -101,7 +101,7 @@ def retire_group(bench: Workbench, step: RetireGroup) -> Waiting[Outcome]:
 
 def _pin(bench: Workbench, blue: Group, *, route: str, weight: int) -> None:
     """Write down what is changed, then keep blue from being scaled in while it has less traffic, or none."""
-    if undo_of(blue.tags) is None:
+    if blue.undo is None:
         undo = Undo(run=bench.run, minimum=blue.minimum, route=route, weight=weight)
         bench.tools.changes.tag({blue.name: undo.tags()})
     if blue.minimum < blue.desired:
@@ -161,9 +161,9 @@ def _leave_route(bench: Workbench, pair: Pair, *, stays: bool) -> Outcome | None
         text = f"{pair.blue} has weight {route.weights[pair.blue_targets]} in {route.arn}, so it is not removed."
         return Failed(reason=text, hint="See where the traffic is; then run it again.")
     (survivor,) = fleets.named(pair.green)
-    undo = undo_of(survivor.tags)
+    undo = survivor.undo
     if undo is None and (group := _find(bench, pair.blue)) is not None:
-        undo = undo_of(group.tags)
+        undo = group.undo
     weights = rejoin(route, pair.green_targets, pair.blue_targets, undo.weight if undo else None)
     traffic.weigh(route, {**weights, pair.blue_targets: 0} if stays else weights)
     return None

@@ -57,13 +57,14 @@ def undo_of(tags: Mapping[str, str]) -> Undo | None:
     if text is None:
         return None
     facts = json.loads(text)
-    if not isinstance(facts, dict):
-        raise ValueError("not a mapping")  # noqa: TRY004 - one kind of error for one kind of fault
+    resume = facts.get("resume", []) if isinstance(facts, dict) else None
+    if not isinstance(resume, list):
+        raise ValueError("not a record of ours")  # noqa: TRY004 - one kind of error for one kind of fault
     return Undo(
         run=str(facts.get("run", "")),
         minimum=_number(facts.get("min")),
         desired=_number(facts.get("desired")),
-        resume=tuple(map(str, facts.get("resume", ()))),
+        resume=tuple(map(str, resume)),
         unprotect=facts.get("unprotect") is True,
         version=_number(facts.get("version")),
         route=tags.get(TAG_UNDO_ROUTE, ""),

@@ -6,7 +6,6 @@ from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.steps import Note, Plan
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
-from pipeline.model.undo import undo_of
 from pipeline.model.views import FleetView
 from pipeline.planning.rollback import way_back_of
 from pipeline.planning.sides import give_back, put_back, settled
@@ -40,7 +39,7 @@ def plan_repair(view: FleetView) -> Plan:
 
 
 def _after_refresh(view: FleetView, strategy: RefreshStrategy, *, rolled: bool) -> Plan:
-    undo = undo_of(view.group.tags)
+    undo = view.group.undo
     steps = put_back(view)
     before = undo.version if undo else None
     target = next((version for version in view.versions if version.number == before), None)

@@ -105,8 +105,8 @@ def radius_of(settings: Settings, sizes: Mapping[str, int]) -> Radius:
 
 def arrived(view: FleetView, image: ImageId) -> datetime | None:
     """Tell since when a fleet is on an image, as far as AWS tells; None: not known."""
-    if since := view.group.tags.get(TAG_SINCE):
-        return datetime.fromisoformat(since)
+    if since := view.group.moment(TAG_SINCE):
+        return since
     for refresh in view.refreshes:
         if refresh.status is RefreshStatus.SUCCESSFUL and view.goal(refresh) == image:
             return refresh.ended
