@@ -8,7 +8,6 @@ from enum import Enum, auto
 from typing import Any
 
 from pipeline.aws.paging import copied_tags, tags_of
-from pipeline.errors import NotPossible
 from pipeline.model.undo import undo_of
 
 
@@ -191,7 +190,7 @@ def suspended(entry: Any) -> list[str]:
     """Tell the suspended processes of a group; what a rollout has suspended in passing is no setting of it."""
     try:
         undo = undo_of(tags_of(entry.get("Tags", [])))
-    except NotPossible:  # somebody else's words: they do not say what is passing
+    except ValueError:  # somebody else's words: they do not say what is passing
         undo = None
     found = [process["ProcessName"] for process in entry.get("SuspendedProcesses", [])]
     return [process for process in found if undo is None or process not in undo.resume]

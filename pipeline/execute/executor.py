@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pipeline.errors import Interrupted, RebakeError
 from pipeline.execute.lanes import Planner, Progressing, break_off, run_lane
-from pipeline.execute.performing import take
+from pipeline.execute.performing import take, tell
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
 from pipeline.model.outcomes import Done, LaneResult, RunResult, Skipped, StepResult
@@ -51,8 +51,14 @@ def _without(wave: Wave, fleets: set[str]) -> Wave:
     return replace(wave, lanes=tuple(lane for lane in wave.lanes if lane.fleet not in fleets))
 
 
-def _left(waves: Sequence[Wave], why: str) -> tuple[LaneResult, ...]:
-    return tuple(LaneResult(fleet=lane.fleet, left=why) for wave in waves for lane in wave.lanes)
+def _left(waves: Sequence[Wave], why: str, done: Sequence[LaneResult] = ()) -> tuple[LaneResult, ...]:
+    """Tell why fleets were not begun, and of those that were rolled what of them was left."""
+    begun = {lane.fleet for lane in done}
+    return tuple(
+        LaneResult(fleet=lane.fleet, left=f"its {wave.name}, for {why}" if lane.fleet in begun else why)
+        for wave in waves
+        for lane in wave.lanes
+    )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -75,12 +81,12 @@ class Fleets:
     def roll(self, waves: Sequence[Wave]) -> RunResult:
         """Roll waves one after the other; a wave with too many failures stops everything after it."""
         done: list[LaneResult] = []
-        ended: datetime | None = None
+        imaged, ended = self.bench.tools.clock.now(), None
         for index, wave in enumerate(waves):
             began = len(done)
             running: list[_Running] = []
             try:
-                if self._rest(wave, ended) and (why := self._strayed(waves[:index], done)):
+                if self._rest(wave, imaged, ended) and (why := self._strayed(waves[:index], done)):
                     return RunResult(lanes=(*done, *_left(waves[index:], why)))
                 self._wave(_without(wave, {lane.fleet for lane in done if not lane.succeeded}), running, done)
             except KeyboardInterrupt as signal:
@@ -88,20 +94,20 @@ class Fleets:
                 done += broken
                 begun = {lane.fleet for lane in done}
                 left = [one for one in _left(waves[index:], "the run was interrupted") if one.fleet not in begun]
-                told = [f"{lane.fleet}: {getattr(lane.outcome, 'reason', lane.left)}" for lane in broken]
+                told = [f"{lane.fleet}: {tell(lane.outcome)}" for lane in broken if lane.outcome]
                 return RunResult(lanes=(*done, *left), stopped=_again(signal, *told))
             ended = self.bench.tools.clock.now()
-            failed = [lane for lane in done[began:] if not lane.succeeded]
+            failed = [lane for lane in done[began:] if not lane.succeeded and not lane.left]
             if len(failed) > wave.max_errors:
                 names = ", ".join(lane.fleet for lane in failed)
-                return RunResult(lanes=(*done, *_left(waves[index + 1 :], f"{names} of wave {wave.name} failed")))
+                return RunResult(lanes=(*done, *_left(waves[index + 1 :], f"{names} of wave {wave.name} failed", done)))
         return RunResult(lanes=tuple(done))
 
-    def _rest(self, wave: Wave, ended: datetime | None) -> bool:
+    def _rest(self, wave: Wave, imaged: datetime, ended: datetime | None) -> bool:
         """Wait until the wave may begin; tell whether that took any time."""
         clock = self.bench.tools.clock
-        moments = [ended + wave.soak_before] if ended is not None else []
-        due = max([*moments, *([wave.not_before] if wave.not_before else [])], default=clock.now())
+        moments = [imaged + wave.image_age, wave.not_before, None if ended is None else ended + wave.soak_before]
+        due = max(moment for moment in moments if moment is not None)
         if due <= clock.now():
             return False
         self.bench.say(wave.name, f"waits until {due:%Y-%m-%d %H:%M:%S} UTC")

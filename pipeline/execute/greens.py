@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pipeline.errors import HeldError, NotFound, NotPossible, StepFailed
 from pipeline.execute.guarding import guard_removal
@@ -15,7 +15,7 @@ from pipeline.model.names import Role
 from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
 from pipeline.model.rollouts import CreateGreen, NameLive, RetireGroup
 from pipeline.model.traffic import Pair
-from pipeline.model.undo import UNDO_TAGS, Undo, settled_minimum, undo_of
+from pipeline.model.undo import UNDO_TAGS, Undo, settled_minimum
 from pipeline.planning.shifts import rejoin
 
 _GONE_WITHIN = timedelta(minutes=30)
@@ -51,7 +51,7 @@ def name_live(bench: Workbench, step: NameLive) -> Outcome:
     blue, green = tools.fleets.named(pair.blue, pair.green)
     now = tools.clock.now()
     live = {names.TAG_ROLE: Role.LIVE.value, names.TAG_ORIGIN: blue.origin, names.TAG_SINCE: now.isoformat()}
-    undo, before = undo_of(green.tags), undo_of(blue.tags)
+    undo, before = green.undo, blue.undo
     if undo is None and before is not None:
         # Whoever has changed blue's minimum in the meantime meant the fleet.
         own = settled_minimum(before, blue.minimum)
@@ -63,7 +63,7 @@ def name_live(bench: Workbench, step: NameLive) -> Outcome:
     tools.changes.tag({green.name: live, blue.name: kept})
     if undo is not None and (minimum := settled_minimum(undo, green.minimum)) is not None:
         tools.changes.resize(green.name, minimum=minimum)
-    if not undo_of(green.tags):
+    if not green.undo:
         tools.changes.untag(green.name, UNDO_TAGS)
     return Done(facts={"live": green.name, "kept": blue.name, "until": kept[names.TAG_RETIRE]})
 
@@ -74,8 +74,8 @@ def retire_group(bench: Workbench, step: RetireGroup) -> Waiting[Outcome]:
     tools = bench.tools
     group = _find(bench, pair.blue)
     if group is not None and not step.at_once:
-        until = group.tags.get(names.TAG_RETIRE)
-        rest = datetime.fromisoformat(until) - tools.clock.now() if until else timedelta()
+        until = group.moment(names.TAG_RETIRE)
+        rest = until - tools.clock.now() if until else timedelta()
         yield from pause(rest, step=PACE)
         group = _find(bench, pair.blue)
     if group is not None and group.role is not step.role:
@@ -104,7 +104,7 @@ def retire_group(bench: Workbench, step: RetireGroup) -> Waiting[Outcome]:
 
 def _pin(bench: Workbench, blue: Group, *, route: str, weight: int) -> None:
     """Write down what is changed, then keep blue from being scaled in while it has less traffic, or none."""
-    if undo_of(blue.tags) is None:
+    if blue.undo is None:
         pinned = max(blue.minimum, blue.desired)
         undo = Undo(run=bench.run, minimum=blue.minimum, pinned=pinned, route=route, weight=weight)
         bench.tools.changes.tag({blue.name: undo.tags()})
@@ -165,9 +165,9 @@ def _leave_route(bench: Workbench, pair: Pair, *, stays: bool) -> Outcome | None
         text = f"{pair.blue} has weight {route.weights[pair.blue_targets]} in {route.arn}, so it is not removed."
         return Failed(reason=text, hint="See where the traffic is; then run it again.")
     (survivor,) = fleets.named(pair.green)
-    undo = undo_of(survivor.tags)
+    undo = survivor.undo
     if undo is None and (group := _find(bench, pair.blue)) is not None:
-        undo = undo_of(group.tags)
+        undo = group.undo
     weights = rejoin(route, pair.green_targets, pair.blue_targets, undo.weight if undo else None)
     traffic.weigh(route, {**weights, pair.blue_targets: 0} if stays else weights)
     return None

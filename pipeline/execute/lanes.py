@@ -20,11 +20,12 @@ from pipeline.model.outcomes import (
     Halted,
     LaneResult,
     Outcome,
+    Refused,
     RolledBack,
     Skipped,
     StepResult,
 )
-from pipeline.model.rollouts import AwaitRefresh, CheckGate, RetireGroup, StartRefresh, UpdateStack
+from pipeline.model.rollouts import AwaitRefresh, CheckGate, PutBack, RetireGroup, StartRefresh, UpdateStack
 from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt, RefreshStrategy
 from pipeline.ports.progress import EventKind
@@ -107,7 +108,6 @@ def break_off(bench: Workbench, progress: Progressing, planner: Planner) -> Wait
     """Put back a fleet whose lane was interrupted; what AWS finishes by itself is not waited for."""
     fleet = progress.lane.fleet
     step = progress.current.step if progress.current is not None else None
-    outcome: Outcome | None = None
     if stack := _updating(progress):
         left = stack
     elif isinstance(step, (StartRefresh, AwaitRefresh)) and (progress.returning or not step.undo):
@@ -115,9 +115,10 @@ def break_off(bench: Workbench, progress: Progressing, planner: Planner) -> Wait
     elif isinstance(step, AwaitRefresh) and bench.made.refresh(fleet, step.refresh) not in bench.made.started:
         left = f"the refresh of {fleet} goes on in AWS: another run had started it"
     else:
-        left = "the run was interrupted"
-        outcome = yield from put_back(bench, progress, planner, Halted(reason=left), OnHalt.ROLL_BACK, hurry=True)
-    return LaneResult(fleet=fleet, results=tuple(progress.results), outcome=outcome, left=left)
+        broken = Halted(reason="the run was interrupted")
+        outcome = yield from put_back(bench, progress, planner, broken, OnHalt.ROLL_BACK, hurry=True)
+        return LaneResult(fleet=fleet, results=tuple(progress.results), outcome=outcome)
+    return LaneResult(fleet=fleet, results=tuple(progress.results), outcome=Halted(reason=left))
 
 
 def _updating(progress: Progressing) -> str:
@@ -158,6 +159,8 @@ def put_back(
         return Failed(reason=text, hint=f"Put it back with: rebake repair {fleet}")
     if isinstance(failure, Halted):
         return Halted(reason=f"{failure.reason}; {_became(plan, how, hurry=hurry)}")
+    if isinstance(failure, Refused) and all(isinstance(one.step, PutBack) for one in steps):
+        return failure  # nobody was replaced
     return RolledBack(reason=tell(failure)) if steps and how is OnHalt.ROLL_BACK else failure
 
 

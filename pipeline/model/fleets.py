@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from pipeline.errors import NotPossible
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, SnapshotId, TargetGroupArn, TemplateId
-from pipeline.model.names import TAG_ORIGIN, Role, role_of
+from pipeline.model.names import TAG_ORIGIN, TAG_UNDO, Role, role_of
+from pipeline.model.undo import Undo, undo_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,39 @@ class Group:
     def origin(self) -> GroupName:
         """The group that its fleet began with: itself, unless it was made in a rollout."""
         return GroupName(self.tags.get(TAG_ORIGIN, self.name))
+
+    def moment(self, tag: str) -> datetime | None:
+        """Read the moment that a tag holds, in UTC where it does not say; None: it does not stand there.
+
+        Raises:
+            NotPossible: it holds something else.
+        """
+        text = self.tags.get(tag)
+        if text is None:
+            return None
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            raise NotPossible(
+                f"The tag {tag} of group {self.name} is no moment: {text}",
+                hint="Write it as 2026-11-24T18:00:00Z, or remove it.",
+            ) from None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+    @property
+    def undo(self) -> Undo | None:
+        """What is to be put back on it; None: nothing.
+
+        Raises:
+            NotPossible: its tag holds somebody else's words.
+        """
+        try:
+            return undo_of(self.tags)
+        except ValueError:
+            raise NotPossible(
+                f"The tag {TAG_UNDO} of group {self.name} is no record of a rollout: {self.tags[TAG_UNDO]}",
+                hint="Put the group back by hand, then remove the tag.",
+            ) from None
 
 
 class RefreshStatus(StrEnum):

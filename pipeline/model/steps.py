@@ -146,7 +146,8 @@ class Wave:
     """Fleets that are rolled together, ``concurrency`` of them at once.
 
     No further lane is begun once more than ``max_errors`` have failed, and no later wave. It waits ``soak_before``
-    from the end of the wave before, and until ``not_before``.
+    from the end of the wave before, ``image_age`` from the end of the plan's own steps, which make its images, and
+    until ``not_before``.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Wave:
     concurrency: int = 1
     max_errors: int = 0
     soak_before: timedelta = timedelta()
+    image_age: timedelta = timedelta()
     not_before: datetime | None = None
 
 

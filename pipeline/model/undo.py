@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.errors import NotPossible
 from pipeline.model.names import TAG_UNDO, TAG_UNDO_ROUTE
 
 UNDO_TAGS = (TAG_UNDO, TAG_UNDO_ROUTE)
@@ -53,25 +52,20 @@ def undo_of(tags: Mapping[str, str]) -> Undo | None:
     """Read it back; None for a group that needs nothing put back.
 
     Raises:
-        NotPossible: somebody wrote something else there.
+        ValueError: somebody wrote something else there.
     """
     text = tags.get(TAG_UNDO)
     if text is None:
         return None
-    try:
-        facts = json.loads(text)
-    except ValueError:
-        facts = None
-    if not isinstance(facts, dict) or not isinstance(facts.get("resume", []), list):
-        raise NotPossible(
-            f"The tag {TAG_UNDO} of the group says {text!r}, which this project did not write.",
-            hint="See what was changed on the group, put it back by hand, and remove the tag.",
-        )
+    facts = json.loads(text)
+    resume = facts.get("resume", []) if isinstance(facts, dict) else None
+    if not isinstance(resume, list):
+        raise ValueError("not a record of ours")  # noqa: TRY004 - one kind of error for one kind of fault
     return Undo(
         run=str(facts.get("run", "")),
         minimum=_number(facts.get("min")),
         pinned=_number(facts.get("pinned")),
-        resume=tuple(map(str, facts.get("resume", ()))),
+        resume=tuple(map(str, resume)),
         unprotect=facts.get("unprotect") is True,
         version=_number(facts.get("version")),
         route=tags.get(TAG_UNDO_ROUTE, ""),

@@ -7,7 +7,6 @@ from pipeline.model.images import Stage
 from pipeline.model.rollouts import CancelRefresh, RetireGroup
 from pipeline.model.steps import Note, Plan, PlannedStep, Wave
 from pipeline.model.strategies import BlueGreen, OnHalt, RefreshStrategy
-from pipeline.model.undo import undo_of
 from pipeline.model.views import FleetView
 from pipeline.planning.blue_green import retirement
 from pipeline.planning.fleets import planned
@@ -73,7 +72,7 @@ def _cancelled(view: FleetView) -> tuple[PlannedStep, ...]:
 
 def _by_zones(view: FleetView) -> bool:
     """Tell whether some members left the image that stood before a roll, zone by zone, was broken off."""
-    undo = undo_of(view.group.tags)
+    undo = view.group.undo
     before = next((one for one in view.versions if undo is not None and one.number == undo.version), None)
     known = view.images.get(ImageId(before.image)) if before is not None else None
     usable = before is not None and known is not None and known.stage is not Stage.REJECTED

@@ -10,7 +10,7 @@ from pipeline.model.names import template_origin
 from pipeline.model.rollouts import AwaitRefresh, CancelRefresh, RollBackRefresh
 from pipeline.model.steps import PlannedStep
 from pipeline.model.strategies import OnHalt, RefreshStrategy
-from pipeline.model.undo import Undo, undo_of
+from pipeline.model.undo import Undo
 from pipeline.model.views import FleetView
 from pipeline.planning.fleets import planned, require_rollable, stale_members
 from pipeline.planning.halts import way_to_stop
@@ -47,7 +47,7 @@ def destination(
     AWS rewrites the saved one only when a refresh gets through: until then it is the old one. Errors as for
     `back_from`.
     """
-    active, undo = view.active, undo_of(view.group.tags)
+    active, undo = view.active, view.group.undo
     if to is None and active is not None and active.desired is not None and _goes_back(saved, undo, active):
         to = active.desired.number
     elif to is None and undo is not None:

@@ -62,7 +62,8 @@ def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, 
         if lanes and held:
             notes += [Note(target=lane.fleet, text=f"{held}; run again then") for lane in lanes]
         elif lanes:
-            waves += _waves_of(group, lanes, due, following=bool(waves))
+            first = Wave(name=group.name, lanes=(), image_age=_age(group, members), not_before=due)
+            waves += _waves_of(group, lanes, replace(first, soak_before=group.soak_before if waves else timedelta()))
         stuck = [member.fleet for member in members if member.plan.blocked or _elsewhere(member)]
         if len(stuck) > group.max_errors.most(len(members)):
             held = held or f"waits for {', '.join(stuck)} of {group.name}"
@@ -129,8 +130,8 @@ def arrived(view: FleetView, image: ImageId) -> datetime | None:
 
     Where somebody else replaced its instances, the oldest of them on the image tells since when it is tried there.
     """
-    if since := view.group.tags.get(TAG_SINCE):
-        return datetime.fromisoformat(since)
+    if since := view.group.moment(TAG_SINCE):
+        return since
     for refresh in view.refreshes:
         if refresh.status is RefreshStatus.SUCCESSFUL and view.goal(refresh) == image:
             return refresh.ended
@@ -177,21 +178,26 @@ def _elsewhere(member: FleetPlan) -> bool:
     return bool(stale_members(member.view, member.image) if member.image else member.view.group.standing)
 
 
-def _waves_of(group: PatchGroup, lanes: list[Lane], due: datetime | None, *, following: bool) -> list[Wave]:
-    soak = group.soak_before if following else timedelta()
-    canary = [lane for lane in lanes if lane.fleet == group.canary]
-    others = [lane for lane in lanes if lane.fleet != group.canary]
+def _age(group: PatchGroup, members: Sequence[FleetPlan]) -> timedelta:
+    """Tell what age is to be waited for once the images stand; nothing where they do already."""
+    baking = any(member.plan.steps and member.image is None for member in members)
+    return group.min_image_age if baking else timedelta()
+
+
+def _waves_of(group: PatchGroup, lanes: list[Lane], first: Wave) -> list[Wave]:
+    """Make the group's waves; ``first`` says what the first of them waits for."""
+    canary = tuple(lane for lane in lanes if lane.fleet == group.canary)
+    others = tuple(lane for lane in lanes if lane.fleet != group.canary)
     waves = []
     if canary:
-        waves.append(Wave(name=f"{group.name} canary", lanes=tuple(canary), soak_before=soak, not_before=due))
+        waves.append(replace(first, name=f"{group.name} canary", lanes=canary))
     if others:
-        wave = Wave(
-            name=group.name,
-            lanes=tuple(others),
+        wave = replace(
+            first,
+            lanes=others,
             concurrency=max(1, group.concurrency.most(len(lanes))),
             max_errors=group.max_errors.most(len(lanes)),
-            soak_before=timedelta() if canary else soak,
-            not_before=due,
+            soak_before=timedelta() if canary else first.soak_before,
         )
         waves.append(wave)
     return waves

@@ -413,8 +413,8 @@ def test_a_warm_pool_is_rolled_with_its_group(make: SceneMaker) -> None:
 
 def test_a_refresh_that_takes_too_long_is_rolled_back(make: SceneMaker) -> None:
     """What nobody watches any more does not go on."""
-    scene = make(rooms.fleet(timeout=timedelta(minutes=2), warmup=timedelta(minutes=1)))
-    scene.world.fleet("web-prod", proven(scene, "old"))
+    scene = make(rooms.fleet(timeout=timedelta(minutes=2), min_healthy=100, max_healthy=125))
+    scene.world.fleet("web-prod", proven(scene, "old"), size=4)
     code, result = roll(scene, proven(scene))
     assert code is ExitCode.ROLLED_BACK
     assert "did not happen within 2m" in str(ended(result))
