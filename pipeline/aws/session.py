@@ -14,7 +14,7 @@ from botocore import exceptions as boto
 from botocore.config import Config
 
 import pipeline
-from pipeline.aws.failures import translated
+from pipeline.aws.failures import EXPIRED, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -38,10 +38,17 @@ _PASSING = ContextVar("passing", default=False)
 
 
 class Clients:
-    """One boto3 session and its clients; safe to share between threads."""
+    """One boto3 session and its clients; safe to share between threads.
 
-    def __init__(self, session: boto3.Session, *, endpoint: str | None, config: Config, named: bool = False) -> None:
-        self._session = session
+    Credentials that have expired and do not refresh themselves (variables, a file) are looked up anew: whoever signs
+    in again during a run of hours lets it go on.
+    """
+
+    def __init__(
+        self, session: Callable[[], boto3.Session], *, endpoint: str | None, config: Config, named: bool = False
+    ) -> None:
+        self._open = session
+        self._session = session()
         self._named = named
         self._endpoint = endpoint
         self._config = config
@@ -150,6 +157,7 @@ class Clients:
                 make: Any = self._session.client
                 client = make(service, endpoint_url=self._endpoint, config=self._config)
                 client.meta.events.register("before-call", self._before)
+                client.meta.events.register("after-call", self._after)
                 self._made[service] = client
             return self._made[service]
 
@@ -170,6 +178,12 @@ class Clients:
             yield
         finally:
             _PASSING.reset(passing)
+
+    def _after(self, parsed: Any, **_: Any) -> None:
+        if parsed.get("Error", {}).get("Code") in EXPIRED:
+            with self._lock:
+                self._session = self._open()
+                self._made.clear()
 
     def _before(self, model: Any, **_: Any) -> None:
         if self._guards and not _PASSING.get() and not model.name.startswith(_READS):
@@ -197,5 +211,9 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None, at
         user_agent_extra=f"rebake/{pipeline.__version__}",
     )
     chosen = region or os.environ.get(_REGION)  # every other SDK reads it; botocore knows AWS_DEFAULT_REGION only
-    session = boto3.Session(profile_name=profile, region_name=chosen)
-    return Clients(session, endpoint=endpoint, config=config, named=profile is not None)
+    return Clients(
+        lambda: boto3.Session(profile_name=profile, region_name=chosen),
+        endpoint=endpoint,
+        config=config,
+        named=profile is not None,
+    )

@@ -40,7 +40,8 @@ class Patience:
         if self.last is None or self.since is None or now - self.last > 4 * PACE:
             self.since = now  # between the last error and this one there was an answer
         self.last = now
-        if not error.transient or isinstance(error, CredentialsError) or now - self.since >= _OUTAGE:
+        if not error.transient or now - self.since >= _OUTAGE:
             raise error
-        bench.say(fleet, f"{error.message} It is tried again.", kind=EventKind.WARNING)
+        hint = f" {error.hint}" if isinstance(error, CredentialsError) else ""
+        bench.say(fleet, f"{error.message}{hint} It is tried again.", kind=EventKind.WARNING)
         return PACE
