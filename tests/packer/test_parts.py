@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, StepFailed
+from pipeline.model.masking import Masker
 from pipeline.model.outcomes import Package
 from pipeline.packer.archive import pack
 from pipeline.packer.artifacts import built_image, packages
 from pipeline.packer.diagnosis import Diagnosis
-from pipeline.packer.events import Masker, PackerEvent, parse
+from pipeline.packer.events import PackerEvent, parse
 from pipeline.packer.workspace import fitted, workspace
 
 # --- events ---------------------------------------------------------------------------------------------------------
