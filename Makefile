@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair halt unhalt approve status watch history diff init schema
+VERBS = bake smoke roll rollback promote release repair halt unhalt approve status watch history show diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
 .PHONY: help setup packer base demo bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
@@ -42,7 +42,8 @@ help:
 ##   make halt ARGS='--all --reason "…"' stop every rollout, at once; make unhalt ARGS=--all lets go
 ##   make approve RUN=…          say yes to a rollout that waits (ARGS=--reject: no)
 ##   make status | watch         images, channels and fleets as they stand; the same, live
-##   make history FAMILY=web     what the channel pointed to, and since when
+##   make history | show RUN=…    the runs: who, when, how they ended; one of them, step by step
+##   make history FAMILY=web     images, promotions and refreshes of a family, as AWS has them
 ##   make diff OLD=ami-… NEW=ami-… the packages that differ between two images
 ##
 ## Sandbox

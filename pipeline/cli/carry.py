@@ -14,11 +14,13 @@ from pipeline.cli import report
 from pipeline.cli.complaint import complaint, show_error
 from pipeline.cli.door import open_room
 from pipeline.cli.encode import dump
+from pipeline.cli.journalling import begin, broken_off, end, note
 from pipeline.cli.options import Common
-from pipeline.cli.output import plan_text, result_text
+from pipeline.cli.output import plan_text, result_text, stands
 from pipeline.config.fields import duration
-from pipeline.errors import ExitCode, RebakeError, UsageError
-from pipeline.model.outcomes import RunResult
+from pipeline.errors import ExitCode, HeldError, RebakeError, RefusedError, UsageError
+from pipeline.execute.performing import tell
+from pipeline.model.outcomes import Done, RunResult, Skipped
 from pipeline.model.steps import Plan
 from pipeline.planning.approval import with_approval
 from pipeline.ports.progress import Event
@@ -39,7 +41,7 @@ def carry_out(
         report.require_writable(common.report)
     patience = None if approve_by is None else _duration(approve_by)
     with open_room(common) as (room, recorder):
-        plan = planner(room)
+        plan = _planned(common, room, planner)
         if patience is not None:
             plan = with_approval(plan, patience)
         if not common.json:
@@ -47,12 +49,50 @@ def carry_out(
         result = RunResult()
         if not plan.empty and not common.dry_run:
             _approve(common, plan)
-            result = apply(room, plan)
+            begin(common, room, targets=_targets(plan), plan=plan)
+            with broken_off(room):
+                result = apply(room, plan)
     code = exit_code(plan, result, rolling_back=rolling_back)
+    _end(common, room, plan, result, code)
     if common.report is not None:
         _report(common.report, room, plan, result, recorder.events)
     _tell(common, room, plan, result, code)
     return code
+
+
+def _planned(common: Common, room: Room, planner: Callable[[Room], Plan]) -> Plan:
+    try:
+        return planner(room)
+    except (RefusedError, HeldError) as error:  # somebody wanted what must not be: that is worth a record
+        if not common.dry_run:
+            note(common, room, error.exit_code, error.message)
+        raise
+
+
+def _end(common: Common, room: Room, plan: Plan, result: RunResult, code: ExitCode) -> None:
+    """End the journal. Of a plan without a step it is begun first, and only where a change was blocked."""
+    if common.dry_run or (plan.empty and code is ExitCode.DONE):
+        return
+    if plan.empty:
+        begin(common, room, targets=_targets(plan), plan=plan)
+    end(room, code, _why(plan, result), fleets={lane.fleet: stands(lane) for lane in result.lanes})
+
+
+def _why(plan: Plan, result: RunResult) -> str:
+    if (stopping := stopped_by(result)) is not None:
+        return stopping.message
+    unhappy = [step for step in result.results if not isinstance(step.outcome, (Done, Skipped))]
+    return "; ".join(
+        [
+            *(f"{step.planned.target}: {tell(step.outcome)}" for step in unhappy),
+            *(f"{lane.fleet}: {stands(lane)}" for lane in result.lanes if not lane.succeeded),
+            *(f"{blocked.target}: {blocked.text}" for blocked in plan.blocked),
+        ]
+    )
+
+
+def _targets(plan: Plan) -> list[str]:
+    return [*(planned.target for planned in plan.every), *(note.target for note in plan.blocked)]
 
 
 def _tell(common: Common, room: Room, plan: Plan, result: RunResult, code: ExitCode) -> None:

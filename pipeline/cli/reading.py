@@ -1,4 +1,4 @@
-"""The verbs that change nothing: check, plan, status, watch, history, diff."""
+"""The verbs that change nothing: check, plan, status, watch, history, show, diff."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (check, plan, status, watch, history, diff):
+    for function in (check, plan, status, watch, history, show, diff):
         verb(app)(function)
 
 
@@ -30,7 +30,7 @@ def check(
     with open_room(common) as (opened, _):
         findings = runs.recipes(opened)
         if live:
-            findings += runs.live(opened, room("pipeline.wiring").actions())
+            findings += runs.live(opened, room("pipeline.wiring").actions(opened.settings))
     bad = [finding for finding in findings if finding.ok is False]
     body = {"findings": findings, "ok": not bad}
     print(room(_JSON).dump(body) if common.json else room(_TEXT).findings(findings))
@@ -71,12 +71,31 @@ def watch(
         watching.watch(opened, name, every=timedelta(seconds=every), until_done=until_done, as_json=common.json)
 
 
-def history(common: Common, name: Name = None) -> None:
-    """Show what was baked, promoted and rolled."""
+def history(
+    common: Common,
+    name: Annotated[str | None, typer.Argument(help="A family or a fleet; default: the runs of all.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The most runs to show.")] = 20,
+    shared: Annotated[bool, typer.Option("--shared", help="Runs from the journal in S3: all machines'.")] = False,
+) -> None:
+    """Show the runs: who, when, how they ended. Of a family or fleet: what AWS has of its images and rolls."""
+    if name is None:
+        places = room("pipeline.wiring").journals(
+            common.config, region=common.region, profile=common.profile, local=not shared
+        )
+        past = room("pipeline.runs.journal").newest(places, limit)
+        print(room(_JSON).dump({"runs": past}) if common.json else room("pipeline.cli.past").runs(past))
+        return
     runs = room("pipeline.runs.status")
     with open_room(common) as (opened, _):
         families = runs.history(opened, name)
     print(room(_JSON).dump({"families": families}) if common.json else room(_TEXT).history(families))
+
+
+def show(common: Common, run: Annotated[str, typer.Argument(help="The run, as history lists it.")]) -> None:
+    """Show one run. Who, from where, the plan, each step's outcome, and why."""
+    places = room("pipeline.wiring").journals(common.config, region=common.region, profile=common.profile)
+    told = room("pipeline.runs.journal").told(places, run)
+    print(room(_JSON).dump({"run": run, "records": told}) if common.json else room("pipeline.cli.past").run(told))
 
 
 def diff(

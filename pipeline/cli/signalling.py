@@ -10,7 +10,7 @@ from pipeline.cli.door import open_room, room
 from pipeline.cli.options import Common, verb
 from pipeline.errors import ExitCode, UsageError
 
-_JSON, _TEXT = "pipeline.cli.encode", "pipeline.cli.output"
+_JSON, _TEXT, _JOURNAL = "pipeline.cli.encode", "pipeline.cli.output", "pipeline.cli.journalling"
 FleetOption = Annotated[str | None, typer.Option("--fleet", help="Only this fleet.")]
 GroupOption = Annotated[str | None, typer.Option("--group", help="Only the fleets of this patch group.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every fleet.")]
@@ -36,12 +36,15 @@ def halt(
     with open_room(common) as (opened, _):
         scope = runs.scope_of(opened, fleet=fleet, group=group, everything=everything)
         fleets = runs.halt(opened, scope, reason, dry_run=common.dry_run)
+        code = ExitCode.DONE if all(found.ok for found in fleets) else ExitCode.PARTIAL
+        if not common.dry_run:
+            room(_JOURNAL).note(common, opened, code, reason, scope, fleets={one.fleet: one.text for one in fleets})
     if common.json:
         print(room(_JSON).dump({"scope": scope, "reason": reason, "fleets": fleets}))
     else:
         print(f"{'Would halt' if common.dry_run else 'Halted'}: {scope}. Let go with: rebake unhalt …")
         print(room(_TEXT).table((found.fleet, found.text) for found in fleets))
-    raise typer.Exit(ExitCode.DONE if all(found.ok for found in fleets) else ExitCode.PARTIAL)
+    raise typer.Exit(code)
 
 
 def unhalt(common: Common, fleet: FleetOption = None, group: GroupOption = None, everything: AllOption = False) -> None:
@@ -50,6 +53,7 @@ def unhalt(common: Common, fleet: FleetOption = None, group: GroupOption = None,
     with open_room(common) as (opened, _):
         scope = runs.scope_of(opened, fleet=fleet, group=group, everything=everything)
         runs.unhalt(opened, scope)
+        room(_JOURNAL).note(common, opened, ExitCode.DONE, "", scope)
     print(room(_JSON).dump({"scope": scope}) if common.json else f"Let go: {scope}.")
 
 
@@ -65,5 +69,6 @@ def approve(
         raise UsageError(f"{run} is not the id of a run.", hint="It looks like 20261123T181500-kqzt.")
     with open_room(common) as (opened, _):
         signal = runs.approve(opened, run, reason, reject=reject)
+        room(_JOURNAL).note(common, opened, ExitCode.DONE, reason, run)
     word = "Rejected" if reject else "Approved"
     print(room(_JSON).dump({"run": run, "signal": signal}) if common.json else f"{word}: {run}, as {signal.by}.")
