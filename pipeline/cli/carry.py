@@ -28,10 +28,11 @@ from pipeline.runs.apply import apply, exit_code
 from pipeline.runs.diff import baked_changes
 from pipeline.runs.room import Room
 
+_LEAST = timedelta(minutes=1)
+"""The shortest wait for a person's word, as for a gate in the configuration."""
 
-def carry_out(
-    common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False, approve_by: str | None = None
-) -> ExitCode:
+
+def carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: str | None = None) -> ExitCode:
     """Plan, and where it is approved, execute; answer the exit code.
 
     What was done is told and reported however the run ended; only an error before the first step is raised.
@@ -52,7 +53,7 @@ def carry_out(
             begin(common, room, targets=_targets(plan), plan=plan)
             with broken_off(room):
                 result = apply(room, plan)
-    code = exit_code(plan, result, rolling_back=rolling_back)
+    code = exit_code(plan, result)
     _end(common, room, plan, result, code)
     if common.report is not None:
         _report(common.report, room, plan, result, recorder.events)
@@ -127,9 +128,12 @@ def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Seque
 
 def _duration(text: str) -> timedelta:
     try:
-        return duration(text)
+        found, fault = duration(text), f"{text!r} is less than 1m"
     except ValueError as error:
-        raise UsageError(f"--approve-by: {error}.", hint="Say how long to wait, as in --approve-by 2h.") from None
+        found, fault = timedelta(), str(error)
+    if found < _LEAST:
+        raise UsageError(f"--approve-by: {fault}.", hint="Say how long to wait, as in --approve-by 2h.")
+    return found
 
 
 def _approve(common: Common, plan: Plan) -> None:
