@@ -7,7 +7,6 @@ import os
 import pwd
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -136,14 +135,13 @@ def assemble(
     return Room(settings=settings, tools=tools, preflight=preflight, journal=journal, run=new_run(clock.now()))
 
 
-def journals(path: Path, *, region: str | None, profile: str | None, local: bool = True) -> Iterator[Journals]:
-    """Open the places where journals lie, one after the other: this machine's, then the configured bucket."""
-    if local:
-        yield FileJournals(state_dir() / _JOURNAL)
-    settings = config.load(path) if path.exists() or not local else None
-    if settings and settings.journal:
-        clients = connect(region=region or settings.region, profile=profile, endpoint=os.environ.get(_ENDPOINT))
-        yield S3Journals(clients, settings.journal)
+def journals(settings: Settings | None, *, region: str | None, profile: str | None) -> tuple[Journals, ...]:
+    """Name the places where journals lie: this machine, and the bucket where one is configured."""
+    local = FileJournals(state_dir() / _JOURNAL)
+    if settings is None or settings.journal is None:
+        return (local,)
+    clients = connect(region=region or settings.region, profile=profile, endpoint=os.environ.get(_ENDPOINT))
+    return local, S3Journals(clients, settings.journal)
 
 
 def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, progress: Progress) -> RunJournal:

@@ -14,7 +14,7 @@ from pipeline.cli import report
 from pipeline.cli.complaint import complaint, show_error
 from pipeline.cli.door import open_room
 from pipeline.cli.encode import dump
-from pipeline.cli.journalling import begin, broken_off, end, note
+from pipeline.cli.journalling import begun, end
 from pipeline.cli.options import Common
 from pipeline.cli.output import plan_text, result_text, stands
 from pipeline.config.fields import duration
@@ -42,41 +42,26 @@ def carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: st
         report.require_writable(common.report)
     patience = None if approve_by is None else _duration(approve_by)
     with open_room(common) as (room, recorder):
-        plan = _planned(common, room, planner)
+        try:
+            plan = planner(room)
+        except (RefusedError, HeldError):  # somebody wanted what must not be: that is worth a record
+            with begun(common, room):
+                raise
         if patience is not None:
             plan = with_approval(plan, patience)
         if not common.json:
             print(plan_text(plan), flush=True)
         result = RunResult()
-        if not plan.empty and not common.dry_run:
+        if not common.dry_run and (plan.blocked or not plan.empty):
             _approve(common, plan)
-            begin(common, room, targets=_targets(plan), plan=plan)
-            with broken_off(room):
+            with begun(common, room, targets=_targets(plan), plan=plan):
                 result = apply(room, plan)
-    code = exit_code(plan, result)
-    _end(common, room, plan, result, code)
+        code = exit_code(plan, result)
+        end(room, code, _why(plan, result), fleets={lane.fleet: stands(lane) for lane in result.lanes})
     if common.report is not None:
         _report(common.report, room, plan, result, recorder.events)
     _tell(common, room, plan, result, code)
     return code
-
-
-def _planned(common: Common, room: Room, planner: Callable[[Room], Plan]) -> Plan:
-    try:
-        return planner(room)
-    except (RefusedError, HeldError) as error:  # somebody wanted what must not be: that is worth a record
-        if not common.dry_run:
-            note(common, room, error.exit_code, error.message)
-        raise
-
-
-def _end(common: Common, room: Room, plan: Plan, result: RunResult, code: ExitCode) -> None:
-    """End the journal. Of a plan without a step it is begun first, and only where a change was blocked."""
-    if common.dry_run or (plan.empty and code is ExitCode.DONE):
-        return
-    if plan.empty:
-        begin(common, room, targets=_targets(plan), plan=plan)
-    end(room, code, _why(plan, result), fleets={lane.fleet: stands(lane) for lane in result.lanes})
 
 
 def _why(plan: Plan, result: RunResult) -> str:
@@ -137,7 +122,7 @@ def _duration(text: str) -> timedelta:
 
 
 def _approve(common: Common, plan: Plan) -> None:
-    if common.yes:
+    if common.yes or plan.empty:
         return
     if not sys.stdin.isatty():
         raise UsageError(

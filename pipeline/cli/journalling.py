@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -13,8 +13,27 @@ from pipeline.model.steps import BuildImage, Plan, SmokeTestImage
 from pipeline.runs.room import Room
 
 
-def begin(common: Common, room: Room, *, targets: Sequence[str], plan: Plan | None = None) -> None:
-    """Begin the run's journal: who asks for what, from where, and the plan as data."""
+@contextmanager
+def begun(common: Common, room: Room, *, targets: Iterable[str] = (), plan: Plan | None = None) -> Iterator[None]:
+    """Begin the run's journal, unless this is a dry run; where the block ends with an exception, end it with that."""
+    try:
+        if not common.dry_run:
+            _begin(common, room, targets, plan)
+        yield
+    except BaseException as fault:
+        code = fault.exit_code if isinstance(fault, RebakeError) else ExitCode.FAILED
+        code = ExitCode.INTERRUPTED if isinstance(fault, KeyboardInterrupt) else code
+        end(room, code, str(fault) or type(fault).__name__)
+        raise
+
+
+def end(room: Room, code: ExitCode, why: str, **data: Any) -> None:
+    """End the run's journal, if it was begun. The run is over: a signal cuts this short and changes nothing else."""
+    with suppress(KeyboardInterrupt):
+        room.journal.end(why, {"exit_code": int(code), **encode(data)})
+
+
+def _begin(common: Common, room: Room, targets: Iterable[str], plan: Plan | None) -> None:
     steps = [planned.step for planned in plan.every] if plan else []
     # What a build or a test prints may be a secret of its family: from here on the journal knows it.
     for family in {step.family for step in steps if isinstance(step, BuildImage | SmokeTestImage)}:
@@ -26,27 +45,3 @@ def begin(common: Common, room: Room, *, targets: Sequence[str], plan: Plan | No
         who = {"arn": "", "account": "", "fault": error.message}
     asked = {"verb": common.verb, "words": common.words, "targets": list(dict.fromkeys(targets))}
     room.journal.begin(room.run, " ".join(("rebake", *common.words)), {**asked, "caller": who, "plan": encode(plan)})
-
-
-def end(room: Room, code: ExitCode, why: str, **data: Any) -> None:
-    """End the run's journal. The run is over: a signal cuts this short, and changes nothing of how it ended."""
-    with suppress(KeyboardInterrupt):
-        room.journal.end(why, {"exit_code": int(code), **encode(data)})
-
-
-@contextmanager
-def broken_off(room: Room) -> Iterator[None]:
-    """Where the block ends with an exception, end the journal with it."""
-    try:
-        yield
-    except BaseException as fault:
-        code = fault.exit_code if isinstance(fault, RebakeError) else ExitCode.FAILED
-        code = ExitCode.INTERRUPTED if isinstance(fault, KeyboardInterrupt) else code
-        end(room, code, str(fault) or type(fault).__name__)
-        raise
-
-
-def note(common: Common, room: Room, code: ExitCode, why: str, *targets: str, **data: Any) -> None:
-    """Keep what was done, or refused, at once and without a plan."""
-    begin(common, room, targets=targets)
-    end(room, code, why, **data)

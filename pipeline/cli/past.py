@@ -7,14 +7,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipeline.cli.complaint import show_error
 from pipeline.cli.output import WORDS, table
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, RebakeError
 from pipeline.execute.waiting import describe
 from pipeline.ports.journal import BEGUN, ENDED
 from pipeline.runs.journal import PastRun, Record
 
-_UNFINISHED = "no end: killed, or under way"
+_UNFINISHED = "no end recorded"
 _WORDS = {kind.__name__: word for kind, word in WORDS.items()}
+
+
+def warn(error: RebakeError) -> None:
+    """Tell of a place that cannot be read; the others are."""
+    show_error(error, as_json=False)
 
 
 def runs(past: Sequence[PastRun]) -> str:
@@ -24,8 +30,8 @@ def runs(past: Sequence[PastRun]) -> str:
         data = one.begun.data if one.begun else {}
         when = _moment(one.begun.at) if one.begun else "?"
         targets = _clean(", ".join(data.get("targets", ())))
-        rows.append((when, one.run, _who(data), _clean(data.get("verb", "?")), targets, _ended(one.ended)))
-    return table(rows) or "No run is in the journal."
+        rows.append((f"  {when}", one.run, _who(data), _clean(data.get("verb", "?")), targets, _ended(one.ended)))
+    return f"Runs:\n{table(rows)}"
 
 
 def run(records: Sequence[Record]) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.door import open_room, room
 from pipeline.cli.options import Common, verb
 from pipeline.errors import ExitCode
+
+if TYPE_CHECKING:
+    from pipeline.model.settings import Settings
+    from pipeline.ports.journal import Journals
 
 _JSON, _TEXT = "pipeline.cli.encode", "pipeline.cli.tell"
 Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: all.")]
@@ -73,29 +78,33 @@ def watch(
 
 def history(
     common: Common,
-    name: Annotated[str | None, typer.Argument(help="A family or a fleet; default: the runs of all.")] = None,
+    name: Name = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="The most runs to show.")] = 20,
-    shared: Annotated[bool, typer.Option("--shared", help="Runs from the journal in S3: all machines'.")] = False,
 ) -> None:
-    """Show the runs: who, when, how they ended. Of a family or fleet: what AWS has of its images and rolls."""
-    if name is None:
-        places = room("pipeline.wiring").journals(
-            common.config, region=common.region, profile=common.profile, local=not shared
-        )
-        past = room("pipeline.runs.journal").newest(places, limit)
-        print(room(_JSON).dump({"runs": past}) if common.json else room("pipeline.cli.past").runs(past))
-        return
-    runs = room("pipeline.runs.status")
+    """Show the runs, and what was baked, promoted and rolled. Who, when, how they ended; then what AWS has of it."""
+    journal, past, status = room("pipeline.runs.journal"), room("pipeline.cli.past"), room("pipeline.runs.status")
+    settings, places = _journals(common)
+    about = journal.names_about(settings, name) if settings and name else ()
+    runs = journal.newest(places, limit, past.warn, about=about)
+    if runs and not common.json:  # before AWS is asked: whatever it answers, it can be read who did what
+        print(f"{past.runs(runs)}\n", flush=True)
     with open_room(common) as (opened, _):
-        families = runs.history(opened, name)
-    print(room(_JSON).dump({"families": families}) if common.json else room(_TEXT).history(families))
+        families = status.history(opened, name)
+    print(room(_JSON).dump({"runs": runs, "families": families}) if common.json else room(_TEXT).history(families))
 
 
 def show(common: Common, run: Annotated[str, typer.Argument(help="The run, as history lists it.")]) -> None:
     """Show one run. Who, from where, the plan, each step's outcome, and why."""
-    places = room("pipeline.wiring").journals(common.config, region=common.region, profile=common.profile)
-    told = room("pipeline.runs.journal").told(places, run)
-    print(room(_JSON).dump({"run": run, "records": told}) if common.json else room("pipeline.cli.past").run(told))
+    journal, past = room("pipeline.runs.journal"), room("pipeline.cli.past")
+    _, places = _journals(common)
+    told = journal.told(places, run, past.warn)
+    print(room(_JSON).dump({"run": run, "records": told}) if common.json else past.run(told))
+
+
+def _journals(common: Common) -> tuple[Settings | None, Sequence[Journals]]:
+    """Name the places where journals lie; without a configuration this machine's are still there."""
+    settings = room("pipeline.config").load(common.config) if common.config.exists() else None
+    return settings, room("pipeline.wiring").journals(settings, region=common.region, profile=common.profile)
 
 
 def diff(

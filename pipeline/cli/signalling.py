@@ -10,7 +10,7 @@ from pipeline.cli.door import open_room, room
 from pipeline.cli.options import Common, verb
 from pipeline.errors import ExitCode, UsageError
 
-_JSON, _TEXT, _JOURNAL = "pipeline.cli.encode", "pipeline.cli.output", "pipeline.cli.journalling"
+_JSON, _TEXT = "pipeline.cli.encode", "pipeline.cli.output"
 FleetOption = Annotated[str | None, typer.Option("--fleet", help="Only this fleet.")]
 GroupOption = Annotated[str | None, typer.Option("--group", help="Only the fleets of this patch group.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Every fleet.")]
@@ -32,13 +32,13 @@ def halt(
     everything: AllOption = False,
 ) -> None:
     """Pull the andon cord. Running rollouts stop before their next step, refreshes under way are stopped too."""
-    runs = room("pipeline.runs.signals")
+    runs, journal = room("pipeline.runs.signals"), room("pipeline.cli.journalling")
     with open_room(common) as (opened, _):
         scope = runs.scope_of(opened, fleet=fleet, group=group, everything=everything)
-        fleets = runs.halt(opened, scope, reason, dry_run=common.dry_run)
+        with journal.begun(common, opened, targets=[scope]):
+            fleets = runs.halt(opened, scope, reason, dry_run=common.dry_run)
         code = ExitCode.DONE if all(found.ok for found in fleets) else ExitCode.PARTIAL
-        if not common.dry_run:
-            room(_JOURNAL).note(common, opened, code, reason, scope, fleets={one.fleet: one.text for one in fleets})
+        journal.end(opened, code, reason, fleets={found.fleet: found.text for found in fleets})
     if common.json:
         print(room(_JSON).dump({"scope": scope, "reason": reason, "fleets": fleets}))
     else:
@@ -49,11 +49,12 @@ def halt(
 
 def unhalt(common: Common, fleet: FleetOption = None, group: GroupOption = None, everything: AllOption = False) -> None:
     """Let the andon cord go. What was stopped goes on when its command is run again."""
-    runs = room("pipeline.runs.signals")
+    runs, journal = room("pipeline.runs.signals"), room("pipeline.cli.journalling")
     with open_room(common) as (opened, _):
         scope = runs.scope_of(opened, fleet=fleet, group=group, everything=everything)
-        runs.unhalt(opened, scope)
-        room(_JOURNAL).note(common, opened, ExitCode.DONE, "", scope)
+        with journal.begun(common, opened, targets=[scope]):
+            runs.unhalt(opened, scope)
+        journal.end(opened, ExitCode.DONE, "")
     print(room(_JSON).dump({"scope": scope}) if common.json else f"Let go: {scope}.")
 
 
@@ -64,11 +65,12 @@ def approve(
     reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
 ) -> None:
     """Say yes to a rollout that waits for approval. Or no."""
-    runs = room("pipeline.runs.signals")
+    runs, journal = room("pipeline.runs.signals"), room("pipeline.cli.journalling")
     if not runs.is_run(run):
         raise UsageError(f"{run} is not the id of a run.", hint="It looks like 20261123T181500-kqzt.")
     with open_room(common) as (opened, _):
-        signal = runs.approve(opened, run, reason, reject=reject)
-        room(_JOURNAL).note(common, opened, ExitCode.DONE, reason, run)
+        with journal.begun(common, opened, targets=[run]):
+            signal = runs.approve(opened, run, reason, reject=reject)
+        journal.end(opened, ExitCode.DONE, reason)
     word = "Rejected" if reject else "Approved"
     print(room(_JSON).dump({"run": run, "signal": signal}) if common.json else f"{word}: {run}, as {signal.by}.")

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
 _MASK = "***"
 _SHORTEST_LINE = 4
@@ -17,10 +18,16 @@ _NAMED = re.compile(
 )
 _PLACE = re.compile(r"_(file|path|dir|sock|expiration)$", re.IGNORECASE)
 _IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+_SHAPES = re.compile(
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"  # a key id is no secret, but leads to one
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
+    r"|(?i:(?P<name>(?:secret_?access_?key|(?:session|security)[_-]?token)[\\\"']*\s*[:=]\s*[\\\"']*)[\w/+=%.-]{8,})"
+)
+"""What is told by its looks: AWS's keys and tokens, and passwords in URLs, whoever has printed them."""
 
 
 class Masker:
-    """Replaces secrets in text, also where one spans lines, or was written as JSON or XML."""
+    """Replaces secrets in text, also where one spans lines, or was written as JSON, XML, or in a URL."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._forms: list[str] = []
@@ -30,18 +37,19 @@ class Masker:
         """Mask these, too, from now on."""
         forms = set(self._forms)
         for secret in secrets:
-            # Packer escapes newlines but not backslashes: what was a backslash and an n is read back as a newline.
-            read_back = secret.replace("%!(PACKER_COMMA)", ",").replace("\\n", "\n").replace("\\r", "\r")
-            written = (json.dumps(secret)[1:-1], html.escape(secret), html.escape(secret, quote=False))
-            for form in (secret, read_back, *written):
-                forms |= {form, *(line for line in form.splitlines() if len(line) >= _SHORTEST_LINE)}
+            in_json = (json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+            in_xml = (html.escape(secret), html.escape(secret, quote=False))
+            for form in (secret, *in_json, *in_xml, quote(secret, safe="")):
+                # Packer escapes newlines but not backslashes: what was a backslash and an n is read back as a newline.
+                for text in (form, form.replace("%!(PACKER_COMMA)", ",").replace("\\n", "\n").replace("\\r", "\r")):
+                    forms |= {text, *(line for line in text.splitlines() if len(line) >= _SHORTEST_LINE)}
         self._forms = sorted(forms - {""}, key=len, reverse=True)
 
     def mask(self, text: str) -> str:
         """Answer the text without secrets."""
         for form in self._forms:
             text = text.replace(form, _MASK)
-        return text
+        return _SHAPES.sub(lambda found: f"{found['name'] or ''}{_MASK}", text)
 
 
 def credentials(*named: Mapping[str, object]) -> tuple[str, ...]:

@@ -52,10 +52,9 @@ class FileJournals:
         (_, file), self._open = self._open, None
         try:
             os.fsync(file)
+            os.close(file)
         except OSError as error:
             raise self._refused(error) from error
-        finally:
-            os.close(file)
 
     def runs(self) -> tuple[RunId, ...]:
         """List the runs, newest first: their ids begin with the time."""
@@ -137,7 +136,7 @@ class RunJournal:
         # Masked before it is JSON, where quotes and newlines of a secret would look otherwise.
         told = _masked({"target": target, "text": text, "data": data}, self.masker)
         stamp = {"schema": SCHEMA, "at": at.isoformat(), "run": self._run, "seq": self._number, "kind": kind}
-        number, line = self._number, json.dumps({**stamp, **told}, default=str)
+        number, line = self._number, json.dumps({**stamp, **told})
         try:
             self._local.keep(self._run, number, line)
             if kind in {BEGUN, ENDED}:
@@ -146,7 +145,8 @@ class RunJournal:
             self._warn("local", error)
         if self._shared is not None and kind != EventKind.PROGRESS:
             self._unsent.append((number, line))
-            self._send(self._shared, last=kind == ENDED)
+            if kind != BEGUN:  # it goes with the next one: what is urgent (a halt) does not wait for S3 first
+                self._send(self._shared, last=kind == ENDED)
 
     def _send(self, shared: Journals, *, last: bool) -> None:
         if self._run is None or (self._resumes and self._clock.now() < self._resumes and not last):
@@ -170,8 +170,8 @@ class RunJournal:
 
 
 def _masked(value: Any, masker: Masker) -> Any:
-    if isinstance(value, str):
-        return masker.mask(value)
     if isinstance(value, Mapping):
         return {masker.mask(str(key)): _masked(item, masker) for key, item in value.items()}
-    return [_masked(item, masker) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_masked(item, masker) for item in value]
+    return value if isinstance(value, int | float | None) else masker.mask(str(value))
