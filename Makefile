@@ -42,8 +42,7 @@ help:
 ##   make halt ARGS='--all --reason "…"' stop every rollout, at once; make unhalt ARGS=--all lets go
 ##   make approve RUN=…          say yes to a rollout that waits (ARGS=--reject: no)
 ##   make status | watch         images, channels and fleets as they stand; the same, live
-##   make history | show RUN=…    the runs: who, when, how they ended; one of them, step by step
-##   make history FAMILY=web     images, promotions and refreshes of a family, as AWS has them
+##   make history | show RUN=…   the runs: who, when, how they ended, and what AWS has of it; one of them, step by step
 ##   make diff OLD=ami-… NEW=ami-… the packages that differ between two images
 ##
 ## Sandbox
