@@ -81,7 +81,8 @@ def _planned(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _step(record: Record) -> tuple[str, str, str, str, str]:
     data = record.data
     took = describe(timedelta(seconds=data["seconds"]))
-    return record.target, _word(data["step"]), data["outcome"], took, record.text.partition(": ")[2]
+    hint = f" -> {data['hint']}" if data.get("hint") else ""
+    return record.target, _word(data["step"]), data["outcome"], took, record.text.partition(": ")[2] + hint
 
 
 def _word(kind: str) -> str:

@@ -382,6 +382,7 @@ def test_no_secret_ever_enters_it(
     answer = rebake("bake", "web", "--force", "--yes", "--report", "env-canary-8812-plain-canary-4711.html")
     assert answer.code == (1 if fails else 0), answer.err
     ((run, records),) = journalled().items()
+    assert ("bake  Failed" in (shown := rebake("show", run).out), " -> the whole log is in " in shown) == (fails, fails)
     kept = {str(path): path.read_bytes() for path in state_dir().rglob("*") if path.is_file()}
     kept |= {key: body for key, body in objects(world).items() if run in key}
     assert len(kept) >= 2 + len([record for record in records if record["kind"] != "progress"])
