@@ -19,6 +19,7 @@ from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.journals import S3Journals
+from pipeline.aws.leases import SsmLeases
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.permissions import ACTIONS, JOURNAL_ACTIONS
 from pipeline.aws.preflight import LivePreflight
@@ -33,6 +34,7 @@ from pipeline.aws.traffic import ElbTraffic
 from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
 from pipeline.model.masking import Masker, credentials
+from pipeline.model.names import lease_path
 from pipeline.model.settings import Settings
 from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.templates import builtin_names, builtin_templates
@@ -47,6 +49,7 @@ from pipeline.records.events import Fanout
 from pipeline.records.evidence import FileEvidence
 from pipeline.records.journal import FileJournals, RunJournal
 from pipeline.records.places import state_dir
+from pipeline.records.process import is_gone, this_process
 from pipeline.runs.room import Room, new_run
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
@@ -112,6 +115,7 @@ def assemble(
         stacks=CloudFormationStacks(clients),
         headroom=preflight,
         signals=SsmSignals(clients),
+        leases=SsmLeases(clients, lease_path(settings.channel_prefix), me=this_process(), gone=is_gone),
         metrics=CloudWatchMetrics(clients),
         prober=HttpProber(),
         judge=ExternalJudge(Path(settings.root)),

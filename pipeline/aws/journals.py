@@ -24,13 +24,14 @@ class S3Journals:
     def keep(self, run: RunId, number: int, line: str) -> None:
         """Put an object, on the condition that there is none."""
         try:
-            self._clients.s3.put_object(
-                Bucket=self._bucket,
-                Key=f"{self._prefix}{run}/{number:06}.json",
-                Body=line.encode(),
-                ContentType="application/json",
-                IfNoneMatch="*",
-            )
+            with self._clients.unguarded():  # that the run has lost its lease belongs into the journal, too
+                self._clients.s3.put_object(
+                    Bucket=self._bucket,
+                    Key=f"{self._prefix}{run}/{number:06}.json",
+                    Body=line.encode(),
+                    ContentType="application/json",
+                    IfNoneMatch="*",
+                )
         except ClientError as error:
             if error.response["Error"]["Code"] != "PreconditionFailed":
                 raise

@@ -55,7 +55,7 @@ def carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: st
         if not common.dry_run and (plan.blocked or not plan.empty):
             _approve(common, plan)
             with begun(common, room, targets=_targets(plan), plan=plan):
-                result = apply(room, plan)
+                result = apply(room, plan, patient=common.wait)
         code = exit_code(plan, result)
         end(room, code, _why(plan, result), fleets={lane.fleet: stands(lane) for lane in result.lanes})
     if common.report is not None:

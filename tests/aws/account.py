@@ -14,6 +14,7 @@ from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.journals import S3Journals
+from pipeline.aws.leases import SsmLeases
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
@@ -34,6 +35,7 @@ from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, LaunchRequest, RunCommand
 from pipeline.ports.journal import Journals
+from pipeline.ports.leases import Leases
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
@@ -83,6 +85,7 @@ class Account:
         self.copies: Copies = AutoScalingCopies(clients, cloud.clock)
         self.changes: GroupChanges = AutoScalingChanges(clients)
         self.signals: Signals = SsmSignals(clients)
+        self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
         self.metrics: Metrics = CloudWatchMetrics(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
         self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))

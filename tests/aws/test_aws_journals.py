@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aws.account import Account
 
-from pipeline.errors import AccessDenied, RebakeError
+from pipeline.errors import AccessDenied, HeldError, RebakeError
 from pipeline.model.ids import RunId
 
 OLD, NEW = RunId("20261123T181500-kqzt"), RunId("20261124T090000-abcd")
@@ -31,6 +31,18 @@ def test_a_record_that_stands_is_never_written_over(account: Account) -> None:
     account.journals.keep(OLD, 1, "first")
     account.journals.keep(OLD, 1, "second")
     assert account.journals.lines(OLD) == ("first",)
+
+
+def test_a_run_that_lost_its_lease_still_says_so(account: Account) -> None:
+    """It may change nothing any more; the journal is no part of what it changes."""
+
+    def lost() -> None:
+        raise HeldError("Another run has it.", hint="Wait.")
+
+    account.bucket()
+    with account.clients.guarded(lost):
+        account.journals.keep(OLD, 1, "{}")
+    assert account.journals.lines(OLD) == ("{}",)
 
 
 def test_what_is_not_allowed_is_named_as_iam_names_it(account: Account) -> None:

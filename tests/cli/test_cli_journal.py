@@ -178,8 +178,14 @@ def test_signals_are_journalled(rebake: Command, project: Project, world: World)
     for name in ("web", "web-prod"):
         listed = rebake("history", name).out.splitlines()[1:3]
         assert {line.split()[4] for line in listed} == {"unhalt", "halt"}, listed
-    assert rebake("unhalt", "--all").code == 1
-    assert "failed (1)" in rebake("history").out
+    assert rebake("unhalt", "--all").code == rebake("unlock", "--fleet", "web-prod").code == 1
+    ((why, targets),) = [
+        (ended["text"], begun["data"]["targets"])
+        for begun, ended in journalled().values()
+        if begun["data"]["verb"] == "unlock"
+    ]
+    assert (why, targets) == ("Nobody holds fleet-web-prod.", ["web-prod"])
+    assert rebake("history").out.count("failed (1)") == 2
 
 
 def test_the_bucket_has_what_other_machines_need(
