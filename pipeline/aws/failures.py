@@ -116,6 +116,9 @@ _LOST = (boto.ConnectionError, boto.HTTPClientError, ResponseParserError)
 
 _SERVER_ERROR = 500
 
+# IAM's names are those of the operations, but for these.
+_ACTIONS = {"ListObjectsV2": "ListBucket"}
+
 
 @contextmanager
 def translated(service: str) -> Iterator[None]:
@@ -152,7 +155,7 @@ def _answered(service: str, failure: boto.ClientError) -> RebakeError:
     error = failure.response.get("Error", {})
     code = error.get("Code", "Unknown")
     words = (error.get("Message") or code).rstrip(".")
-    action = f"{service}:{failure.operation_name}"
+    action = f"{service}:{_ACTIONS.get(failure.operation_name, failure.operation_name)}"
     status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     launch = launch_failure(code, words) if failure.operation_name == "RunInstances" else None
     if launch is not None:  # before the status: AWS answers a lack of capacity with HTTP 500
