@@ -71,8 +71,13 @@ class Progressing:
 
     @property
     def begun(self) -> bool:
-        """Whether a refresh was asked for."""
-        steps = [one.planned.step for one in self.results] + ([self.current.step] if self.current else [])
+        """Whether a refresh was asked for: not one whose start a guard has refused."""
+        steps = [self.current.step] if self.current else []
+        steps += [
+            one.planned.step
+            for one in self.results
+            if not (isinstance(one.planned.step, StartRefresh) and isinstance(one.outcome, Refused))
+        ]
         return any(isinstance(step, (StartRefresh, AwaitRefresh)) and step.undo for step in steps)
 
 
@@ -205,10 +210,10 @@ def _steps(
         if isinstance(result, Halted):
             return result
         progress.results.append(result)
+        progress.current = None
         outcome = result.outcome
         if not isinstance(outcome, (Done, Skipped)):
             return outcome
-    progress.current = None
     return outcome
 
 

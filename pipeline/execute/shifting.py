@@ -54,7 +54,7 @@ def shift_traffic(bench: Workbench, step: ShiftTraffic) -> Outcome:
     if not pair.green_targets or (not step.percent and not route.weights.get(pair.green_targets)):
         return Skipped(reason=f"{pair.green} has no traffic")
     _require_percent(pair, route, step.after, step.percent)
-    weights = _weights(step, pair, route)
+    weights = _weights(bench, step, pair, route)
     if weights == dict(route.weights):
         return Skipped(reason=f"{step.percent} % go to {pair.green} already")
     bench.tools.traffic.weigh(route, weights)
@@ -62,12 +62,14 @@ def shift_traffic(bench: Workbench, step: ShiftTraffic) -> Outcome:
     return Done(facts={"percent": str(step.percent), "green": pair.green})
 
 
-def _weights(step: ShiftTraffic, pair: Pair, route: Route) -> Weights:
+def _weights(bench: Workbench, step: ShiftTraffic, pair: Pair, route: Route) -> Weights:
     if not step.leave or not route.stickiness:
         return split(route, pair.blue_targets, pair.green_targets, step.percent)
     # A weight of 0 would leave sticky clients where they are, for up to a week: only out of the route they come along.
-    kept, left = (pair.green_targets, pair.blue_targets) if step.percent else (pair.blue_targets, pair.green_targets)
-    return rejoin(route, kept, left, None)
+    back = pair.turned if step.percent else pair
+    (kept,) = bench.tools.fleets.named(back.blue)
+    undo = kept.undo
+    return rejoin(route, back.blue_targets, back.green_targets, undo.weight if undo else None)
 
 
 def soak(bench: Workbench, step: Soak) -> Waiting[Outcome]:

@@ -39,6 +39,15 @@ def back_from(
     return (*first, *put_back(view), *refresh_back(view, saved, target, strategy, why=why))
 
 
+def taken_over(view: FleetView, away: ImageId | None) -> bool:
+    """Tell whether somebody else rolls the fleet now: neither to the image to leave, nor back from it."""
+    active, saved = view.active, view.version
+    if away is None or active is None or active.desired is None or not active.status.forward or saved is None:
+        return False
+    back = active.desired.number == saved.number or _goes_back(saved, view.group.undo, active)
+    return not back and view.goal(active) not in {away, None}
+
+
 def destination(
     view: FleetView, saved: TemplateVersion, *, away: ImageId | None = None, to: int | None = None
 ) -> TemplateVersion:
