@@ -44,7 +44,7 @@ class ExitCode(IntEnum):
 
 
 class RebakeError(Exception):
-    """The root: a sentence for the reader, and what to do next."""
+    """The root: a sentence for the reader, and what to do next: a clause in lower case, as it follows an arrow."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
     transient: ClassVar[bool] = False
@@ -56,6 +56,11 @@ class RebakeError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def whole(self) -> str:
+        """The sentence and its hint in one line."""
+        return f"{self.message} -> {self.hint}" if self.hint else self.message
 
 
 class UsageError(RebakeError):
@@ -144,7 +149,7 @@ class Defect(RebakeError):
     def __init__(self, cause: Exception) -> None:
         super().__init__(
             f"Something unforeseen happened: {type(cause).__name__}: {cause}.",
-            hint="This is a fault of rebake itself: please report it, with what -v says.",
+            hint="this is a fault of rebake itself: please report it, with what -v says",
         )
         self.__cause__ = cause
 

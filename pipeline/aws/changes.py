@@ -87,7 +87,7 @@ class AutoScalingChanges:
         """
         if group.template is None:
             raise NotPossible(
-                f"The group {group.name} boots from a launch configuration.", hint="Give it a launch template."
+                f"The group {group.name} boots from a launch configuration.", hint="give it a launch template"
             )
         entry: Any = named(self._clients, group.name)[0] if group.mixed else {}
         boots = configuration(self._clients, entry, group.template.id, version)

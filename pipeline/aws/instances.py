@@ -40,7 +40,7 @@ class Ec2Instances:
         if instance.state in _GONE:
             raise StepFailed(
                 f"The instance {instance.id} is {instance.state}: {instance.reason or 'no reason given'}.",
-                hint="See `aws ec2 describe-instances` for it; run again to launch another.",
+                hint="see `aws ec2 describe-instances` for it; run again to launch another",
             )
         return instance
 
@@ -52,7 +52,7 @@ class Ec2Instances:
         """
         found = self._find([{"Name": "instance-id", "Values": [instance]}])
         if not found:
-            raise NotFound(f"The instance {instance} does not exist.", hint="It may have been terminated long ago.")
+            raise NotFound(f"The instance {instance} does not exist.", hint="it may have been terminated long ago")
         return found[0]
 
     def tagged(self, tags: Mapping[str, str]) -> tuple[Instance, ...]:
@@ -161,4 +161,4 @@ def _reason(entry: InstanceTypeDef) -> str:
     reason = entry.get("StateReason", {})
     words = reason.get("Message", "")
     failure = launch_failure(reason.get("Code", ""), words)
-    return f"{failure.message} {failure.hint}" if failure else words
+    return failure.whole if failure else words

@@ -78,7 +78,7 @@ class LivePreflight:
                 check="instance profile",
                 ok=None,
                 text=f"{family.name} connects by Session Manager and names no instance profile.",
-                hint="Name one with AmazonSSMManagedInstanceCore, unless the account manages all hosts by default.",
+                hint="name one with AmazonSSMManagedInstanceCore, unless the account manages all hosts by default",
             )
         yield self._quota.room_for({build.instance_types[0]: 1})
 
@@ -87,11 +87,11 @@ class LivePreflight:
         try:
             state = self._key_state(key)
         except NotFound as failure:
-            return Finding(check=check, ok=False, text=failure.message, hint="Check the key's id, region and account.")
+            return Finding(check=check, ok=False, text=failure.message, hint="check the key's id, region and account")
         except RebakeError as failure:
             return Finding(check=check, ok=None, text=failure.message, hint=failure.hint)
         if state != "Enabled":
-            hint = "Enable it, or cancel its deletion; images encrypted with it cannot boot otherwise."
+            hint = "enable it, or cancel its deletion; images encrypted with it cannot boot otherwise"
             return Finding(check=check, ok=False, text=f"The KMS key {key} is {state}.", hint=hint)
         return Finding(check=check, ok=True, text=f"The KMS key {key} is enabled.")
 
@@ -105,12 +105,12 @@ class LivePreflight:
         try:
             role = self._profile_role(name)
         except NotFound as failure:
-            return (Finding(check=check, ok=False, text=failure.message, hint="Create it, or name another."),)
+            return (Finding(check=check, ok=False, text=failure.message, hint="create it, or name another"),)
         except RebakeError as failure:
             return (Finding(check=check, ok=None, text=failure.message, hint=failure.hint),)
         if role is None:
             text = f"The instance profile {name} carries no role."
-            return (Finding(check=check, ok=False, text=text, hint="Add a role with AmazonSSMManagedInstanceCore."),)
+            return (Finding(check=check, ok=False, text=text, hint="add a role with AmazonSSMManagedInstanceCore"),)
         return self._simulator.role(role, AGENT_ACTIONS, check=f"SSM agent on {name}")
 
     @translated("iam")
@@ -127,7 +127,7 @@ class LivePreflight:
                 check=check,
                 ok=False,
                 text=f"The role {role} does not exist.",
-                hint="`aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com` makes it.",
+                hint="`aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com` makes it",
             )
         except RebakeError as failure:
             return Finding(check=check, ok=None, text=failure.message, hint=failure.hint)
@@ -160,7 +160,7 @@ class LivePreflight:
             return Finding(check=_QUOTA, ok=True, text=text)
         if group.mixed or version is None or not version.instance_type:
             text = f"{group.name} boots more than one instance type, so its need of vCPUs is not known."
-            return Finding(check=_QUOTA, ok=None, text=text, hint="Compare the quota with what it may boot.")
+            return Finding(check=_QUOTA, ok=None, text=text, hint="compare the quota with what it may boot")
         return self._quota.room_for({version.instance_type: extra})
 
 

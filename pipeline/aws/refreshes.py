@@ -119,7 +119,7 @@ class AutoScalingRefreshes:
         if any("InstanceRequirements" in override for override in overrides):
             raise NotPossible(
                 f"The group {group.name} chooses instance types by attributes, which no refresh to a version supports.",
-                hint="List the instance types in the mixed-instances policy.",
+                hint="list the instance types in the mixed-instances policy",
             )
         return desired
 
@@ -192,5 +192,5 @@ def _status(word: str) -> RefreshStatus:
     except ValueError as error:
         raise Unavailable(
             f"AWS reports an instance refresh as {word!r}, a status that this version of rebake does not know.",
-            hint="Look at the refresh in the Auto Scaling console, and use a newer rebake.",
+            hint="look at the refresh in the Auto Scaling console, and use a newer rebake",
         ) from error

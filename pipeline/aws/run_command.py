@@ -101,5 +101,5 @@ def _result(answer: GetCommandInvocationResultTypeDef, instance: InstanceId, sec
 def _late(instance: InstanceId, seconds: int) -> TimedOut:
     return TimedOut(
         f"The command on {instance} did not end within {seconds} s and was cancelled.",
-        hint="Give it more time, or look at /var/log/amazon/ssm on the instance.",
+        hint="give it more time, or look at /var/log/amazon/ssm on the instance",
     )

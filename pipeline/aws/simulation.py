@@ -35,7 +35,7 @@ class PolicySimulator:
                     check=_CHECK,
                     ok=None,
                     text=f"The policies of {arn} cannot be simulated.",
-                    hint="Run as an IAM role or user to have its permissions checked.",
+                    hint="run as an IAM role or user to have its permissions checked",
                 ),
             )
         return self.role(principal, actions, check=_CHECK)
@@ -45,7 +45,7 @@ class PolicySimulator:
         try:
             results = self._simulate(arn, actions)
         except RebakeError as failure:
-            hint = f"Allow iam:SimulatePrincipalPolicy to have permissions checked. {failure.hint}".strip()
+            hint = f"allow iam:SimulatePrincipalPolicy to have permissions checked; {failure.hint}".removesuffix("; ")
             return (Finding(check=check, ok=None, text=f"Unknown: {failure.message}", hint=hint),)
         missing = tuple(_finding(check, result) for result in results if result["EvalDecision"] != "allowed")
         if missing:
@@ -87,12 +87,12 @@ def _finding(check: str, result: EvaluationResultTypeDef) -> Finding:
     unknown = result.get("MissingContextValues", [])
     if action == _SCOPED and result["EvalDecision"] == "implicitDeny":
         text = f"Whether {action} is allowed for the roles in use is not known."
-        return Finding(check=check, ok=None, text=text, hint="It must be, for the roles of instance profiles.")
+        return Finding(check=check, ok=None, text=text, hint="it must be, for the roles of instance profiles")
     if unknown and result["EvalDecision"] == "implicitDeny":
         text = f"Whether {action} is allowed depends on {', '.join(sorted(unknown))}."
-        return Finding(check=check, ok=None, text=text, hint="A policy's condition decides; try it on a test family.")
+        return Finding(check=check, ok=None, text=text, hint="a policy's condition decides; try it on a test family")
     if result["EvalDecision"] == "explicitDeny":
-        hint = "A policy, boundary or organization policy denies it: have the denial lifted."
+        hint = "a policy, boundary or organization policy denies it: have the denial lifted"
     else:
-        hint = f"Allow {action}. A policy that allows it on named resources only is not seen by this check."
+        hint = f"allow {action}. A policy that allows it on named resources only is not seen by this check."
     return Finding(check=check, ok=False, text=f"{action} is not allowed.", hint=hint)

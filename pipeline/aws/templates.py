@@ -94,7 +94,7 @@ class Ec2Templates:
     def _root_device(self, image: ImageId) -> str:
         answer = self._clients.ec2.describe_images(ImageIds=[image])
         if not answer["Images"]:
-            raise NotFound(f"The image {image} does not exist.", hint="Bake it again.")
+            raise NotFound(f"The image {image} does not exist.", hint="bake it again")
         return answer["Images"][0].get("RootDeviceName", "")
 
 
@@ -109,7 +109,7 @@ def described_version(clients: Clients, template: TemplateId, version: str) -> L
     if not answer["LaunchTemplateVersions"]:
         raise NotFound(
             f"The launch template {template} has no version {version}.",
-            hint="`aws ec2 describe-launch-template-versions` lists them.",
+            hint="`aws ec2 describe-launch-template-versions` lists them",
         )
     return answer["LaunchTemplateVersions"][0]
 

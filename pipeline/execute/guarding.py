@@ -59,9 +59,9 @@ def _beginning(bench: Workbench, step: StartRefresh | CreateGreen | UpdateStack)
     if step.fleet not in bench.made.touched and not isinstance(step, UpdateStack):
         finding = bench.tools.headroom.surge(settings)
         if finding.ok is False:
-            return f"{finding.text} {finding.hint}".strip()
+            return finding.whole
         if finding.ok is None:
-            bench.say(step.fleet, f"unknown: {finding.text} {finding.hint}", kind=EventKind.WARNING)
+            bench.say(step.fleet, f"unknown: {finding.whole}", kind=EventKind.WARNING)
     bench.made.touched[step.fleet] = group.desired
     return None
 

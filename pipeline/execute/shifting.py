@@ -39,7 +39,7 @@ def await_targets_healthy(bench: Workbench, step: AwaitTargetsHealthy) -> Waitin
         healthy = _healthy(bench, pair.green_targets, green)
         tell_fleet(bench, step.fleet, f"{healthy} of {blue.desired} green targets healthy", [blue, green], percentage=0)
         if (why := watch.trouble(bench, green, Patience(within=step.within))) is not None:
-            raise StepFailed(f"Green group {green.name} does not come up: {why}", hint="Mend the image and bake again.")
+            raise StepFailed(f"Green group {green.name} does not come up: {why}", hint="mend the image and bake again")
         return healthy if healthy >= blue.desired else None
 
     what = f"{pair.green} with healthy targets"
@@ -147,7 +147,7 @@ def _require_percent(pair: Pair, route: Route, *percents: int | None) -> None:
     if percents[0] is not None and now not in percents:
         raise HeldError(
             f"{pair.green} has {now} % of the traffic, and not {percents[0]} %: somebody else shifted it.",
-            hint="See who; then run again, or put the fleet back with: rebake repair",
+            hint="see who; then run again, or put the fleet back with: rebake repair",
         )
 
 
@@ -160,7 +160,7 @@ def _healthy(bench: Workbench, targets: TargetGroupArn, group: Group) -> int:
 
 def _image_of(bench: Workbench, group: Group) -> ImageId | None:
     if group.template is None:
-        raise NotPossible(f"Group {group.name} has no launch template.", hint="Give it one, with a number.")
+        raise NotPossible(f"Group {group.name} has no launch template.", hint="give it one, with a number")
     return ImageId(bench.tools.templates.version(group.template.id, group.template.version).image)
 
 

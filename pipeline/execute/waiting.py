@@ -83,7 +83,7 @@ def poll(
                 return cast("Answer", todo)  # a None never gets past retry_if_result
     except RetryError as error:
         message = f"{what} did not happen within {describe(within)}."
-        raise TimedOut(message, hint="Run it again to go on.") from error.last_attempt.exception()
+        raise TimedOut(message, hint="run it again to go on") from error.last_attempt.exception()
 
 
 def wait_for(

@@ -31,7 +31,7 @@ def split(route: Route, blue: TargetGroupArn, green: TargetGroupArn, percent: in
     if not common:
         raise NotPossible(
             f"{blue} has no weight in {route.arn}, where other target groups have some.",
-            hint="Give the fleet's own target group its traffic first.",
+            hint="give the fleet's own target group its traffic first",
         )
     factor = _HUNDRED // gcd(common, _HUNDRED)
     share = common * factor * percent // _HUNDRED
@@ -39,7 +39,7 @@ def split(route: Route, blue: TargetGroupArn, green: TargetGroupArn, percent: in
     if max(weights.values()) > _MOST:
         raise NotPossible(
             f"The weights of {route.arn} cannot be divided by percent without exceeding {_MOST}.",
-            hint="Divide the route's weights by their common divisor, or give the fleet a rule of its own.",
+            hint="divide the route's weights by their common divisor, or give the fleet a rule of its own",
         )
     return weights
 

@@ -115,14 +115,14 @@ def previous(view: FleetView, saved: TemplateVersion, to: int | None) -> Templat
         if origin is None:
             raise NotPossible(
                 f"Version {saved.number} of {saved.id} was not made here, so what stood before it is not known.",
-                hint=f"Name the version to go back to: rebake rollback {view.settings.name} --to VERSION",
+                hint=f"name the version to go back to: rebake rollback {view.settings.name} --to VERSION",
             )
         number = origin[2]
     found = next((version for version in view.versions if version.number == number), None)
     if found is None:
         raise NotPossible(
             f"Version {number} of {saved.id} does not exist any more.",
-            hint=f"Choose one that does: aws ec2 describe-launch-template-versions --launch-template-id {saved.id}",
+            hint=f"choose one that does: aws ec2 describe-launch-template-versions --launch-template-id {saved.id}",
         )
     return found
 
@@ -144,5 +144,5 @@ def require_bootable(view: FleetView, target: TemplateVersion) -> None:
         return
     raise NotPossible(
         f"The image {target.image} of version {target.number} {fault}.",
-        hint=f"Name another version: rebake rollback {view.settings.name} --to VERSION",
+        hint=f"name another version: rebake rollback {view.settings.name} --to VERSION",
     )

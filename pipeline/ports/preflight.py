@@ -26,6 +26,11 @@ class Finding:
     text: str
     hint: str = ""
 
+    @property
+    def whole(self) -> str:
+        """Text and hint in one line."""
+        return f"{self.text} -> {self.hint}" if self.hint else self.text
+
 
 class Preflight(Protocol):
     """Live checks that change nothing."""

@@ -191,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             least=words.min_requests,
         )
     except UsageError as error:
-        parser.exit(error.exit_code, f"{error}: {error.hint}\n")
+        parser.exit(error.exit_code, f"{error.whole}\n")
     generator = Generator(load)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: generator.stop())

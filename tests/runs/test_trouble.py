@@ -10,7 +10,7 @@ import pytest
 import rooms
 from rooms import Scene, SceneMaker
 from runs.stands import Stand, proven, roll, standing, watched
-from runs.watching import at
+from runs.watching import at, fail
 
 from pipeline.errors import Defect, ExitCode, HeldError
 from pipeline.model.outcomes import Refused, RolledBack
@@ -106,11 +106,6 @@ def test_processes_suspended_after_the_plan_refuse(make: SceneMaker) -> None:
     assert isinstance(outcome, Refused)
     assert "web-prod has suspended Launch" in outcome.reason
     assert not scene.world.cloud.calls.matching("autoscaling:StartInstanceRefresh")
-
-
-def fail() -> None:
-    """Fail as code with a fault does."""
-    raise ZeroDivisionError("division by zero")
 
 
 def test_a_fault_of_ours_in_one_lane_puts_its_fleet_back(make: SceneMaker) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import rooms
 from rooms import Scene, SceneMaker
-from runs.watching import KilledError, at, interrupt, kill
+from runs.watching import KilledError, at, fail, interrupt, kill
 
 from pipeline.cli.output import stands
 from pipeline.errors import ExitCode
@@ -279,3 +279,13 @@ def test_what_is_left_of_a_fleet_that_was_rolled_is_said(make: SceneMaker) -> No
         "not begun: its retirement, for c-last of wave fleets failed",
     ]
     assert set(standing(scene)) > {"a-green", "a-green-v2"}
+
+
+def test_a_fleet_that_was_put_back_is_said_once(make: SceneMaker) -> None:
+    """Its last wave, the end of its blue group, is not told as one that was not begun."""
+    scene, before = side_by_side(make)
+    code, result = release(at(scene, "50 % green", fail))
+    assert code is ExitCode.PARTIAL
+    told = [(lane.fleet, stands(lane).split(":")[0]) for lane in result.lanes]
+    assert sorted(told) == [("a-green", "STOPPED"), ("b-roll", "done"), ("c-last", "not begun")]
+    assert standing(scene)["a-green"] == before["a-green"]

@@ -50,3 +50,8 @@ def interrupt() -> None:
 def kill() -> None:
     """Do as SIGKILL does."""
     raise KilledError
+
+
+def fail() -> None:
+    """Fail as code with a fault does."""
+    raise ZeroDivisionError("division by zero")
