@@ -19,7 +19,7 @@
     `-- Interrupted           a signal asked us to stop                             exit 130
 
 Transient errors (``transient = True``) may succeed when the same command is run again unchanged; the others
-need the reader to change something first.
+need the reader to change something first. Passing ones (``passing = True``) may pass while a run waits.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class RebakeError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
     transient: ClassVar[bool] = False
+    passing: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -107,12 +108,14 @@ class Unavailable(RebakeError):
 
     exit_code = ExitCode.UNAVAILABLE
     transient = True
+    passing = True
 
 
 class AccessDenied(Unavailable):
     """The caller lacks an IAM action."""
 
     transient = False
+    passing = False
 
     def __init__(self, action: str, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -121,6 +124,8 @@ class AccessDenied(Unavailable):
 
 class CredentialsError(Unavailable):
     """There are no credentials, or they have expired."""
+
+    passing = False
 
 
 class Throttled(Unavailable):
@@ -131,6 +136,7 @@ class ToolMissing(Unavailable):
     """Packer, or a plugin of it, is missing or too old."""
 
     transient = False
+    passing = False
 
 
 class StepFailed(RebakeError):

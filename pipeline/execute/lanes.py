@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Protocol, TypeVar
 
-from pipeline.errors import CredentialsError, Defect, HeldError, RebakeError, Unavailable
+from pipeline.errors import Defect, HeldError, RebakeError, Unavailable
 from pipeline.execute.performing import take, tell
 from pipeline.execute.stopping import halt_of
 from pipeline.execute.tools import Workbench
@@ -265,7 +265,7 @@ class _Patience:
         if self.last is None or self.since is None or now - self.last > 4 * PACE:
             self.since = now  # between the last error and this one there was an answer
         self.last = now
-        if not error.transient or isinstance(error, CredentialsError) or now - self.since >= _OUTAGE:
+        if not error.passing or now - self.since >= _OUTAGE:
             raise error
         bench.say(fleet, f"{error.message} It is tried again.", kind=EventKind.WARNING)
         return PACE

@@ -21,7 +21,7 @@ from tenacity import (
     wait_fixed,
 )
 
-from pipeline.errors import CredentialsError, TimedOut, Unavailable
+from pipeline.errors import RebakeError, TimedOut
 from pipeline.ports.clock import Clock
 
 PACE = timedelta(seconds=15)
@@ -109,4 +109,4 @@ def describe(duration: timedelta) -> str:
 
 
 def _passing(error: BaseException) -> bool:
-    return isinstance(error, Unavailable) and error.transient and not isinstance(error, CredentialsError)
+    return isinstance(error, RebakeError) and error.passing
