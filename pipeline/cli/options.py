@@ -23,7 +23,7 @@ ReportOption = Annotated[Path | None, typer.Option("--report", help="Write an HT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What the reader asked of any verb; ``yes``, ``dry_run`` and ``report`` only of those that change something."""
+    """What the reader asked of any verb; ``yes``, ``dry_run`` and ``report`` only of those that take them."""
 
     config: Path = Path("rebake.yaml")
     json: bool = False
@@ -45,9 +45,14 @@ _READING: dict[str, Any] = {
 _CHANGING: dict[str, Any] = {**_READING, "yes": YesOption, "dry_run": DryRunOption, "report": ReportOption}
 
 
-def verb(app: typer.Typer, *, changes: bool = False, name: str | None = None) -> Callable[[Callable[..., None]], None]:
-    """Register a function as a verb; it receives the shared options as its first argument, a `Common`."""
-    shared = _CHANGING if changes else _READING
+def verb(
+    app: typer.Typer, *, changes: bool = False, dry_run: bool = False, name: str | None = None
+) -> Callable[[Callable[..., None]], None]:
+    """Register a function as a verb; it receives the shared options as its first argument, a `Common`.
+
+    ``changes``: it carries a plan out, and takes --yes, --dry-run and --report; ``dry_run``: it takes just that.
+    """
+    shared = _CHANGING if changes else {**_READING, **({"dry_run": DryRunOption} if dry_run else {})}
 
     def register(function: Callable[..., None]) -> None:
         own = list(inspect.signature(function).parameters.values())[1:]

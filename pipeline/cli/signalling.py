@@ -19,7 +19,7 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why; everybody who 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    verb(app, changes=True)(halt)
+    verb(app, dry_run=True)(halt)
     verb(app)(unhalt)
     verb(app)(approve)
 

@@ -63,6 +63,8 @@ def new(account: tuple[World, str]) -> str:
     ("words", "code", "said", "hint"),
     [
         (("halt", "--all"), 64, "Missing option '--reason'.", "rebake halt --help"),
+        (("halt", "--all", "--reason", "x", "--yes"), 64, "No such option: --yes", "rebake halt --help"),
+        (("halt", "--all", "--reason", "x", "--report", "r.html"), 64, "--report", "rebake halt --help"),
         (("halt", "--reason", "x"), 64, "exactly one of --fleet, --group, --all", "--all"),
         (("halt", "--reason", "x", "--all", "--fleet", "web-prod"), 64, "exactly one", "--all"),
         (("halt", "--reason", "x", "--fleet", "web-prd"), 64, "no fleet named web-prd", "web-prod?"),
