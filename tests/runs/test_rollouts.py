@@ -229,6 +229,20 @@ def test_a_quota_that_is_used_up_refuses_before_anything_begins(make: SceneMaker
     assert not scene.world.cloud.calls.matching("autoscaling:StartInstanceRefresh")
 
 
+def test_subnets_without_addresses_refuse_before_anything_begins(make: SceneMaker) -> None:
+    """Of sixteen addresses AWS keeps five: eight more instances do not fit beside eight."""
+    scene = make(rooms.fleet(min_healthy=100, max_healthy=200))
+    world = scene.world
+    network = world.ec2.create_vpc(CidrBlock="10.9.0.0/24")["Vpc"]["VpcId"]
+    subnet = world.ec2.create_subnet(VpcId=network, CidrBlock="10.9.0.0/28", AvailabilityZone="us-east-1a")["Subnet"]
+    where: Any = {"VPCZoneIdentifier": subnet["SubnetId"], "AvailabilityZones": ["us-east-1a"]}
+    world.fleet("web-prod", proven(scene, "old"), size=8, **where)
+    code, result = roll(scene, proven(scene))
+    assert code is ExitCode.REFUSED
+    assert "8 addresses needed; the subnets of web-prod have 3 free" in str(ended(result))
+    assert not world.cloud.calls.matching("autoscaling:StartInstanceRefresh")
+
+
 def test_contention_is_waited_out(make: SceneMaker) -> None:
     """AWS is busy with the group for a minute: the refresh starts then, once."""
     scene = make(rooms.fleet())
