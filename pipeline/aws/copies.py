@@ -42,7 +42,6 @@ class AutoScalingCopies:
         self._clock = clock
 
     def obstacles(self, group: GroupName) -> tuple[str, ...]:
-        """Say, a sentence each, what of a group cannot be copied; empty for one that can be."""
         return tuple(obstacles(named(self._clients, group)[0], self._hooks(group), self._policies(group)))
 
     def create(

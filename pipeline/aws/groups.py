@@ -159,7 +159,6 @@ def group_of(entry: AutoScalingGroupTypeDef, known: Mapping[str, Any], warm: Seq
         mixed=bool(policy),
         override_templates=any(other and (not template or other.id != template.id) for other in others),
         override_images=tuple(ImageId(image) if (image := one.get("ImageId")) else None for one in overrides),
-        weighted=any("WeightedCapacity" in override for override in overrides),
         attribute_based=any("InstanceRequirements" in override for override in overrides),
         members=tuple(_member(member, known) for member in entry.get("Instances", [])),
         warm=tuple(_member(member, known) for member in warm),

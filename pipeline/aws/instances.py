@@ -56,12 +56,10 @@ class Ec2Instances:
         return found[0]
 
     def tagged(self, tags: Mapping[str, str]) -> tuple[Instance, ...]:
-        """List the instances that carry all of these tags and are not terminated."""
         alive: FilterTypeDef = {"Name": "instance-state-name", "Values": _NOT_TERMINATED}
         return tuple(self._find([*tag_filters(tags), alive]))
 
     def terminate(self, instances: tuple[InstanceId, ...]) -> None:
-        """Terminate instances; ones already gone are no error."""
         if not instances:
             return
         try:

@@ -37,11 +37,6 @@ class LivePreflight:
 
     @translated("sts")
     def caller(self) -> Caller:
-        """Tell who we are.
-
-        Raises:
-            CredentialsError: there are no credentials, or they are refused.
-        """
         answer = self._clients.sts.get_caller_identity()
         return Caller(account=answer["Account"], arn=answer["Arn"])
 
@@ -64,7 +59,6 @@ class LivePreflight:
         return (self._service_role(role), *self._launches(fleet, group_of(entry, {})))
 
     def surge(self, fleet: FleetSettings) -> tuple[Finding, ...]:
-        """Check quota and free addresses for the instances that a rollout runs beside those that the fleet has."""
         try:
             group = group_of(selected(self._clients, fleet.group), {})
             return tuple(self._room(fleet, group, self._version(group)))

@@ -94,7 +94,6 @@ class AutoScalingRefreshes:
             raise
 
     def cancel(self, group: GroupName) -> None:
-        """Cancel the running refresh (or roll-back); what was replaced stays. No refresh: nothing happens."""
         try:
             self._cancel(group)
         except NotFound:
@@ -102,11 +101,6 @@ class AutoScalingRefreshes:
 
     @translated("autoscaling")
     def roll_back(self, group: GroupName) -> RefreshId:
-        """Roll the running refresh back to what is saved on the group.
-
-        Raises:
-            NotPossible: no refresh runs, or AWS calls it irreversible.
-        """
         answer = self._clients.autoscaling.rollback_instance_refresh(AutoScalingGroupName=group)
         return RefreshId(answer["InstanceRefreshId"])
 

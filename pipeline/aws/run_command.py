@@ -37,17 +37,10 @@ class SsmRunCommand:
 
     @translated("ssm")
     def online(self, instance: InstanceId) -> bool:
-        """Whether the instance's agent answers."""
         answer = self._clients.ssm.describe_instance_information(Filters=[{"Key": "InstanceIds", "Values": [instance]}])
         return any(entry.get("PingStatus") == "Online" for entry in answer["InstanceInformationList"])
 
     def run(self, instance: InstanceId, script: str, *, timeout: timedelta) -> CommandResult:
-        """Run a shell script as root and wait for its end.
-
-        Raises:
-            NotPossible: the instance is not managed.
-            TimedOut: it did not end in time, or never reached the agent; it is cancelled then.
-        """
         seconds = max(1, ceil(timeout.total_seconds()))
         command = self._send(instance, script, seconds)
         deadline = self._clock.now() + timeout

@@ -29,16 +29,10 @@ class Ec2Templates:
         self._clients = clients
 
     def version(self, template: TemplateId, version: str) -> TemplateVersion:
-        """Fetch a version by number, ``$Latest`` or ``$Default``.
-
-        Raises:
-            NotFound: the template or the version does not exist.
-        """
         return _version(described_version(self._clients, template, version))
 
     @translated("ec2")
     def versions(self, template: TemplateId) -> tuple[TemplateVersion, ...]:
-        """List all versions, newest first."""
         pages = self._clients.ec2.get_paginator("describe_launch_template_versions").paginate(
             LaunchTemplateId=template, PaginationConfig={"PageSize": _PAGE}
         )

@@ -60,7 +60,6 @@ class ElbTraffic:
 
     @translated("elasticloadbalancing")
     def elsewhere(self, target_group: TargetGroupArn, *, route: str) -> tuple[str, ...]:
-        """List the listeners and rules, other than the route, that forward to the target group."""
         balancers = self._described(TargetGroupArns=[target_group])[0].get("LoadBalancerArns", [])
         listeners = [
             listener
@@ -88,7 +87,6 @@ class ElbTraffic:
         sticky = known.get(f"stickiness.{kind}.duration_seconds", 0) if known.get("stickiness.enabled") == "true" else 0
         return TargetGroup(
             arn=arn,
-            name=arn.split("/")[1],
             deregistration_delay=timedelta(seconds=int(known.get("deregistration_delay.timeout_seconds", 0))),
             stickiness=timedelta(seconds=int(sticky)),
         )
@@ -120,11 +118,6 @@ class ElbTraffic:
         return made
 
     def delete(self, target_group: TargetGroupArn) -> None:
-        """Delete a target group; one that is gone is no error.
-
-        Raises:
-            NotPossible: a listener or rule still forwards to it.
-        """
         try:
             self._delete(target_group)
         except NotFound:

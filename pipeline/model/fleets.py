@@ -85,7 +85,6 @@ class Group:
     mixed: bool = False
     override_templates: bool = False
     override_images: tuple[ImageId | None, ...] = ()
-    weighted: bool = False
     attribute_based: bool = False
     members: tuple[Member, ...] = ()
     warm: tuple[Member, ...] = ()

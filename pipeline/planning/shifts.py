@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import gcd
 
 from pipeline.errors import NotPossible
@@ -53,8 +52,3 @@ def rejoin(route: Route, keep: TargetGroupArn, drop: TargetGroupArn, weight: int
     whole = weight or common or _HUNDRED
     others = {arn: it for arn, it in route.weights.items() if arn not in {keep, drop}}
     return {keep: whole} | {arn: it * whole // common if common else it for arn, it in others.items()}
-
-
-def serving(weights: Mapping[TargetGroupArn, int]) -> frozenset[TargetGroupArn]:
-    """Tell which target groups get traffic."""
-    return frozenset(arn for arn, weight in weights.items() if weight)
