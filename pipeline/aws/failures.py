@@ -26,7 +26,7 @@ from pipeline.errors import (
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess"})
 
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 _REFUSED_CREDENTIALS = frozenset(
     {
@@ -116,6 +116,9 @@ _LOST = (boto.ConnectionError, boto.HTTPClientError, ResponseParserError)
 
 _SERVER_ERROR = 500
 
+# IAM's names are those of the operations, but for these.
+_ACTIONS = {"ListObjectsV2": "ListBucket"}
+
 
 @contextmanager
 def translated(service: str) -> Iterator[None]:
@@ -152,7 +155,7 @@ def _answered(service: str, failure: boto.ClientError) -> RebakeError:
     error = failure.response.get("Error", {})
     code = error.get("Code", "Unknown")
     words = (error.get("Message") or code).rstrip(".")
-    action = f"{service}:{failure.operation_name}"
+    action = f"{service}:{_ACTIONS.get(failure.operation_name, failure.operation_name)}"
     status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     launch = launch_failure(code, words) if failure.operation_name == "RunInstances" else None
     if launch is not None:  # before the status: AWS answers a lack of capacity with HTTP 500
@@ -171,7 +174,7 @@ def _about_the_caller(action: str, code: str, words: str) -> RebakeError | None:
         if action.startswith("ec2:"):
             hint += " `aws sts decode-authorization-message` decodes the encoded part."
         return AccessDenied(action, f"The caller may not do {action}.", hint=hint)
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return CredentialsError("The AWS credentials have expired.", hint="sign in again (`aws sso login`); run again")
     if code in _REFUSED_CREDENTIALS:
         return CredentialsError(

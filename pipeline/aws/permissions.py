@@ -95,6 +95,9 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "autoscaling:UpdateAutoScalingGroup",
         "ec2:DescribeLaunchTemplateVersions",
     ),
+    "Journals.keep": ("s3:PutObject",),
+    "Journals.runs": ("s3:ListBucket",),
+    "Journals.lines": ("s3:GetObject", "s3:ListBucket"),
     "Signals.under": ("ssm:GetParametersByPath",),
     "Signals.read": ("ssm:GetParameter",),
     "Signals.leave": ("ssm:PutParameter",),
@@ -225,6 +228,9 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The actions a caller needs for each verb, sorted.
 
-Not listed is what only some families need: Session Manager connections, KMS keys, and secrets of Secrets Manager,
-which are fetched before a build begins, so that a missing right stops it at once.
+Not listed is what only some configurations need: the journal's bucket (below), Session Manager connections, KMS keys,
+and secrets of Secrets Manager, which are fetched before a build begins, so that a missing right stops it at once.
 """
+
+JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
+"""What every verb needs besides where a bucket keeps the journal, and what reading it needs."""

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 _CHECK = "permissions"
 _BATCH = 50
-# Good policies allow it for named roles only, which a simulation on every resource calls a denial.
-_SCOPED = "iam:PassRole"
+# Good policies allow these for named roles, or for one bucket, only: a simulation on every resource calls it a denial.
+_SCOPED = {
+    "iam:PassRole": ("the roles in use", "it must be, for the roles of instance profiles"),
+    "s3:GetObject": ("the journal's bucket", "it must be for who reads journals there"),
+    "s3:ListBucket": ("the journal's bucket", "it must be for who reads journals there"),
+    "s3:PutObject": ("the journal's bucket", "it must be, or its runs are kept on this machine only"),
+}
 
 
 class PolicySimulator:
@@ -85,9 +90,9 @@ class PolicySimulator:
 def _finding(check: str, result: EvaluationResultTypeDef) -> Finding:
     action = result["EvalActionName"]
     unknown = result.get("MissingContextValues", [])
-    if action == _SCOPED and result["EvalDecision"] == "implicitDeny":
-        text = f"Whether {action} is allowed for the roles in use is not known."
-        return Finding(check=check, ok=None, text=text, hint="it must be, for the roles of instance profiles")
+    if action in _SCOPED and result["EvalDecision"] == "implicitDeny":
+        where, hint = _SCOPED[action]
+        return Finding(check=check, ok=None, text=f"Whether {action} is allowed for {where} is not known.", hint=hint)
     if unknown and result["EvalDecision"] == "implicitDeny":
         text = f"Whether {action} is allowed depends on {', '.join(sorted(unknown))}."
         return Finding(check=check, ok=None, text=text, hint="a policy's condition decides; try it on a test family")

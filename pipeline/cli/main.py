@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
     """Run a command and answer its exit code; errors become one sentence and a hint on stderr."""
     as_json = "--json" in arguments
     try:
-        outcome = app(arguments or ["--help"], standalone_mode=False, prog_name="rebake")
+        outcome = app(arguments or ["--help"], standalone_mode=False, prog_name="rebake", obj=arguments)
     except RebakeError as error:
         show_error(error, as_json=as_json)
         return error.exit_code

@@ -24,7 +24,10 @@ ReportOption = Annotated[Path | None, typer.Option("--report", help="Write an HT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What the reader asked of any verb; from ``yes`` on only of those that take it."""
+    """What the reader asked of any verb; from ``yes`` to ``report`` only of those that take them.
+
+    ``verb`` and ``words`` are the command line: its verb, and all that stood behind ``rebake``.
+    """
 
     config: Path = Path("rebake.yaml")
     json: bool = False
@@ -35,6 +38,8 @@ class Common:
     dry_run: bool = False
     wait: bool = False
     report: Path | None = None
+    verb: str = ""
+    words: tuple[str, ...] = ()
 
 
 _READING: dict[str, Any] = {
@@ -67,12 +72,14 @@ def verb(
         hints = get_type_hints(function, include_extras=True)
 
         @functools.wraps(function)
-        def command(**given: Any) -> None:
-            common = Common(**{key: given.pop(key) for key in shared})
+        def command(context: typer.Context, **given: Any) -> None:
+            asked = {key: given.pop(key) for key in shared}
+            common = Common(**asked, verb=context.info_name or "", words=tuple(context.find_root().obj or ()))
             function(common, **given)
 
         defaults = Common()
-        parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
+        parameters = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)]
+        parameters += [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
         parameters += [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=getattr(defaults, key), annotation=kind)
             for key, kind in shared.items()

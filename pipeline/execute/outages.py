@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from pipeline.errors import Unavailable
+from pipeline.errors import CredentialsError, Unavailable
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import PACE, Waiting
 from pipeline.ports.progress import EventKind
@@ -40,7 +40,8 @@ class Patience:
         if self.last is None or self.since is None or now - self.last > 4 * PACE:
             self.since = now  # between the last error and this one there was an answer
         self.last = now
-        if not error.passing or now - self.since >= _OUTAGE:
+        if not error.transient or now - self.since >= _OUTAGE:
             raise error
-        bench.say(fleet, f"{error.message} It is tried again.", kind=EventKind.WARNING)
+        text = error.whole if isinstance(error, CredentialsError) else error.message
+        bench.say(fleet, f"It is tried again: {text}", kind=EventKind.WARNING)
         return PACE

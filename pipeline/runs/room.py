@@ -20,6 +20,7 @@ from pipeline.model.views import FamilyImages, FamilyView, FleetView
 from pipeline.observe.families import FamilyObserver
 from pipeline.observe.fleets import FleetObserver
 from pipeline.observe.traffic import TrafficObserver
+from pipeline.ports.journal import Journal
 from pipeline.ports.preflight import Preflight
 
 
@@ -30,6 +31,7 @@ class Room:
     settings: Settings
     tools: Tools
     preflight: Preflight
+    journal: Journal
     run: RunId
 
     def family(self, name: str) -> FamilyView:

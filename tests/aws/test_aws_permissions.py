@@ -40,6 +40,7 @@ def test_throttling_past_the_budget_is_told(account: Account) -> None:
     assert raised.value.transient
 
 
+RUN = RunId("20261123T181500-kqzt")
 DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Images.get": lambda account, _, image: account.images.get([image.id]),
     "Images.newest": lambda account, *_: account.base(),
@@ -75,6 +76,9 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
         account.launch(token="c"), "true", timeout=timedelta(minutes=1)
     ),
     "Instances.terminate": lambda account, *_: account.instances.terminate((NOBODY,)),
+    "Journals.keep": lambda account, *_: account.journals.keep(RUN, 1, "{}"),
+    "Journals.runs": lambda account, *_: account.journals.runs(),
+    "Journals.lines": lambda account, *_: account.journals.lines(RUN),
 }
 
 
@@ -89,6 +93,7 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
     """No port method makes a call that the IAM list of its verb does not have."""
     group = account.group()
     image = account.bake()
+    account.bucket()
     for method, do in DOING.items():
         account.cloud.calls.clear()
         do(account, group, image)
