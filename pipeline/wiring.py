@@ -193,5 +193,5 @@ def _number(name: str, default: float) -> float:
     except ValueError:
         number = 0.0
     if not 0 < number < math.inf:
-        raise UsageError(f"{name} is {text!r}, not a number above zero.", hint=f"Unset {name}.")
+        raise UsageError(f"{name} is {text!r}, not a number above zero.", hint=f"unset {name}")
     return number

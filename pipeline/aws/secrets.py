@@ -36,5 +36,5 @@ class AwsSecrets:
     def _secret(self, name: str) -> str:
         value: str | None = self._clients.secretsmanager.get_secret_value(SecretId=name).get("SecretString")
         if value is None:
-            raise NotPossible(f"The secret {name} is binary.", hint="Keep it as text.")
+            raise NotPossible(f"The secret {name} is binary.", hint="keep it as text")
         return value

@@ -117,7 +117,7 @@ def _duration(text: str) -> timedelta:
     except ValueError as error:
         found, fault = timedelta(), str(error)
     if found < _LEAST:
-        raise UsageError(f"--approve-by: {fault}.", hint="Say how long to wait, as in --approve-by 2h.")
+        raise UsageError(f"--approve-by: {fault}.", hint="say how long to wait, as in --approve-by 2h")
     return found
 
 
@@ -126,7 +126,7 @@ def _approve(common: Common, plan: Plan) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(
-            "Nobody is there to approve the plan.", hint="Approve it with --yes, or look at it with --dry-run."
+            "Nobody is there to approve the plan.", hint="approve it with --yes, or look at it with --dry-run"
         )
     if common.json:
         print(plan_text(plan), file=sys.stderr)  # stdout is for the one document

@@ -15,7 +15,7 @@ from pipeline.cli.complaint import show_error
 from pipeline.errors import ExitCode, Interrupted, RebakeError, UsageError
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_LOOK = "See what would be done with: rebake plan"
+_LOOK = "see what would be done with: rebake plan"
 
 app = typer.Typer(
     name="rebake",
@@ -61,7 +61,7 @@ def run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "rebake"
-        show_error(UsageError(error.format_message(), hint=f"See: {command} --help"), as_json=as_json)
+        show_error(UsageError(error.format_message(), hint=f"see: {command} --help"), as_json=as_json)
         return ExitCode.USAGE
     return outcome if isinstance(outcome, int) else ExitCode.DONE
 

@@ -24,7 +24,7 @@ ReportOption = Annotated[Path | None, typer.Option("--report", help="Write an HT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What the reader asked of any verb; from ``yes`` to ``report`` only of those that change something.
+    """What the reader asked of any verb; from ``yes`` to ``report`` only of those that take them.
 
     ``verb`` and ``words`` are the command line: its verb, and all that stood behind ``rebake``.
     """
@@ -58,9 +58,14 @@ _CHANGING: dict[str, Any] = {
 }
 
 
-def verb(app: typer.Typer, *, changes: bool = False, name: str | None = None) -> Callable[[Callable[..., None]], None]:
-    """Register a function as a verb; it receives the shared options as its first argument, a `Common`."""
-    shared = _CHANGING if changes else _READING
+def verb(
+    app: typer.Typer, *, changes: bool = False, dry_run: bool = False, name: str | None = None
+) -> Callable[[Callable[..., None]], None]:
+    """Register a function as a verb; it receives the shared options as its first argument, a `Common`.
+
+    ``changes``: it carries a plan out, and takes --yes, --dry-run, --wait, --report; ``dry_run``: it takes just that.
+    """
+    shared = _CHANGING if changes else {**_READING, **({"dry_run": DryRunOption} if dry_run else {})}
 
     def register(function: Callable[..., None]) -> None:
         own = list(inspect.signature(function).parameters.values())[1:]

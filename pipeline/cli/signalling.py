@@ -19,7 +19,7 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why; everybody who 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    verb(app, changes=True)(halt)
+    verb(app, dry_run=True)(halt)
     verb(app)(unhalt)
     verb(app)(approve)
     verb(app)(unlock)
@@ -68,7 +68,7 @@ def approve(
     """Say yes to a rollout that waits for approval. Or no."""
     runs, journal = room("pipeline.runs.signals"), room("pipeline.cli.journalling")
     if not runs.is_run(run):
-        raise UsageError(f"{run} is not the id of a run.", hint="It looks like 20261123T181500-kqzt.")
+        raise UsageError(f"{run} is not the id of a run.", hint="it looks like 20261123T181500-kqzt")
     with open_room(common) as (opened, _):
         with journal.begun(common, opened, targets=[run]):
             signal = runs.approve(opened, run, reason, reject=reject)

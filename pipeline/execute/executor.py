@@ -55,7 +55,7 @@ def _alone(bench: Workbench, planned: PlannedStep) -> StepResult:
 
 def _again(signal: KeyboardInterrupt, *told: str) -> Interrupted:
     text = "; ".join([f"Stopped by {str(signal) or 'SIGINT'}", *told])
-    return Interrupted(f"{text}.", hint="See what stands with: rebake status; the same command again goes on.")
+    return Interrupted(f"{text}.", hint="see what stands with: rebake status; the same command again goes on")
 
 
 def _without(wave: Wave, fleets: set[str]) -> Wave:
@@ -64,12 +64,13 @@ def _without(wave: Wave, fleets: set[str]) -> Wave:
 
 
 def _left(waves: Sequence[Wave], why: str, done: Sequence[LaneResult] = ()) -> tuple[LaneResult, ...]:
-    """Tell why fleets were not begun, and of those that were rolled what of them was left."""
-    begun = {lane.fleet for lane in done}
+    """Tell why fleets were not begun, and of those that were rolled what is left; one put back said all."""
+    ended = {lane.fleet: lane.succeeded for lane in done}
     return tuple(
-        LaneResult(fleet=lane.fleet, left=f"its {wave.name}, for {why}" if lane.fleet in begun else why)
+        LaneResult(fleet=lane.fleet, left=f"its {wave.name}, for {why}" if lane.fleet in ended else why)
         for wave in waves
         for lane in wave.lanes
+        if ended.get(lane.fleet, True)
     )
 
 
@@ -99,7 +100,7 @@ class Fleets:
             running: list[_Running] = []
             try:
                 if self._rest(wave, imaged, ended) and (why := self._strayed(waves[:index], done)):
-                    return RunResult(lanes=(*done, *_left(waves[index:], why)))
+                    return RunResult(lanes=(*done, *_left(waves[index:], why, done)))
                 self._wave(_without(wave, {lane.fleet for lane in done if not lane.succeeded}), running, done)
             except KeyboardInterrupt as signal:
                 broken = self._break_off(running)

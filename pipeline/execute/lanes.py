@@ -70,8 +70,13 @@ class Progressing:
 
     @property
     def begun(self) -> bool:
-        """Whether a refresh was asked for."""
-        steps = [one.planned.step for one in self.results] + ([self.current.step] if self.current else [])
+        """Whether a refresh was asked for: not one whose start a guard has refused."""
+        steps = [self.current.step] if self.current else []
+        steps += [
+            one.planned.step
+            for one in self.results
+            if not (isinstance(one.planned.step, StartRefresh) and isinstance(one.outcome, Refused))
+        ]
         return any(isinstance(step, (StartRefresh, AwaitRefresh)) and step.undo for step in steps)
 
 
@@ -180,12 +185,12 @@ def put_back(
             steps = [one for one in plan.steps if not (hurry and isinstance(one.step, AwaitRefresh))]
             outcome = (yield from _steps(bench, progress, steps, haltable=False)) if steps else outcome
         except RebakeError as error:
-            outcome = Failed(reason=f"{error.message} {error.hint}".strip())
+            outcome = Failed(reason=error.whole)
         if isinstance(outcome, (Done, Skipped)):
             break
     else:
         text = f"{tell(failure)}; it could not be put back: {tell(outcome)}"
-        return Failed(reason=text, hint=f"Put it back with: rebake repair {fleet}")
+        return Failed(reason=text, hint=f"put it back with: rebake repair {fleet}")
     if isinstance(failure, Halted):
         return Halted(reason=f"{failure.reason}; {_became(plan, how, hurry=hurry)}")
     if isinstance(failure, Refused) and all(isinstance(one.step, PutBack) for one in steps):
@@ -237,10 +242,10 @@ def _steps(
         if isinstance(result, Halted):
             return result
         progress.results.append(result)
+        progress.current = None
         outcome = result.outcome
         if not isinstance(outcome, (Done, Skipped)):
             return outcome
-    progress.current = None
     return outcome
 
 

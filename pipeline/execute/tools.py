@@ -145,4 +145,4 @@ def _made(known: Mapping[str, _Value], key: str, what: str) -> _Value:
     try:
         return known[key]
     except KeyError:
-        raise StepFailed(f"The plan uses {what} before any step makes it.", hint="Plan again.") from None
+        raise StepFailed(f"The plan uses {what} before any step makes it.", hint="plan again") from None

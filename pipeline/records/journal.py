@@ -163,7 +163,7 @@ class RunJournal:
         if place in self._told:
             return
         self._told.add(place)
-        text = f"{error.message} {error.hint} The run goes on, for AWS is the state.".replace("  ", " ")
+        text = f"The run goes on, for AWS is the state: {error.whole}"
         event = Event(at=self._clock.now(), kind=EventKind.WARNING, target="journal", text=text)
         self._progress.emit(event)
         self.emit(event)

@@ -75,7 +75,7 @@ def told(places: Sequence[Journals], run: str, warn: Warn) -> tuple[Record, ...]
     """
     found = _records(places, RunId(run), warn) if is_run(run) else ()
     if not found:
-        raise UsageError(f"No journal here has a run {run}.", hint="`rebake history` lists the runs.")
+        raise UsageError(f"No journal here has a run {run}.", hint="`rebake history` lists the runs")
     return found
 
 

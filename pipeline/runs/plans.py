@@ -51,7 +51,7 @@ def for_roll(room: Room, fleet: str, *, image: ImageId | None = None, supersede:
     found = room.tools.images.get([target]).get(target)
     if found is None:
         raise NotFound(
-            f"{target} does not exist, or this account may not see it.", hint=f"See: rebake history {family}"
+            f"{target} does not exist, or this account may not see it.", hint=f"see: rebake history {family}"
         )
     require_proven(found, family=family)
     plan = plan_roll(view, target, supersede=supersede)
@@ -144,6 +144,6 @@ def _promoted(room: Room, family: str) -> ImageId:
     if view.channel is None:
         raise NotFound(
             f"Channel {view.parameter} does not exist: nothing was promoted yet.",
-            hint=f"Promote an image with: rebake promote {family}",
+            hint=f"promote an image with: rebake promote {family}",
         )
     return view.channel

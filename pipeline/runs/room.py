@@ -117,5 +117,5 @@ def require_known(kind: str, name: str, names: Iterable[str]) -> None:
     if name in listed:
         return
     close = difflib.get_close_matches(name, listed, n=1)
-    guess = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(listed) or 'none'}."
+    guess = f"did you mean {close[0]}?" if close else f"known: {', '.join(listed) or 'none'}"
     raise UsageError(f"The configuration has no {kind} named {name}.", hint=guess)

@@ -36,7 +36,7 @@ class Bucket:
         """Keep a record, or not."""
         self.tries += 1
         if self.down:
-            raise Unavailable("S3 does not answer.", hint="Wait.")
+            raise Unavailable("S3 does not answer.", hint="wait")
         self.kept.setdefault(number, line)
 
     def runs(self) -> tuple[RunId, ...]:
@@ -138,7 +138,7 @@ def test_a_bucket_that_is_down_is_left_alone_for_a_while(tmp_path: Path) -> None
     made.journal.end("", {"exit_code": 0})
     assert [*made.bucket.kept] == [*range(1, 24)]
     assert [event.text for event in made.told.events] == [
-        "S3 does not answer. Wait. The run goes on, for AWS is the state."
+        "The run goes on, for AWS is the state: S3 does not answer. -> wait"
     ]
 
 
