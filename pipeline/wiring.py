@@ -16,6 +16,7 @@ from pipeline.aws.copies import AutoScalingCopies
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
+from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.permissions import ACTIONS
 from pipeline.aws.preflight import LivePreflight
@@ -103,6 +104,7 @@ def assemble(
         stacks=CloudFormationStacks(clients, clock),
         headroom=preflight,
         signals=SsmSignals(clients),
+        leftovers=AwsLeftovers(clients),
         metrics=CloudWatchMetrics(clients),
         prober=HttpProber(),
         judge=ExternalJudge(Path(settings.root)),

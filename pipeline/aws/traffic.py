@@ -11,6 +11,7 @@ from pipeline.aws.paging import copied_tags, tag_list, tags_of
 from pipeline.aws.session import Clients
 from pipeline.errors import HeldError, NotFound, NotOurs, NotPossible
 from pipeline.model.ids import InstanceId, TargetGroupArn
+from pipeline.model.names import TAG_MADE, TAG_RUN
 from pipeline.model.traffic import Route, TargetGroup, TargetHealth
 
 _RULE = ":listener-rule/"
@@ -58,9 +59,17 @@ class ElbTraffic:
         else:
             self._clients.elbv2.modify_listener(ListenerArn=route.arn, DefaultActions=again)
 
-    @translated("elasticloadbalancing")
     def elsewhere(self, target_group: TargetGroupArn, *, route: str) -> tuple[str, ...]:
         """List the listeners and rules, other than the route, that forward to the target group."""
+        return tuple(arn for arn in self.forwarding(target_group) if arn != route)
+
+    @translated("elasticloadbalancing")
+    def forwarding(self, target_group: TargetGroupArn) -> Mapping[str, int]:
+        """Tell which listeners and rules forward to a target group, each with its weight there.
+
+        Raises:
+            NotFound: it is gone.
+        """
         balancers = self._described(TargetGroupArns=[target_group])[0].get("LoadBalancerArns", [])
         listeners = [
             listener
@@ -75,7 +84,8 @@ class ElbTraffic:
                 for page in paginator.paginate(ListenerArn=listener["ListenerArn"]):
                     # The default rule is the listener's own action.
                     actions |= {rule["RuleArn"]: rule["Actions"] for rule in page["Rules"] if not rule["IsDefault"]}
-        return tuple(arn for arn, found in actions.items() if arn != route and target_group in _forwards(found))
+        weights = {arn: _forwards(found) for arn, found in actions.items()}
+        return {arn: found[target_group] for arn, found in weights.items() if target_group in found}
 
     def target_group(self, arn: TargetGroupArn) -> TargetGroup:
         """Fetch a target group; affinity to a source address (network load balancers) has no end and counts as none.
@@ -108,7 +118,9 @@ class ElbTraffic:
         except NotFound:
             made = self._create(source, name, tags)
         else:
-            if not tags.items() <= self._tags(made).items():
+            # When it was made, and by which run, another run that goes on with it says otherwise.
+            ours = {key: value for key, value in tags.items() if key not in {TAG_MADE, TAG_RUN}}
+            if not ours.items() <= self._tags(made).items():
                 raise NotOurs(
                     f"The target group {name} exists and is not of this rollout.",
                     hint="Delete it or rename it: green groups' target groups have names of their own.",

@@ -37,7 +37,7 @@ def carry_out(
     """
     if common.report is not None:
         report.require_writable(common.report)
-    patience = None if approve_by is None else _duration(approve_by)
+    patience = None if approve_by is None else option_duration("--approve-by", approve_by)
     with open_room(common) as (room, recorder):
         plan = planner(room)
         if patience is not None:
@@ -85,11 +85,16 @@ def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Seque
         show_error(error, as_json=False)
 
 
-def _duration(text: str) -> timedelta:
+def option_duration(option: str, text: str) -> timedelta:
+    """Read an option's duration.
+
+    Raises:
+        UsageError: it is none.
+    """
     try:
         return duration(text)
     except ValueError as error:
-        raise UsageError(f"--approve-by: {error}.", hint="Say how long to wait, as in --approve-by 2h.") from None
+        raise UsageError(f"{option}: {error}.", hint=f"Say how long, as in {option} 2h.") from None
 
 
 def _approve(common: Common, plan: Plan) -> None:

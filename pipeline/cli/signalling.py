@@ -61,7 +61,7 @@ def approve(
 ) -> None:
     """Say yes to a rollout that waits for approval. Or no."""
     runs = room("pipeline.runs.signals")
-    if not runs.is_run(run):
+    if room("pipeline.model.names").run_began(run) is None:
         raise UsageError(f"{run} is not the id of a run.", hint="It looks like 20261123T181500-kqzt.")
     with open_room(common) as (opened, _):
         signal = runs.approve(opened, run, reason, reject=reject)

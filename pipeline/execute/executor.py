@@ -12,6 +12,7 @@ from pipeline.execute.performing import take
 from pipeline.execute.stopping import interrupt
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import Done, LaneResult, Outcome, RunResult, Skipped, StepResult
 from pipeline.model.rollouts import AwaitRefresh, StartRefresh
 from pipeline.model.steps import Lane, Plan, Wave
@@ -37,7 +38,8 @@ def execute(bench: Workbench, plan: Plan, recover: Recover) -> RunResult:
             return RunResult(
                 results=tuple(results), lanes=_left(plan.waves, "the run was interrupted"), stopped=_again(text)
             )
-        if not isinstance(results[-1].outcome, (Done, Skipped)):
+        # What cannot be removed keeps nobody else.
+        if not isinstance(results[-1].outcome, (Done, Skipped)) and not isinstance(planned.step, Remove):
             return RunResult(results=tuple(results), lanes=_left(plan.waves, "a step before failed"))
     return replace(Fleets(bench=bench, recover=recover).roll(plan.waves), results=tuple(results))
 

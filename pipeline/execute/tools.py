@@ -24,6 +24,7 @@ from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, RunCommand
 from pipeline.ports.judging import Judge, Prober, Statistics
+from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Headroom
 from pipeline.ports.progress import Event, EventKind, Evidence, Progress
@@ -52,6 +53,7 @@ class Tools:
     stacks: Stacks
     headroom: Headroom
     signals: Signals
+    leftovers: Leftovers
     metrics: Metrics
     prober: Prober
     judge: Judge
@@ -80,6 +82,7 @@ class Made:
     pairs: dict[str, Pair] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
     touched: dict[str, int] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
     canaries: dict[tuple[str, CanaryGate], tuple[int, GateVerdict]] = field(default_factory=dict)
     cords: dict[str, Signal] = field(default_factory=dict)
     cords_read: datetime | None = None
