@@ -15,6 +15,7 @@
     |   `-- ToolMissing       Packer or a plugin is missing or too old
     |-- StepFailed            a step was tried and failed                           exit 1
     |   `-- TimedOut          it did not finish within its budget
+    |-- Defect                something happened that this project did not foresee  exit 1
     `-- Interrupted           a signal asked us to stop                             exit 130
 
 Transient errors (``transient = True``) may succeed when the same command is run again unchanged; the others
@@ -135,6 +136,17 @@ class TimedOut(StepFailed):
     """It did not finish within its time budget."""
 
     transient = True
+
+
+class Defect(RebakeError):
+    """A fault of this project's own, met while a fleet was being replaced."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(
+            f"Something unforeseen happened: {type(cause).__name__}: {cause}.",
+            hint="This is a fault of rebake itself: please report it, with what -v says.",
+        )
+        self.__cause__ = cause
 
 
 class Interrupted(RebakeError):

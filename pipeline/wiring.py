@@ -101,7 +101,7 @@ def assemble(
         traffic=ElbTraffic(clients),
         copies=AutoScalingCopies(clients, clock),
         changes=AutoScalingChanges(clients),
-        stacks=CloudFormationStacks(clients, clock),
+        stacks=CloudFormationStacks(clients),
         headroom=preflight,
         signals=SsmSignals(clients),
         leftovers=AwsLeftovers(clients),

@@ -133,7 +133,7 @@ def configuration(*fleets: FleetSettings, **changes: Any) -> Settings:
 
 def blue_green(route: str, name: str = "web-prod", *, gates: tuple[Gate, ...] = (), **strategy: Any) -> FleetSettings:
     """Configure a fleet that is replaced by blue-green over a route; short soaks."""
-    values: dict[str, Any] = {"soak": timedelta(minutes=1), "keep_blue": timedelta(minutes=10)}
+    values: dict[str, Any] = {"soak": timedelta(seconds=30), "keep_blue": timedelta(minutes=2)}
     return replace(fleet(name), strategy=BlueGreen(route=route, **values | strategy), gates=gates)
 
 

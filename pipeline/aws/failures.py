@@ -65,7 +65,15 @@ _HELD = frozenset({"InstanceRefreshInProgress"})
 _ABSENT = frozenset({"InvocationDoesNotExist", "NoSuchEntity", "NoSuchResourceException", "InvalidAMIID.Unavailable"})
 
 _UNAVAILABLE = frozenset(
-    {"InternalError", "InternalFailure", "RequestTimeout", "ResourceContention", "ServiceUnavailable", "Unavailable"}
+    {
+        "InternalError",
+        "InternalFailure",
+        "RequestTimeout",
+        "ResourceContention",
+        "ScalingActivityInProgress",
+        "ServiceUnavailable",
+        "Unavailable",
+    }
 )
 
 _CAPACITY_HINT = "Name further instance types, or a subnet in another zone, and run again."

@@ -165,7 +165,7 @@ def group_of(entry: AutoScalingGroupTypeDef, known: Mapping[str, Any], warm: Seq
         warm=tuple(_member(member, known) for member in warm),
         target_groups=tuple(map(TargetGroupArn, dict.fromkeys([*entry.get("TargetGroupARNs", []), *balanced]))),
         suspended=tuple(process["ProcessName"] for process in entry.get("SuspendedProcesses", [])),
-        health_check=entry["HealthCheckType"],
+        protects_new=entry.get("NewInstancesProtectedFromScaleIn", False),
         subnets=tuple(subnet for subnet in entry.get("VPCZoneIdentifier", "").split(",") if subnet),
         tags=tags_of(entry.get("Tags", [])),
     )
@@ -184,6 +184,8 @@ def _member(entry: InstanceTypeDef, known: Mapping[str, Any]) -> Member:
         template=template_of(entry.get("LaunchTemplate")),
         image=ImageId(image) if image else None,
         address=instance.get("PrivateIpAddress", ""),
+        launched=instance.get("LaunchTime"),
+        weight=int(entry.get("WeightedCapacity") or 1),
     )
 
 

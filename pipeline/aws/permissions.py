@@ -97,6 +97,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "ec2:DescribeLaunchTemplateVersions",
     ),
     "Signals.under": ("ssm:GetParametersByPath",),
+    "Signals.read": ("ssm:GetParameter",),
     "Signals.leave": ("ssm:PutParameter",),
     "Signals.take": ("ssm:DeleteParameter",),
     "Leftovers.found": (
@@ -213,11 +214,19 @@ _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagge
     _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
 )
 _PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE)
-_STOP = _of("Refreshes.cancel", "Refreshes.roll_back")
 # Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and the way back is a roll.
-_ROLL = _of("Templates.create_version", "Fleets.", "Traffic.", "Copies.", "GroupChanges.", "Metrics.", "Stacks.").union(
-    _ON_REFRESH, _ON_COPY
-)
+_ROLL = _of(
+    "Templates.create_version",
+    "Fleets.",
+    "Refreshes.",
+    "Traffic.",
+    "Copies.",
+    "GroupChanges.",
+    "Metrics.",
+    "Stacks.",
+    "Signals.read",
+    "Images.tag",
+).union(_ON_REFRESH, _ON_COPY)
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     verb: tuple(sorted(_PLAN | actions))
@@ -229,7 +238,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "roll": _ROLL,
         "rollback": _ROLL,
         "repair": _ROLL,
-        "halt": _of("Signals.leave") | _STOP,
+        "halt": _of("Signals.leave", "Refreshes.cancel", "Refreshes.roll_back"),
         "sweep": _of("Leftovers.", "Signals.take", "Copies.delete")
         | _of("Traffic.forwarding", "Traffic.weigh", "Traffic.delete"),
         "unhalt": _of("Signals.take"),

@@ -36,6 +36,17 @@ class SsmSignals:
         )
         return {entry["Name"].rpartition("/")[2]: _signal(entry) for page in pages for entry in page["Parameters"]}
 
+    def read(self, name: str) -> Signal | None:
+        """Read one signal; None: it does not stand there."""
+        try:
+            return self._read(name)
+        except NotFound:
+            return None
+
+    @translated("ssm")
+    def _read(self, name: str) -> Signal:
+        return _signal(self._clients.ssm.get_parameter(Name=name)["Parameter"])
+
     @translated("ssm")
     def leave(self, name: str, signal: Signal) -> None:
         """Leave a signal; one that stands there is replaced."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from pipeline.aws.failures import translated
 from pipeline.aws.session import Clients
-from pipeline.errors import NotFound, NotPossible, TimedOut
-from pipeline.ports.clock import Clock
+from pipeline.errors import NotFound, NotPossible
 from pipeline.ports.stacks import Stack
 
-_MAKING = timedelta(minutes=2)
-_POLL = timedelta(seconds=2)
 _UNDER_WAY = {"CREATE_PENDING", "CREATE_IN_PROGRESS"}
 # Change sets that can no longer be carried out: the stack was changed since, perhaps by themselves.
 _SPENT = {"OBSOLETE", "EXECUTE_COMPLETE", "EXECUTE_FAILED"}
@@ -24,9 +20,8 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 class CloudFormationStacks:
     """The port `Stacks`."""
 
-    def __init__(self, clients: Clients, clock: Clock) -> None:
+    def __init__(self, clients: Clients) -> None:
         self._clients = clients
-        self._clock = clock
 
     def get(self, name: str) -> Stack:
         """Fetch a stack; a parameter that must not be shown reads as asterisks.
@@ -42,8 +37,8 @@ class CloudFormationStacks:
             reason=found.get("StackStatusReason", ""),
         )
 
-    def propose(self, name: str, *, parameter: str, value: str, change_set: str) -> bool:
-        """Make a change set, or find the one of that name; False when it would change nothing.
+    def propose(self, name: str, *, parameter: str, value: str, change_set: str) -> bool | None:
+        """Make a change set, or find the one of that name; False: it would change nothing; None: it is being made.
 
         The template and all other parameters stay as the stack has them; secret ones are neither read nor sent. A
         change set that failed is deleted: its name is free for another try.
@@ -51,7 +46,6 @@ class CloudFormationStacks:
         Raises:
             NotFound: there is no such stack.
             NotPossible: it has no such parameter, or the change set failed; AWS's reason is in the message.
-            TimedOut: AWS did not finish the change set within two minutes.
         """
         stack = self._stack(name)
         present = _parameters(stack)
@@ -87,15 +81,10 @@ class CloudFormationStacks:
             if found is None or found.get("ExecutionStatus") not in _EXECUTED:
                 raise
 
-    def _settled(self, name: str, change_set: str) -> bool:
-        deadline = self._clock.now() + _MAKING
-        while (found := self._find(name, change_set) or {}).get("Status", "CREATE_PENDING") in _UNDER_WAY:
-            if self._clock.now() >= deadline:
-                raise TimedOut(
-                    f"CloudFormation has not finished the change set {change_set} of {name} within two minutes.",
-                    hint="Run again: it is found by its name.",
-                )
-            self._clock.sleep(_POLL)
+    def _settled(self, name: str, change_set: str) -> bool | None:
+        found = self._find(name, change_set) or {}
+        if found.get("Status", "CREATE_PENDING") in _UNDER_WAY:
+            return None
         if found["Status"] == "CREATE_COMPLETE":
             return True
         reason = found.get("StatusReason", "no reason given").rstrip(".")

@@ -26,10 +26,11 @@ from pipeline.runs.apply import apply, exit_code
 from pipeline.runs.diff import baked_changes
 from pipeline.runs.room import Room
 
+_LEAST = timedelta(minutes=1)
+"""The shortest wait for a person's word, as for a gate in the configuration."""
 
-def carry_out(
-    common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False, approve_by: str | None = None
-) -> ExitCode:
+
+def carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: str | None = None) -> ExitCode:
     """Plan, and where it is approved, execute; answer the exit code.
 
     What was done is told and reported however the run ended; only an error before the first step is raised.
@@ -48,7 +49,7 @@ def carry_out(
         if not plan.empty and not common.dry_run:
             _approve(common, plan)
             result = apply(room, plan)
-    code = exit_code(plan, result, rolling_back=rolling_back)
+    code = exit_code(plan, result)
     if common.report is not None:
         _report(common.report, room, plan, result, recorder.events)
     _tell(common, room, plan, result, code)
@@ -92,9 +93,12 @@ def option_duration(option: str, text: str) -> timedelta:
         UsageError: it is none.
     """
     try:
-        return duration(text)
+        found, fault = duration(text), f"{text!r} is less than 1m"
     except ValueError as error:
-        raise UsageError(f"{option}: {error}.", hint=f"Say how long, as in {option} 2h.") from None
+        found, fault = timedelta(), str(error)
+    if found < _LEAST:
+        raise UsageError(f"{option}: {fault}.", hint=f"Say how long, as in {option} 2h.")
+    return found
 
 
 def _approve(common: Common, plan: Plan) -> None:

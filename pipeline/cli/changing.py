@@ -77,7 +77,7 @@ def rollback(
 ) -> None:
     """Bring a fleet back to its earlier image. During a refresh or after one."""
     plans = room("pipeline.runs.plans")
-    _carry_out(common, lambda opened: plans.for_rollback(opened, fleet, to=to, reject=reject), rolling_back=True)
+    _carry_out(common, lambda opened: plans.for_rollback(opened, fleet, to=to, reject=reject))
 
 
 def release(
@@ -125,8 +125,6 @@ def sweep(
     raise typer.Exit(code)
 
 
-def _carry_out(
-    common: Common, planner: Callable[[Room], Plan], *, rolling_back: bool = False, approve_by: str | None = None
-) -> None:
+def _carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: str | None = None) -> None:
     carry = room("pipeline.cli.carry")
-    raise typer.Exit(carry.carry_out(common, planner, rolling_back=rolling_back, approve_by=approve_by))
+    raise typer.Exit(carry.carry_out(common, planner, approve_by=approve_by))

@@ -93,21 +93,17 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 
 def plan_text(plan: Plan) -> str:
     """Write a plan: a line a step, grouped by target, wave after wave, then the notes, then the count."""
-    notes = [(note.target, "blocked" if note.blocked is not None else "-", note.text) for note in plan.notes]
-    parts = [table(_steps(plan.steps))]
-    for wave in plan.waves:
-        parts.append(f"\n{_wave(wave)}")
-        parts.append(table(row for lane in wave.lanes for row in _steps(lane.steps)))
-    if notes:
-        parts += ["", table(notes)] if any(parts) else [table(notes)]
-    return "\n".join([*(part for part in parts if part or any(parts)), *([""] if any(parts) else []), _count(plan)])
+    steps = table(_steps(plan.steps))
+    waves = [f"{_wave(wave)}\n{table(row for lane in wave.lanes for row in _steps(lane.steps))}" for wave in plan.waves]
+    notes = table((note.target, "blocked" if note.blocked is not None else "-", note.text) for note in plan.notes)
+    return "\n\n".join([*filter(None, (steps, *waves, notes)), _count(plan)])
 
 
 def result_text(result: RunResult) -> str:
     """Write how a run's steps ended, and where that leaves each fleet."""
     parts = [table(_ended(step) for step in result.every)]
     if result.lanes:
-        parts += ["", "Fleets:", table((f"  {lane.fleet}", stands(lane)) for lane in result.lanes)]
+        parts += ["", "Fleets:", table(dict.fromkeys((f"  {lane.fleet}", stands(lane)) for lane in result.lanes))]
     return "\n".join(parts)
 
 
@@ -168,7 +164,7 @@ def _count(plan: Plan) -> str:
     every = list(plan.every)
     counts = [(sum(isinstance(planned.step, kind) for planned in every), name) for kind, name in _COUNTED.items()]
     parts = [f"{number} {name}{_plural(name, number)}" for number, name in counts if number]
-    return f"Plan: {', '.join(parts) or f'{len(every)} steps'}{blocked}"
+    return f"Plan: {', '.join(parts) or f'{len(every)} step' + _plural('step', len(every))}{blocked}"
 
 
 def _plural(name: str, number: int) -> str:

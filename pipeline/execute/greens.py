@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pipeline.errors import HeldError, NotFound, NotPossible, StepFailed
 from pipeline.execute.guarding import guard_removal
 from pipeline.execute.tools import Workbench
-from pipeline.execute.waiting import Waiting, pause, poll
+from pipeline.execute.waiting import PACE, Waiting, pause, poll
 from pipeline.model import names
 from pipeline.model.fleets import Group
 from pipeline.model.ids import GroupName, TargetGroupArn
@@ -15,10 +15,9 @@ from pipeline.model.names import Role
 from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
 from pipeline.model.rollouts import CreateGreen, NameLive, RetireGroup
 from pipeline.model.traffic import Pair
-from pipeline.model.undo import UNDO_TAGS, Undo, undo_of
+from pipeline.model.undo import UNDO_TAGS, Undo, settled_minimum
 from pipeline.planning.shifts import rejoin
 
-_PACE = timedelta(seconds=15)
 _GONE_WITHIN = timedelta(minutes=30)
 
 
@@ -29,9 +28,9 @@ def create_green(bench: Workbench, step: CreateGreen) -> Outcome:
     version = bench.made.version(step.version)
     route = tools.traffic.route(step.strategy.route)
     blue_targets = _targets(blue)
-    _pin(bench, blue, route=route.arn, weight=route.weights.get(blue_targets, 0))
     partner = None if step.partner is None else _empty_partner(bench, step, blue)
     green = partner.name if partner else _green_name(step, blue, version)
+    _pin(bench, blue, route=route.arn, weight=route.weights.get(blue_targets, 0))
     targets = _targets(partner) if partner else _clone(bench, step, green, blue_targets)
     if targets not in route.weights:
         # In no rule its targets would not even be checked (Target.NotInUse), and no policy could count its requests.
@@ -51,16 +50,20 @@ def name_live(bench: Workbench, step: NameLive) -> Outcome:
     tools = bench.tools
     blue, green = tools.fleets.named(pair.blue, pair.green)
     now = tools.clock.now()
-    before = undo_of(green.tags) or undo_of(blue.tags)
     live = {names.TAG_ROLE: Role.LIVE.value, names.TAG_ORIGIN: blue.origin, names.TAG_SINCE: now.isoformat()}
-    if before is not None:
-        live |= Undo(run=bench.run, minimum=before.minimum, route=before.route, weight=before.weight).tags()
+    undo, before = green.undo, blue.undo
+    if undo is None and before is not None:
+        # Whoever has changed blue's minimum in the meantime meant the fleet.
+        own = settled_minimum(before, blue.minimum)
+        lowest = blue.minimum if own is None else own
+        undo = Undo(run=bench.run, minimum=lowest, pinned=green.minimum, route=before.route, weight=before.weight)
+        live |= undo.tags()
     kept = {names.TAG_ROLE: Role.BLUE.value, names.TAG_ORIGIN: blue.origin}
     kept[names.TAG_RETIRE] = (now + step.keep).isoformat()
     tools.changes.tag({green.name: live, blue.name: kept})
-    if before is not None and before.minimum is not None:
-        tools.changes.resize(green.name, minimum=before.minimum)
-    if not undo_of(green.tags):
+    if undo is not None and (minimum := settled_minimum(undo, green.minimum)) is not None:
+        tools.changes.resize(green.name, minimum=minimum)
+    if not green.undo:
         tools.changes.untag(green.name, UNDO_TAGS)
     return Done(facts={"live": green.name, "kept": blue.name, "until": kept[names.TAG_RETIRE]})
 
@@ -71,9 +74,9 @@ def retire_group(bench: Workbench, step: RetireGroup) -> Waiting[Outcome]:
     tools = bench.tools
     group = _find(bench, pair.blue)
     if group is not None and not step.at_once:
-        until = group.tags.get(names.TAG_RETIRE)
-        rest = datetime.fromisoformat(until) - tools.clock.now() if until else timedelta()
-        yield from pause(rest, step=_PACE)
+        until = group.moment(names.TAG_RETIRE)
+        rest = until - tools.clock.now() if until else timedelta()
+        yield from pause(rest, step=PACE)
         group = _find(bench, pair.blue)
     if group is not None and group.role is not step.role:
         return Skipped(reason=f"{group.name} has another role now ({group.role or 'none'}), and stays")
@@ -95,14 +98,15 @@ def retire_group(bench: Workbench, step: RetireGroup) -> Waiting[Outcome]:
     def gone() -> bool | None:
         return tools.copies.delete(name) or None
 
-    yield from poll(tools.clock, gone, every=_PACE, within=_GONE_WITHIN, what=f"The end of group {name}")
+    yield from poll(tools.clock, gone, every=PACE, within=_GONE_WITHIN, what=f"The end of group {name}")
     return Done(facts={"deleted": name})
 
 
 def _pin(bench: Workbench, blue: Group, *, route: str, weight: int) -> None:
     """Write down what is changed, then keep blue from being scaled in while it has less traffic, or none."""
-    if undo_of(blue.tags) is None:
-        undo = Undo(run=bench.run, minimum=blue.minimum, route=route, weight=weight)
+    if blue.undo is None:
+        pinned = max(blue.minimum, blue.desired)
+        undo = Undo(run=bench.run, minimum=blue.minimum, pinned=pinned, route=route, weight=weight)
         bench.tools.changes.tag({blue.name: undo.tags()})
     if blue.minimum < blue.desired:
         bench.tools.changes.resize(blue.name, minimum=blue.desired)
@@ -164,9 +168,9 @@ def _leave_route(bench: Workbench, pair: Pair, *, stays: bool) -> Outcome | None
         text = f"{pair.blue} has weight {route.weights[pair.blue_targets]} in {route.arn}, so it is not removed."
         return Failed(reason=text, hint="See where the traffic is; then run it again.")
     (survivor,) = fleets.named(pair.green)
-    undo = undo_of(survivor.tags)
+    undo = survivor.undo
     if undo is None and (group := _find(bench, pair.blue)) is not None:
-        undo = undo_of(group.tags)
+        undo = group.undo
     weights = rejoin(route, pair.green_targets, pair.blue_targets, undo.weight if undo else None)
     traffic.weigh(route, {**weights, pair.blue_targets: 0} if stays else weights)
     return None
@@ -181,13 +185,15 @@ def _delete_targets(bench: Workbench, pair: Pair) -> None:
 def _empty(bench: Workbench, group: Group) -> Waiting[None]:
     """Take a standing group to size 0, and wait until its instances are gone."""
     changes = bench.tools.changes
+    if protected := [member.id for member in group.members if member.protected]:
+        changes.protect(group.name, protected, protected=False)  # the group would keep them, with no traffic, for ever
     changes.resize(group.name, minimum=0, desired=0)
     fleets = bench.tools.fleets
 
     def look() -> bool | None:
         return None if fleets.named(group.name)[0].members else True
 
-    yield from poll(bench.tools.clock, look, every=_PACE, within=_GONE_WITHIN, what=f"The emptying of {group.name}")
+    yield from poll(bench.tools.clock, look, every=PACE, within=_GONE_WITHIN, what=f"The emptying of {group.name}")
     changes.tag({group.name: {names.TAG_ROLE: Role.RETIRED.value}})
     changes.untag(group.name, (names.TAG_RETIRE, names.TAG_SINCE, *UNDO_TAGS))
 

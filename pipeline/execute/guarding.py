@@ -33,7 +33,7 @@ def guard_removal(bench: Workbench, step: RetireGroup, pair: Pair) -> Refused | 
     Asked by the step itself: it waits first, for hours perhaps.
     """
     (green,) = bench.tools.fleets.named(pair.green)
-    left = _strength(bench, green)
+    left = _strength(bench, green, used=True)
     fault = guards.refuse_removal(left, bench.settings.fleets[step.fleet].floor)
     return None if fault is None else _refused(step.fleet, fault)
 
@@ -49,6 +49,8 @@ def _beginning(bench: Workbench, step: StartRefresh | CreateGreen | UpdateStack)
     settings = bench.settings.fleets[step.fleet]
     group = _group(bench, step)
     if bench.radius is not None and (fault := bench.radius.refuse(bench.made.touched, step.fleet, group.desired)):
+        return fault
+    if not isinstance(step, UpdateStack) and (fault := guards.refuse_suspended(group)):
         return fault
     if isinstance(step, StartRefresh) and (
         fault := guards.refuse_refresh(_strength(bench, group), step.strategy, settings.floor)
@@ -67,7 +69,7 @@ def _beginning(bench: Workbench, step: StartRefresh | CreateGreen | UpdateStack)
 def _shifting(bench: Workbench, step: ShiftTraffic) -> str | None:
     pair = bench.made.pair(step.fleet, step.pair)
     fleets = bench.tools.fleets
-    blue, green = (_strength(bench, group) for group in fleets.named(pair.blue, pair.green))
+    blue, green = (_strength(bench, group, used=True) for group in fleets.named(pair.blue, pair.green))
     floor = bench.settings.fleets[step.fleet].floor
     # Whoever is given more must carry it: green on the way out, blue on the way back.
     route = bench.tools.traffic.route(pair.route)
@@ -85,5 +87,5 @@ def _group(bench: Workbench, step: StartRefresh | CreateGreen | UpdateStack) -> 
             return bench.tools.fleets.find(bench.settings.fleets[step.fleet].group)
 
 
-def _strength(bench: Workbench, group: Group) -> Strength:
-    return guards.strength(group, [bench.tools.traffic.health(arn) for arn in group.target_groups])
+def _strength(bench: Workbench, group: Group, *, used: bool = False) -> Strength:
+    return guards.strength(group, [bench.tools.traffic.health(arn) for arn in group.target_groups], used=used)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from pipeline.errors import RebakeError, Unavailable
 from pipeline.execute.subjects import Subject
 from pipeline.execute.tools import Workbench
-from pipeline.execute.waiting import Waiting, poll
+from pipeline.execute.waiting import PACE, Waiting, poll
 from pipeline.model.fleets import Member
 from pipeline.model.gates import (
     AlarmGate,
@@ -30,8 +30,6 @@ from pipeline.model.outcomes import Done, Outcome, Refused
 from pipeline.model.rollouts import CheckGate
 from pipeline.planning import gates, verdicts
 from pipeline.ports.metrics import Series
-
-PACE = timedelta(seconds=15)
 
 
 def check_gate(bench: Workbench, step: CheckGate) -> Waiting[Outcome]:
@@ -100,7 +98,7 @@ def _ask(bench: Workbench, subject: Subject, gate: Gate, asked: datetime) -> Gat
         case CanaryGate():
             return _canary_of_period(bench, gate, subject)
         case ApprovalGate():
-            signal = tools.signals.under(approval_path(bench.settings.channel_prefix)).get(bench.run)
+            signal = tools.signals.read(f"{approval_path(bench.settings.channel_prefix)}/{bench.run}")
             return verdicts.judge_approval(gate, signal, asked=asked, now=tools.clock.now())
         case AllOf() | AnyOf():
             return gates.combine(gate, [_judge(bench, subject, part, asked) for part in gate.gates])
@@ -109,7 +107,12 @@ def _ask(bench: Workbench, subject: Subject, gate: Gate, asked: datetime) -> Gat
 
 
 def _probe_old(bench: Workbench, gate: ProbeGate, subject: Subject) -> Answers | None:
-    return None if gate.above_old is None or gate.url else _probe(bench, gate, subject.old)
+    """Ask the old instances while there are some; once all are replaced, their last answers stand."""
+    if gate.above_old is None or gate.url:
+        return None
+    if subject.serving:
+        bench.made.old_answers[subject.fleet] = _probe(bench, gate, subject.serving)
+    return bench.made.old_answers.get(subject.fleet)
 
 
 def _probe(bench: Workbench, gate: ProbeGate, members: Sequence[Member]) -> Answers:

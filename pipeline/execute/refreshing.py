@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pipeline.errors import HeldError
-from pipeline.execute.tools import Workbench
-from pipeline.execute.waiting import Waiting, poll
+from pipeline.errors import HeldError, NotPossible
+from pipeline.execute.tools import Tools, Workbench
+from pipeline.execute.waiting import PACE, Waiting, poll
 from pipeline.model import names
-from pipeline.model.fleets import Refresh, RefreshStatus, TemplateVersion
+from pipeline.model.fleets import Refresh, TemplateVersion
 from pipeline.model.ids import GroupName, ImageId, RefreshId
 from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
 from pipeline.model.rollouts import CancelRefresh, CreateTemplateVersion, RollBackRefresh, StartRefresh
+from pipeline.model.strategies import OnHalt
+from pipeline.planning.halts import way_to_stop
 
-PACE = timedelta(seconds=15)
 _CONTENTION = timedelta(minutes=5)
 """How long another change of the group (ResourceContention) may keep a refresh from starting."""
 _CANCELLING = timedelta(hours=1)
@@ -49,9 +50,9 @@ def _create(bench: Workbench, step: CreateTemplateVersion, source: TemplateVersi
 def start_refresh(bench: Workbench, step: StartRefresh) -> Waiting[Outcome]:
     """Start the refresh, or adopt one under way that goes to the same version (the call takes no token)."""
     version = bench.made.version(step.version)
-    active = active_refresh(bench, step.group)
+    active = next((one for one in bench.tools.refreshes.listed(step.group) if not one.status.ended), None)
     if active is not None:
-        if not goes_to(active, step, version):
+        if not _goes_to(active, step, version):
             raise HeldError(
                 f"Refresh {active.id} of group {step.group} is {active.status} and goes elsewhere.",
                 hint=f"Wait for it, or undo it with: rebake rollback {step.fleet}",
@@ -84,45 +85,51 @@ def start_refresh(bench: Workbench, step: StartRefresh) -> Waiting[Outcome]:
 
 def cancel_refresh(bench: Workbench, step: CancelRefresh) -> Waiting[Outcome]:
     """Cancel the refresh and wait for its end; one that has ended by itself is just as well."""
-    found = find_refresh(bench, step.group, step.refresh)
+    found = find_refresh(bench.tools, step.group, step.refresh)
     if found is None or found.status.ended:
         return Skipped(reason=f"refresh {step.refresh} has ended")
-    if found.status is not RefreshStatus.CANCELLING:
-        bench.tools.refreshes.cancel(step.group)
-    ended = yield from await_end(bench, step.group, step.refresh, within=_CANCELLING)
+    stop_refresh(bench.tools, found, OnHalt.CANCEL)
+
+    def look() -> Refresh | None:
+        seen = find_refresh(bench.tools, step.group, step.refresh)
+        return seen if seen is not None and seen.status.ended else None
+
+    what = f"The end of refresh {step.refresh}"
+    ended = yield from poll(bench.tools.clock, look, every=PACE, within=_CANCELLING, what=what)
     return Done(facts={"refresh": step.refresh, "status": ended.status})
 
 
 def roll_back_refresh(bench: Workbench, step: RollBackRefresh) -> Outcome:
-    """Ask AWS to roll the running refresh back, unless it does so already."""
-    active = active_refresh(bench, step.group)
-    if active is not None and active.status is RefreshStatus.ROLLBACK_IN_PROGRESS:
-        return Skipped(reason=f"refresh {active.id} is being rolled back already")
-    bench.tools.refreshes.roll_back(step.group)
-    return Done(facts={"refresh": step.refresh})
+    """Ask AWS to undo the refresh, unless it does so already."""
+    found = find_refresh(bench.tools, step.group, step.refresh)
+    if found is None or not found.status.forward:
+        return Skipped(reason=f"refresh {step.refresh} is {found.status if found else 'gone'} already")
+    how = stop_refresh(bench.tools, found, OnHalt.ROLL_BACK)
+    return Done(facts={"refresh": step.refresh, "asked": how})
 
 
-def await_end(bench: Workbench, group: GroupName, refresh: RefreshId, *, within: timedelta) -> Waiting[Refresh]:
-    """Wait until AWS will do nothing more under a refresh."""
+def stop_refresh(tools: Tools, refresh: Refresh, how: OnHalt) -> OnHalt:
+    """Ask AWS to stop a refresh in the way that is possible, and wait for nothing; answer what was asked."""
+    (group,) = tools.fleets.named(refresh.group)
+    way = way_to_stop(refresh, group, how)
+    if way is OnHalt.ROLL_BACK:
+        try:
+            tools.refreshes.roll_back(refresh.group)
+        except NotPossible:
+            # Somebody else may have been quicker: to cancel his roll-back would leave a mix.
+            now = find_refresh(tools, refresh.group, refresh.id)
+            way = OnHalt.CANCEL if now is not None and now.status.forward else OnHalt.LEAVE
+    if way is OnHalt.CANCEL:
+        tools.refreshes.cancel(refresh.group)
+    return way
 
-    def look() -> Refresh | None:
-        found = find_refresh(bench, group, refresh)
-        return found if found is not None and found.status.ended else None
 
-    return poll(bench.tools.clock, look, every=PACE, within=within, what=f"The end of refresh {refresh}")
-
-
-def active_refresh(bench: Workbench, group: GroupName) -> Refresh | None:
-    """Find the refresh (or roll-back) under way."""
-    return next((refresh for refresh in bench.tools.refreshes.listed(group) if not refresh.status.ended), None)
-
-
-def find_refresh(bench: Workbench, group: GroupName, refresh: RefreshId) -> Refresh | None:
+def find_refresh(tools: Tools, group: GroupName, refresh: RefreshId) -> Refresh | None:
     """Find a refresh by its id; None: AWS does not show it (yet)."""
-    return next((found for found in bench.tools.refreshes.listed(group) if found.id == refresh), None)
+    return next((found for found in tools.refreshes.listed(group) if found.id == refresh), None)
 
 
-def goes_to(refresh: Refresh, step: StartRefresh, version: int) -> bool:
+def _goes_to(refresh: Refresh, step: StartRefresh, version: int) -> bool:
     """Tell whether a refresh goes to the step's version."""
     desired = refresh.desired
     return desired is not None and desired.id == step.template and desired.number == version

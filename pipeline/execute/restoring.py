@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.execute.tools import Workbench
 from pipeline.model.outcomes import Done, Outcome, Skipped
 from pipeline.model.rollouts import HoldZones, PutBack
-from pipeline.model.undo import UNDO_TAGS, Undo, undo_of
+from pipeline.model.undo import UNDO_TAGS, Undo, settled_minimum
 
 _REBALANCING = "AZRebalance"
 
@@ -14,7 +14,7 @@ def hold_zones(bench: Workbench, step: HoldZones) -> Outcome:
     """Protect whoever is outside the zone from being replaced, and nobody inside; no zone is evened out meanwhile."""
     changes = bench.tools.changes
     (group,) = bench.tools.fleets.named(step.group)
-    if undo_of(group.tags) is None:
+    if group.undo is None:
         resume = () if _REBALANCING in group.suspended else (_REBALANCING,)
         undo = Undo(run=bench.run, unprotect=True, resume=resume, version=step.version)
         changes.tag({group.name: undo.tags()})
@@ -32,13 +32,13 @@ def put_back(bench: Workbench, step: PutBack) -> Outcome:
     """Undo what the group's tag says was changed: size, processes, protection. The tag goes last."""
     changes = bench.tools.changes
     (group,) = bench.tools.fleets.named(step.group)
-    undo = undo_of(group.tags)
+    undo = group.undo
     if undo is None:
         return Skipped(reason=f"{group.name} is as it was")
     facts = {}
-    if undo.minimum is not None and undo.minimum != group.minimum:
-        changes.resize(group.name, minimum=undo.minimum)
-        facts["minimum"] = str(undo.minimum)
+    if (minimum := settled_minimum(undo, group.minimum)) is not None:
+        changes.resize(group.name, minimum=minimum)
+        facts["minimum"] = str(minimum)
     if undo.resume:
         changes.resume(group.name, undo.resume)
         facts["resumed"] = " ".join(undo.resume)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from pipeline.errors import HeldError, NotPossible, StepFailed
-from pipeline.execute.judging import PACE, judge_all, outcome_of
+from pipeline.execute.judging import judge_all, outcome_of
 from pipeline.execute.subjects import Subject
 from pipeline.execute.telling import served_since, tell_fleet
 from pipeline.execute.tools import Workbench
-from pipeline.execute.waiting import Waiting, pause, poll
+from pipeline.execute.waiting import PACE, Waiting, pause, poll
 from pipeline.execute.watching import Watch
 from pipeline.model.fleets import Group
 from pipeline.model.gates import Answer
@@ -18,7 +18,7 @@ from pipeline.model.outcomes import Done, Outcome, Skipped
 from pipeline.model.rollouts import AwaitTargetsHealthy, Drain, ShiftTraffic, Soak
 from pipeline.model.strategies import Patience
 from pipeline.model.traffic import Pair, Route
-from pipeline.planning.shifts import split
+from pipeline.planning.shifts import Weights, rejoin, split
 
 _LATE_VERDICT = timedelta(minutes=15)
 """How long past a soak a gate may stay unknown."""
@@ -54,12 +54,20 @@ def shift_traffic(bench: Workbench, step: ShiftTraffic) -> Outcome:
     if not pair.green_targets or (not step.percent and not route.weights.get(pair.green_targets)):
         return Skipped(reason=f"{pair.green} has no traffic")
     _require_percent(pair, route, step.after, step.percent)
-    weights = split(route, pair.blue_targets, pair.green_targets, step.percent)
+    weights = _weights(step, pair, route)
     if weights == dict(route.weights):
         return Skipped(reason=f"{step.percent} % go to {pair.green} already")
     bench.tools.traffic.weigh(route, weights)
     tell_pair(bench, step.fleet, pair, f"{step.percent} % to {pair.green}")
     return Done(facts={"percent": str(step.percent), "green": pair.green})
+
+
+def _weights(step: ShiftTraffic, pair: Pair, route: Route) -> Weights:
+    if not step.leave or not route.stickiness:
+        return split(route, pair.blue_targets, pair.green_targets, step.percent)
+    # A weight of 0 would leave sticky clients where they are, for up to a week: only out of the route they come along.
+    kept, left = (pair.green_targets, pair.blue_targets) if step.percent else (pair.blue_targets, pair.green_targets)
+    return rejoin(route, kept, left, None)
 
 
 def soak(bench: Workbench, step: Soak) -> Waiting[Outcome]:
@@ -80,7 +88,7 @@ def soak(bench: Workbench, step: Soak) -> Waiting[Outcome]:
                 return outcome_of(step.fleet, verdict)
         elif over:
             return Done(facts={"soaked": str(step.duration)})
-        yield min(PACE, max(step.duration - (now - began), timedelta(seconds=1)))
+        yield PACE if over else min(PACE, step.duration - (now - began))
 
 
 def drain(bench: Workbench, step: Drain) -> Waiting[Outcome]:
@@ -90,7 +98,10 @@ def drain(bench: Workbench, step: Drain) -> Waiting[Outcome]:
         return Skipped(reason=f"{pair.blue} has no targets")
     traffic = bench.tools.traffic
     targets = traffic.target_group(pair.blue_targets)
-    longest = max(traffic.route(pair.route).stickiness, targets.stickiness, targets.deregistration_delay)
+    route = traffic.route(pair.route)
+    longest = targets.deregistration_delay
+    if pair.blue_targets in route.weights:  # out of the route nobody sticks to it
+        longest = max(longest, route.stickiness, targets.stickiness)
     yield from pause(longest, step=PACE)
     return Done(facts={"drained": str(longest)})
 
@@ -118,6 +129,7 @@ def _keep_subject(bench: Workbench, fleet: str, pair: Pair, blue: Group, green: 
         fleet=fleet,
         since=known.since if known else bench.tools.clock.now(),
         old=blue.standing,
+        serving=tuple(member for member in blue.standing if member.lifecycle == "InService"),
         new=green.standing,
         targets=(pair.green_targets,),
     )
@@ -138,10 +150,10 @@ def _require_percent(pair: Pair, route: Route, *percents: int | None) -> None:
 
 
 def _healthy(bench: Workbench, targets: TargetGroupArn, group: Group) -> int:
-    """Count healthy targets that are members; fail-open would send traffic to sick ones, and is not trusted."""
-    members = {member.id for member in group.standing if member.lifecycle == "InService"}
+    """Count members that are healthy targets, in the group's units; fail-open is not trusted."""
     states = {target.instance: target.state for target in bench.tools.traffic.health(targets)}
-    return sum(states.get(member) == "healthy" for member in members)
+    serving = [one for one in group.standing if one.lifecycle == "InService" and states.get(one.id) == "healthy"]
+    return sum(member.weight for member in serving)
 
 
 def _image_of(bench: Workbench, group: Group) -> ImageId | None:

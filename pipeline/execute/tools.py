@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pipeline.errors import StepFailed
 from pipeline.execute.subjects import Subject
-from pipeline.model.gates import CanaryGate, GateVerdict
+from pipeline.model.gates import Answers, CanaryGate, GateVerdict
 from pipeline.model.ids import ImageId, RefreshId, RunId
 from pipeline.model.refs import Baked, Created, ImageRef, VersionRef
 from pipeline.model.settings import Family, Secret, Settings
@@ -83,6 +83,7 @@ class Made:
     subjects: dict[str, Subject] = field(default_factory=dict)
     touched: dict[str, int] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
+    old_answers: dict[str, Answers] = field(default_factory=dict)
     canaries: dict[tuple[str, CanaryGate], tuple[int, GateVerdict]] = field(default_factory=dict)
     cords: dict[str, Signal] = field(default_factory=dict)
     cords_read: datetime | None = None

@@ -24,6 +24,9 @@ from tenacity import (
 from pipeline.errors import CredentialsError, TimedOut, Unavailable
 from pipeline.ports.clock import Clock
 
+PACE = timedelta(seconds=15)
+"""Between two looks at a fleet: AWS changes nothing of one faster that anybody would act on."""
+
 Answer = TypeVar("Answer")
 Waiting = Generator[timedelta, None, Answer]
 """Yields pauses, and at its end the answer."""

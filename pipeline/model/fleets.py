@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from pipeline.errors import NotPossible
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, SnapshotId, TargetGroupArn, TemplateId
-from pipeline.model.names import TAG_ORIGIN, Role, role_of
+from pipeline.model.names import TAG_ORIGIN, TAG_UNDO, Role, role_of
+from pipeline.model.undo import Undo, undo_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,10 @@ class TemplateVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """An instance of a group. ``lifecycle`` is AWS's word (InService, Pending, Standby, Warmed:Stopped …)."""
+    """An instance of a group. ``lifecycle`` is AWS's word (InService, Pending, Standby, Warmed:Stopped …).
+
+    ``weight`` is what it counts in the group's sizes.
+    """
 
     id: InstanceId
     lifecycle: str
@@ -56,6 +61,8 @@ class Member:
     template: TemplateRef | None = None
     image: ImageId | None = None
     address: str = ""
+    launched: datetime | None = None
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,7 @@ class Group:
     ``mixed`` says that it has a mixed-instances policy; ``override_templates`` that an override of it names another
     launch template than the group's; ``override_images`` are the images that each of its overrides names (None: none);
     ``attribute_based`` that instance types are chosen by attributes. ``warm`` are the instances of its warm pool.
+    ``protects_new`` says that what it launches is protected from scale-in.
     """
 
     name: GroupName
@@ -83,7 +91,7 @@ class Group:
     warm: tuple[Member, ...] = ()
     target_groups: tuple[TargetGroupArn, ...] = ()
     suspended: tuple[str, ...] = ()
-    health_check: str = "EC2"
+    protects_new: bool = False
     subnets: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -106,6 +114,39 @@ class Group:
     def origin(self) -> GroupName:
         """The group that its fleet began with: itself, unless it was made in a rollout."""
         return GroupName(self.tags.get(TAG_ORIGIN, self.name))
+
+    def moment(self, tag: str) -> datetime | None:
+        """Read the moment that a tag holds, in UTC where it does not say; None: it does not stand there.
+
+        Raises:
+            NotPossible: it holds something else.
+        """
+        text = self.tags.get(tag)
+        if text is None:
+            return None
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            raise NotPossible(
+                f"The tag {tag} of group {self.name} is no moment: {text}",
+                hint="Write it as 2026-11-24T18:00:00Z, or remove it.",
+            ) from None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+    @property
+    def undo(self) -> Undo | None:
+        """What is to be put back on it; None: nothing.
+
+        Raises:
+            NotPossible: its tag holds somebody else's words.
+        """
+        try:
+            return undo_of(self.tags)
+        except ValueError:
+            raise NotPossible(
+                f"The tag {TAG_UNDO} of group {self.name} is no record of a rollout: {self.tags[TAG_UNDO]}",
+                hint="Put the group back by hand, then remove the tag.",
+            ) from None
 
 
 class RefreshStatus(StrEnum):

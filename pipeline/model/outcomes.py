@@ -72,7 +72,7 @@ class StepResult:
 class LaneResult:
     """What was done to one fleet, steps that put it back included; ``stopped`` as in `RunResult`.
 
-    ``outcome`` is how the fleet stands in the end; None: it was stopped, or not begun, and ``left`` says why.
+    ``outcome`` is how the fleet stands in the end; None: it was not begun, or left to AWS, and ``left`` says why.
     """
 
     fleet: str
@@ -84,7 +84,7 @@ class LaneResult:
     @property
     def succeeded(self) -> bool:
         """Whether the fleet is where it was to be."""
-        return isinstance(self.outcome, (Done, Skipped))
+        return self.stopped is None and isinstance(self.outcome, (Done, Skipped))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

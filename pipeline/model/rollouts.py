@@ -51,10 +51,8 @@ class CancelRefresh:
 class StartRefresh:
     """Start an instance refresh towards a numbered version, or adopt one that already goes there.
 
-    ``saved`` is the version that stands on the group when it starts. ``undo``: an interruption has the refresh
-    undone; a way back is left running instead. ``cancel``: AWS's roll-back would lead nowhere (the group is saved on
-    the new version already), so that undoing means to cancel it and to go back by another refresh. ``image`` is given
-    to overrides that name one themselves.
+    ``saved`` is the version that stands on the group when it starts. ``undo`` False: it is a way back, which nothing
+    bars and nobody undoes. ``image`` is given to overrides that name one themselves.
     """
 
     fleet: str
@@ -65,15 +63,15 @@ class StartRefresh:
     strategy: RefreshStrategy
     auto_rollback: bool
     undo: bool = True
-    cancel: bool = False
     image: ImageRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwaitRefresh:
-    """Watch the group's refresh to its end, and undo it as soon as a gate refuses or too many new instances fail.
+    """Watch the group's refresh to its end, or until a gate refuses or too many new instances fail.
 
-    ``refresh`` names one that runs already; None: the one just started. ``undo`` and ``cancel`` as in StartRefresh.
+    ``refresh`` names one that runs already; None: the one just started. ``undo`` as in StartRefresh: a way back is
+    watched to its end, come what may.
     """
 
     fleet: str
@@ -81,13 +79,12 @@ class AwaitRefresh:
     strategy: RefreshStrategy
     refresh: RefreshId | None = None
     undo: bool = True
-    cancel: bool = False
     gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollBackRefresh:
-    """Ask AWS to roll the running refresh back."""
+    """Ask AWS to roll the running refresh back; where AWS cannot, it is cancelled."""
 
     fleet: str
     group: GroupName
@@ -124,13 +121,15 @@ class AwaitTargetsHealthy:
 class ShiftTraffic:
     """Give green so many percent of what the two groups of the pair have together.
 
-    ``after`` is what it must have now; None: whatever it has. Somebody else's shift is not overridden.
+    ``after`` is what it must have now; None: whatever it has. Somebody else's shift is not overridden. ``leave``: it
+    is a way back, on which clients that stick to the group that is left must come along, too.
     """
 
     fleet: str
     percent: int
     pair: Pair | None = None
     after: int | None = None
+    leave: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,10 +131,16 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """What happens to one fleet, in this order."""
+    """What happens to one fleet, in this order.
+
+    ``image`` is what the fleet is being brought to, None where it goes back or is only tidied up. ``channel`` is the
+    parameter that must still point there when it begins; empty: that does not matter.
+    """
 
     fleet: str
     steps: tuple[PlannedStep, ...]
+    image: ImageRef | None = None
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +148,8 @@ class Wave:
     """Fleets that are rolled together, ``concurrency`` of them at once.
 
     No further lane is begun once more than ``max_errors`` have failed, and no later wave. It waits ``soak_before``
-    from the end of the wave before, and until ``not_before``.
+    from the end of the wave before, ``image_age`` from the end of the plan's own steps, which make its images, and
+    until ``not_before``.
     """
 
     name: str
@@ -150,6 +157,7 @@ class Wave:
     concurrency: int = 1
     max_errors: int = 0
     soak_before: timedelta = timedelta()
+    image_age: timedelta = timedelta()
     not_before: datetime | None = None
 
 

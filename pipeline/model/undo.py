@@ -18,13 +18,14 @@ UNDO_TAGS = (TAG_UNDO, TAG_UNDO_ROUTE)
 class Undo:
     """A group as it was. None, empty and False: that was not changed.
 
+    ``pinned`` is what the minimum was raised to: one that is another now was changed by somebody else, and stays.
     ``version`` is the launch template version before; ``weight`` the one that the group's target group had on
     ``route``. ``resume`` names the processes that were suspended, ``unprotect`` says that members were protected.
     """
 
     run: str
     minimum: int | None = None
-    desired: int | None = None
+    pinned: int | None = None
     resume: tuple[str, ...] = ()
     unprotect: bool = False
     version: int | None = None
@@ -36,7 +37,7 @@ class Undo:
         facts = {
             "run": self.run,
             "min": self.minimum,
-            "desired": self.desired,
+            "pinned": self.pinned,
             "resume": list(self.resume) or None,
             "unprotect": self.unprotect or None,
             "version": self.version,
@@ -57,18 +58,24 @@ def undo_of(tags: Mapping[str, str]) -> Undo | None:
     if text is None:
         return None
     facts = json.loads(text)
-    if not isinstance(facts, dict):
-        raise ValueError("not a mapping")  # noqa: TRY004 - one kind of error for one kind of fault
+    resume = facts.get("resume", []) if isinstance(facts, dict) else None
+    if not isinstance(resume, list):
+        raise ValueError("not a record of ours")  # noqa: TRY004 - one kind of error for one kind of fault
     return Undo(
         run=str(facts.get("run", "")),
         minimum=_number(facts.get("min")),
-        desired=_number(facts.get("desired")),
-        resume=tuple(map(str, facts.get("resume", ()))),
+        pinned=_number(facts.get("pinned")),
+        resume=tuple(map(str, resume)),
         unprotect=facts.get("unprotect") is True,
         version=_number(facts.get("version")),
         route=tags.get(TAG_UNDO_ROUTE, ""),
         weight=_number(facts.get("weight")),
     )
+
+
+def settled_minimum(undo: Undo, now: int) -> int | None:
+    """Tell the minimum size that a group gets back; None: it was not raised, or somebody has changed it since."""
+    return undo.minimum if undo.pinned is not None and undo.pinned == now else None
 
 
 def _number(value: object) -> int | None:

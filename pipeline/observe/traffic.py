@@ -28,7 +28,8 @@ class TrafficObserver:
     def groups(self, fleet: FleetSettings, strategy: BlueGreen) -> tuple[Group, tuple[Group, ...]]:
         """Find the fleet's own group, and those beside it that take part in a rollout or wait for the next.
 
-        Of two standing groups, the fleet's own is the one that the route prefers.
+        Of two standing groups, the fleet's own is the one that the route prefers; in the middle of a rollout, whose
+        weights say nothing yet, the one that is neither green nor kept as blue.
 
         Raises:
             NotFound: there is no such group.
@@ -45,7 +46,11 @@ class TrafficObserver:
             )
         route = self.traffic.route(strategy.route)
         first, second = self.fleets.named(fleet.group.name, strategy.partner)
-        return (second, (first,)) if _weight(route, second) > _weight(route, first) else (first, (second,))
+        if _aside(first) is not _aside(second):
+            turned = _aside(first)
+        else:
+            turned = _weight(route, second) > _weight(route, first)
+        return (second, (first,)) if turned else (first, (second,))
 
     def observe(
         self, group: Group, others: tuple[Group, ...], strategy: BlueGreen, *, copyable: bool
@@ -77,6 +82,10 @@ class TrafficObserver:
             return self.templates.version(group.template.id, group.template.version)
         except NotFound:
             return None
+
+
+def _aside(group: Group) -> bool:
+    return group.role in {Role.GREEN, Role.BLUE}
 
 
 def _weight(route: Route, group: Group) -> int:

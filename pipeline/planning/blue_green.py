@@ -38,11 +38,11 @@ def plan_blue_green(view: FleetView, image: ImageRef, strategy: BlueGreen) -> Pl
     green = traffic.side(Role.GREEN)
     if green is None and saved.image == image and not stale_members(view, saved.image):
         note = Note(target=view.name, text=f"all {len(view.group.standing)} instances are on {image}")
-        return Plan(waves=_retirement(view, settled(view, strategy)), notes=(note,))
+        return Plan(waves=retirement(view, settled(view, strategy)), notes=(note,))
     kept = traffic.side(Role.BLUE)
     first = () if kept is None else retiring(view, kept, strategy, why="a new rollout begins", at_once=True)
     retire = RetireGroup(fleet=view.name, role=Role.BLUE, standing=stands(view.group, strategy))
-    last = _retirement(view, planned(view, (retire, f"kept for {strategy.keep_blue}, as a way back")))
+    last = retirement(view, planned(view, (retire, f"kept for {strategy.keep_blue}, as a way back")))
     if green is not None and green.version is not None and green.version.image == image:
         pair = traffic.pair(view.group.name, green)
         done = traffic.route.percent(pair.green_targets, of=(pair.blue_targets, pair.green_targets))
@@ -71,7 +71,8 @@ def way_back(view: FleetView, strategy: BlueGreen, version: int, *, why: str) ->
     return Plan(steps=(*give_back(view, strategy), *planned(view, *steps)))
 
 
-def _retirement(view: FleetView, steps: tuple[PlannedStep, ...]) -> tuple[Wave, ...]:
+def retirement(view: FleetView, steps: tuple[PlannedStep, ...]) -> tuple[Wave, ...]:
+    """Let steps be taken after everything else."""
     return (Wave(name=RETIREMENT, lanes=(Lane(fleet=view.name, steps=steps),)),) if steps else ()
 
 

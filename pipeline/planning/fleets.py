@@ -27,11 +27,12 @@ def require_rollable(view: FleetView) -> TemplateVersion:
     group = view.group
     _require_template(group)
     _require_plain_overrides(group)
-    blocked = sorted((_BLOCKING_BALANCED if group.target_groups else _BLOCKING) & set(group.suspended))
+    blocked = blocking(group)
     if blocked:
+        resume = f"aws autoscaling resume-processes --auto-scaling-group-name {group.name}"
         raise NotPossible(
             f"Group {group.name} has suspended {', '.join(blocked)}, so a refresh could leave it empty.",
-            hint=f"Resume it: aws autoscaling resume-processes --auto-scaling-group-name {group.name}",
+            hint=f"Resume just these: {resume} --scaling-processes {' '.join(blocked)}",
         )
     version = view.version
     if version is None:
@@ -45,6 +46,11 @@ def require_rollable(view: FleetView) -> TemplateVersion:
             hint="Make a version with the ami id itself and set the group to its number.",
         )
     return version
+
+
+def blocking(group: Group) -> tuple[str, ...]:
+    """List the suspended processes of a group without which no instance could be replaced."""
+    return tuple(sorted((_BLOCKING_BALANCED if group.target_groups else _BLOCKING) & set(group.suspended)))
 
 
 def stale_members(view: FleetView, image: str) -> tuple[Member, ...]:

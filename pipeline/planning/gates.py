@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pipeline.model.gates import AlarmGate, AllOf, Answer, AnyOf, ApprovalGate, Gate, GateVerdict, ProbeGate, TargetGate
 
 
 def before(gates: Sequence[Gate]) -> tuple[Gate, ...]:
     """Choose what must hold before a fleet is touched: a person's approval, and alarms that are quiet."""
-    return tuple(gate for gate in gates if isinstance(gate, (ApprovalGate, AlarmGate)))
+    return _chosen(gates, lambda gate: isinstance(gate, (ApprovalGate, AlarmGate)))
 
 
 def without_traffic(gates: Sequence[Gate]) -> tuple[Gate, ...]:
     """Choose what new instances can be asked before they have traffic."""
-    return tuple(
-        gate for gate in gates if isinstance(gate, TargetGate) or (isinstance(gate, ProbeGate) and not gate.url)
-    )
+    return _chosen(gates, lambda gate: isinstance(gate, TargetGate) or (isinstance(gate, ProbeGate) and not gate.url))
 
 
 def during(gates: Sequence[Gate]) -> tuple[Gate, ...]:
     """Choose what is asked again and again while traffic reaches new instances: all but the approval."""
-    return tuple(gate for gate in gates if not isinstance(gate, ApprovalGate))
+    return _chosen(gates, lambda gate: not isinstance(gate, ApprovalGate))
+
+
+def _chosen(gates: Sequence[Gate], wanted: Callable[[Gate], bool]) -> tuple[Gate, ...]:
+    """Choose gates, compositions by their parts: of "all of" those that can be asked, "any of" only as a whole."""
+    chosen: list[Gate] = []
+    for gate in gates:
+        match gate:
+            case AllOf():
+                parts = _chosen(gate.gates, wanted)
+                chosen += [replace(gate, gates=parts)] if parts else []
+            case AnyOf():
+                chosen += [gate] if _chosen(gate.gates, wanted) == gate.gates else []
+            case _:
+                chosen += [gate] if wanted(gate) else []
+    return tuple(chosen)
 
 
 def combine(gate: AllOf | AnyOf, verdicts: Sequence[GateVerdict]) -> GateVerdict:

@@ -10,33 +10,38 @@ from pipeline.model.fleets import Group
 from pipeline.model.shares import Share
 from pipeline.model.strategies import RefreshStrategy
 from pipeline.model.traffic import TargetHealth
+from pipeline.planning.fleets import blocking
 
 _LOWER = "restore the fleet first, or lower its floor in rebake.yaml and run again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strength:
-    """How many instances a group should have, and how many of them serve."""
+    """What a group should have, and what of it serves; in units where it is weighted, in instances otherwise."""
 
     name: str
     wanted: int
     healthy: int
 
 
-def strength(group: Group, targets: Sequence[Sequence[TargetHealth]]) -> Strength:
+def strength(group: Group, targets: Sequence[Sequence[TargetHealth]], *, used: bool = False) -> Strength:
     """Count who serves: in service and healthy, and healthy in every target group of the group.
 
-    ELB's own fail-open is no health: a target group without any healthy target counts as none.
+    ELB's own fail-open is no health: a target group without any healthy target counts as none. One that no listener
+    uses has no say, unless it is to be ``used``.
     """
     serving = {member.id for member in group.members if member.healthy and member.lifecycle == "InService"}
     for health in targets:
-        serving &= {target.instance for target in health if target.state in {"healthy", "unused"}}
-    return Strength(name=group.name, wanted=_instances(group), healthy=len(serving))
+        if used or not health or any(target.state != "unused" for target in health):
+            serving &= {target.instance for target in health if target.state == "healthy"}
+    units = sum(member.weight for member in group.members if member.id in serving)
+    return Strength(name=group.name, wanted=group.desired, healthy=units)
 
 
-def _instances(group: Group) -> int:
-    """Count the instances that make up the group's capacity; units say nothing of that where it is weighted."""
-    return len(group.standing) if group.weighted else group.desired
+def refuse_suspended(group: Group) -> str | None:
+    """Say which suspended processes would leave a group without new instances; None: none would."""
+    blocked = ", ".join(blocking(group))
+    return f"{group.name} has suspended {blocked}: nobody would take the old ones' place" if blocked else None
 
 
 def refuse_refresh(now: Strength, strategy: RefreshStrategy, least: Share) -> str | None:

@@ -4,53 +4,76 @@ from __future__ import annotations
 
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
-from pipeline.model.steps import Note, Plan
-from pipeline.model.strategies import BlueGreen, RefreshStrategy
-from pipeline.model.undo import undo_of
+from pipeline.model.rollouts import CancelRefresh, RetireGroup
+from pipeline.model.steps import Note, Plan, PlannedStep, Wave
+from pipeline.model.strategies import BlueGreen, OnHalt, RefreshStrategy
 from pipeline.model.views import FleetView
-from pipeline.planning.rollback import way_back_of
+from pipeline.planning.blue_green import retirement
+from pipeline.planning.fleets import planned
 from pipeline.planning.sides import give_back, put_back, settled
+from pipeline.planning.unroll import back_from
 
 
-def plan_recovery(view: FleetView, *, rolled: bool = False, failed: bool = True) -> Plan:
+def plan_recovery(
+    view: FleetView, how: OnHalt = OnHalt.ROLL_BACK, *, away: ImageId | None = None, begun: bool, failed: bool = True
+) -> Plan:
     """Plan what is left to put back of a rollout that will not go on.
 
-    ``failed``: its image was to blame, or may have been. ``rolled``: the fleet's refresh got through before the rollout
-    failed, so that the way back is another refresh. A refresh that is still under way is AWS's to finish: whoever
-    started it may be watching it.
+    ``away`` is the image that the fleet was being brought to; ``failed``: it was to blame, or may have been.
+    ``begun``: a refresh was asked for, so that instances may be on it. With CANCEL a refreshed fleet stays the mix that
+    it is, and with LEAVE also a refresh that runs goes on. What was changed on the group for the sake of a refresh is
+    put back only when none runs: it would replace whom it must not.
     """
     match view.settings.strategy:
         case RefreshStrategy() as strategy:
-            return _after_refresh(view, strategy, rolled=rolled)
-        case BlueGreen() as strategy:
+            return Plan(steps=_after_refresh(view, strategy, how, away=away, begun=begun))
+        case BlueGreen() as strategy if how is not OnHalt.LEAVE:
             return Plan(steps=give_back(view, strategy, failed=failed))
         case _:
             return Plan()
 
 
 def plan_repair(view: FleetView) -> Plan:
-    """Plan what a killed run has left on a fleet: groups without traffic, sizes, processes, protection, weights."""
+    """Plan what a killed run has left on a fleet: groups without traffic, sizes, processes, protection, weights.
+
+    The end of a blue group whose rollback window is not over yet comes last, as a wave of its own.
+    """
     if view.active is not None:
         text = f"refresh {view.active.id} is {view.active.status}: wait for it, or undo it with rebake rollback"
         return Plan(notes=(Note(target=view.name, text=f"{text} {view.name}"),))
-    plan = plan_recovery(view, failed=False)
-    if isinstance(view.settings.strategy, BlueGreen) and plan.empty:
-        plan = Plan(steps=settled(view, view.settings.strategy))
-    return plan if not plan.empty else Plan(notes=(Note(target=view.name, text="nothing to put back"),))
+    steps = plan_recovery(view, begun=False, failed=False).steps
+    waves: tuple[Wave, ...] = ()
+    if isinstance(view.settings.strategy, BlueGreen) and not steps:
+        owed = settled(view, view.settings.strategy)
+        last = tuple(one for one in owed if isinstance(one.step, RetireGroup))
+        steps, waves = tuple(one for one in owed if one not in last), retirement(view, last)
+    notes = () if steps or waves else (Note(target=view.name, text="nothing to put back"),)
+    return Plan(steps=steps, waves=waves, notes=notes)
 
 
-def _after_refresh(view: FleetView, strategy: RefreshStrategy, *, rolled: bool) -> Plan:
-    undo = undo_of(view.group.tags)
-    steps = put_back(view)
-    before = undo.version if undo else None
-    target = next((version for version in view.versions if version.number == before), None)
-    if view.active is None and (rolled or (target is not None and _mixed(view, target.image))):
-        steps = (*steps, *way_back_of(view, strategy, to=before))
-    return Plan(steps=steps)
+def _after_refresh(
+    view: FleetView, strategy: RefreshStrategy, how: OnHalt, *, away: ImageId | None, begun: bool
+) -> tuple[PlannedStep, ...]:
+    active = view.active
+    if how is OnHalt.LEAVE:
+        return () if active is not None else put_back(view)
+    if how is OnHalt.CANCEL:
+        return (*_cancelled(view), *put_back(view))
+    return back_from(view, strategy, away=away) if begun or _by_zones(view) else put_back(view)
 
 
-def _mixed(view: FleetView, image: str) -> bool:
+def _cancelled(view: FleetView) -> tuple[PlannedStep, ...]:
+    active = view.active
+    if active is None:
+        return ()
+    step = CancelRefresh(fleet=view.name, group=view.group.name, refresh=active.id)
+    return planned(view, (step, f"refresh {active.id} is {active.status} at {active.percentage} %"))
+
+
+def _by_zones(view: FleetView) -> bool:
     """Tell whether some members left the image that stood before a roll, zone by zone, was broken off."""
-    known = view.images.get(ImageId(image))
-    usable = known is not None and known.stage is not Stage.REJECTED
-    return usable and any(member.image != image for member in view.group.standing)
+    undo = view.group.undo
+    before = next((one for one in view.versions if undo is not None and one.number == undo.version), None)
+    known = view.images.get(ImageId(before.image)) if before is not None else None
+    usable = before is not None and known is not None and known.stage is not Stage.REJECTED
+    return usable and any(member.image != known.id for member in view.group.standing if known is not None)

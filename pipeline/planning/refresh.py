@@ -43,10 +43,12 @@ def plan_refresh(view: FleetView, image: ImageRef, strategy: RefreshStrategy, *,
     version = require_rollable(view)
     if strategy.root_volume:
         _require_root_volumes(view.group)
+    if strategy.zone_by_zone:
+        _require_no_protection(view.group)
     first: tuple[PlannedStep, ...] = ()
     if (active := view.active) is not None:
         if _goes_to(view, active, image):
-            return Plan(steps=_adopted(view, active, image, strategy))
+            return Plan(steps=_adopted(view, version, active, image, strategy))
         first = _superseded(view, active, image, supersede=supersede)
     on_image = version.image == image
     stale = stale_members(view, version.image)
@@ -99,25 +101,43 @@ def _rolled(
     *,
     why: str,
 ) -> tuple[PlannedStep, ...]:
-    asked = gates.during(view.settings.gates)
     zones = _zones(view, saved, version) if strategy.zone_by_zone else [""]
+    steps = _through_zones(view, saved, saved.number, version, image, strategy, zones, why=why)
+    before = gate_step(view.settings, gates.before(view.settings.gates), _LAST_CHECK)
+    return (*before, *steps, *_afterwards(view, strategy))
+
+
+def _through_zones(
+    view: FleetView,
+    saved: TemplateVersion,
+    stands: VersionRef,
+    version: VersionRef,
+    image: ImageRef,
+    strategy: RefreshStrategy,
+    zones: list[str],
+    *,
+    why: str,
+) -> tuple[PlannedStep, ...]:
+    """Plan a refresh for each zone, or one for all; ``stands`` is the version saved on the group before the first."""
+    name, group = view.name, view.group.name
+    wait = AwaitRefresh(fleet=name, group=group, strategy=strategy, gates=gates.during(view.settings.gates))
     steps: list[tuple[Step, str]] = []
-    stands: VersionRef = saved.number
     for zone in zones:
-        # Once a zone is through, the group is saved on the new version: AWS could only roll back to that.
-        through = stands == version
-        start = _start(view, saved, stands, version, strategy, image=image)
-        wait = AwaitRefresh(fleet=view.name, group=view.group.name, strategy=strategy, cancel=through, gates=asked)
         if zone:
-            hold = HoldZones(fleet=view.name, group=view.group.name, zone=zone, version=saved.number)
+            hold = HoldZones(fleet=name, group=group, zone=zone, version=saved.number)
             steps.append((hold, f"only instances in {zone} are replaced next"))
-        auto = start.auto_rollback and not through
-        steps.append((replace(start, auto_rollback=auto, cancel=through), f"{why} -> {pace(strategy)}"))
+        start = _start(view, saved, stands, version, strategy, image=image)
+        # Once a zone is through, the group is saved on the new version: AWS could only roll back to that.
+        auto = start.auto_rollback and stands != version
+        steps.append((replace(start, auto_rollback=auto), f"{why} -> {pace(strategy)}"))
         steps.append((wait, _until(view)))
         stands = version
-    before = gate_step(view.settings, gates.before(view.settings.gates), _LAST_CHECK)
-    after = gate_step(view.settings, asked, _LAST_CHECK)
-    return (*before, *planned(view, *steps), *after, *(_put_back(view) if strategy.zone_by_zone else ()))
+    return planned(view, *steps)
+
+
+def _afterwards(view: FleetView, strategy: RefreshStrategy) -> tuple[PlannedStep, ...]:
+    after = gate_step(view.settings, gates.during(view.settings.gates), _LAST_CHECK)
+    return (*after, *(_put_back(view) if strategy.zone_by_zone else ()))
 
 
 def _zones(view: FleetView, saved: TemplateVersion, version: VersionRef) -> list[str]:
@@ -176,16 +196,40 @@ def _require_root_volumes(group: Group) -> None:
     )
 
 
+def _require_no_protection(group: Group) -> None:
+    """Let only groups pass in which nobody but us protects instances: they are told apart by nothing.
+
+    Raises:
+        NotPossible: the group protects what it launches, or some members are protected.
+    """
+    protected = sum(member.protected for member in group.standing)
+    if not group.protects_new and (not protected or UNDO_TAGS[0] in group.tags):
+        return
+    fault = "protects what it launches from scale-in" if group.protects_new else f"has {protected} protected instances"
+    raise NotPossible(
+        f"Group {group.name} {fault}, and zones are held back by protection.",
+        hint="Remove zone_by_zone from the fleet's strategy, or end the protection first.",
+    )
+
+
 def _goes_to(view: FleetView, refresh: Refresh, image: ImageRef) -> bool:
     target = view.goal(refresh)
     return refresh.status.forward and target is not None and target == image
 
 
-def _adopted(view: FleetView, refresh: Refresh, image: ImageRef, strategy: RefreshStrategy) -> tuple[PlannedStep, ...]:
+def _adopted(
+    view: FleetView, saved: TemplateVersion, refresh: Refresh, image: ImageRef, strategy: RefreshStrategy
+) -> tuple[PlannedStep, ...]:
+    """Plan to go on with a refresh that somebody has started, and with the zones that it leaves out."""
     asked = gates.during(view.settings.gates)
     step = AwaitRefresh(fleet=view.name, group=view.group.name, strategy=strategy, refresh=refresh.id, gates=asked)
-    why = f"refresh {refresh.id} already goes to {image} ({refresh.percentage} %)"
-    return (*planned(view, (step, why)), *gate_step(view.settings, asked, _LAST_CHECK))
+    steps = planned(view, (step, f"refresh {refresh.id} already goes to {image} ({refresh.percentage} %)"))
+    number = refresh.desired.number if refresh.desired is not None else None
+    if strategy.zone_by_zone and number is not None:
+        held = {one.zone for one in view.group.standing if one.protected and one.image != image}
+        why = f"zones that refresh {refresh.id} leaves out"
+        steps += _through_zones(view, saved, number, number, image, strategy, sorted(held), why=why)
+    return (*steps, *_afterwards(view, strategy))
 
 
 def _superseded(view: FleetView, refresh: Refresh, image: ImageRef, *, supersede: bool) -> tuple[PlannedStep, ...]:

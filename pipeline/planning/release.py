@@ -88,7 +88,9 @@ def plan_fleet(view: FleetView, family: FamilyView, image: ImageRef, *, supersed
         plan = _left(view, image) or plan_roll(view, image, supersede=supersede)
     except RebakeError as error:
         plan = blocked(view.name, error)
-    return FleetPlan(fleet=view.name, plan=plan, view=view, image=known, baked=baked)
+    return FleetPlan(
+        fleet=view.name, plan=plan, view=view, image=known, baked=baked, towards=image, channel=family.parameter
+    )
 
 
 def merge(plans: Iterable[Plan]) -> Plan:
@@ -118,7 +120,8 @@ def _moved_back(view: FamilyView, image: ImageRef) -> Note:
 
 def _left(fleet: FleetView, image: ImageRef) -> Plan | None:
     """Note a fleet that had the image, or was on its way to it, and was brought away from it."""
-    if isinstance(image, Baked) or fleet.active is not None:
+    active = fleet.active
+    if isinstance(image, Baked) or (active is not None and (active.status.forward or fleet.goal(active) != image)):
         return None
     if fleet.version is None or (fleet.version.image == image and not stale_members(fleet, image)):
         return None
@@ -136,6 +139,8 @@ def _how_left(fleet: FleetView, image: ImageId) -> str | None:
     last = next((refresh for refresh in fleet.refreshes if fleet.goal(refresh) == image), None)
     if last is None or last.status is RefreshStatus.CANCELLED:
         return None  # never tried here, or broken off by somebody who may have had any reason
+    if not last.status.ended:
+        return f"is being brought away from {image}"
     if last.status is RefreshStatus.SUCCESSFUL:
         # It got through: stragglers are rolled, and a fleet that is elsewhere now was brought back.
         return None if fleet.version is not None and fleet.version.image == image else f"left {image} again"

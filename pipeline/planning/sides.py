@@ -67,7 +67,7 @@ def give_back(view: FleetView, strategy: BlueGreen, *, failed: bool = False) -> 
     pair = traffic.pair(view.group.name, green)
     steps: list[tuple[Step, str]] = []
     if traffic.route.weights.get(pair.green_targets):
-        steps.append((ShiftTraffic(fleet=view.name, percent=0, pair=pair), f"away from {pair.green}"))
+        steps.append((ShiftTraffic(fleet=view.name, percent=0, pair=pair, leave=True), f"away from {pair.green}"))
         steps.append((Drain(fleet=view.name, pair=pair.turned), "requests that it still answers"))
     image = ImageId(green.version.image) if failed and green.version else None
     retired = retiring(view, green, strategy, why="it has no traffic", at_once=True, left=image)
@@ -87,7 +87,7 @@ def return_to_blue(view: FleetView, traffic: TrafficView, kept: Side, strategy: 
         left=ImageId(view.version.image) if view.version else None,
     )
     steps: list[tuple[Step, str]] = [
-        (ShiftTraffic(fleet=view.name, percent=100, pair=pair), f"back to {pair.green} ({image})"),
+        (ShiftTraffic(fleet=view.name, percent=100, pair=pair, leave=True), f"back to {pair.green} ({image})"),
         (NameLive(fleet=view.name, keep=timedelta(), pair=pair), "it is the fleet's group again"),
         (Drain(fleet=view.name, pair=pair), "requests that the other one still answers"),
         (retire, "it has no traffic"),
@@ -123,22 +123,25 @@ def resting_partner(view: FleetView, strategy: BlueGreen) -> Side | None:
     """Find the standing partner that is to take over, whether it rests or has begun to; None for a fleet without one.
 
     Raises:
-        NotPossible: the partner is not observed beside the fleet's group.
+        NotPossible: the two groups do not have a target group each, so that no weight could tell them apart.
     """
     if strategy.partner is None:
         return None
-    side = view.traffic.side(None, Role.RETIRED, Role.BLUE, Role.GREEN) if view.traffic else None
-    if side is None:
+    side = next(iter(view.traffic.others), None) if view.traffic else None
+    if view.traffic is None or side is None or side.targets in {None, view.traffic.targets}:
         raise NotPossible(
-            f"The partner of {view.group.name} cannot be found.",
-            hint="Its Auto Scaling group must exist, and its target group must stand in the route, at weight 0.",
+            f"Group {view.group.name} and its partner do not have a target group each.",
+            hint="Attach each of the two to just one target group, and not to the other's.",
         )
     return side
 
 
 def stands(group: Group, strategy: BlueGreen) -> bool:
-    """Tell whether a group that is left stays, empty: it takes turns with a partner, or code elsewhere owns it."""
-    return strategy.partner is not None or owner(group.tags) is not None
+    """Tell whether a group that is left stays, empty: it takes turns with a partner, or code elsewhere owns it.
+
+    A copy carries its owner's tags, too, but nobody's code knows of it.
+    """
+    return strategy.partner is not None or (group.name == group.origin and owner(group.tags) is not None)
 
 
 def settled(view: FleetView, strategy: BlueGreen) -> tuple[PlannedStep, ...]:

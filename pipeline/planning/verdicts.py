@@ -63,7 +63,9 @@ def judge_probe(gate: ProbeGate, new: Answers, old: Answers | None) -> GateVerdi
     text = f"{new.failed} of {new.requests} requests failed" + (f" ({new.fault})" if new.fault else "")
     if rate and rate >= gate.error_rate_below:
         return _says(gate, Answer.REFUSE, text)
-    if gate.above_old is not None and old is not None and old.requests:
+    if gate.above_old is not None:
+        if old is None or not old.requests:
+            return _says(gate, Answer.UNKNOWN, f"{text}, and no old instance was there to compare with")
         before = _HUNDRED * old.failed / old.requests
         if rate > before + gate.above_old:
             return _says(gate, Answer.REFUSE, f"{text}, {before:.1f} % on old instances")

@@ -10,6 +10,7 @@ from pipeline.errors import ExitCode
 from pipeline.model.fleets import RefreshStatus
 from pipeline.model.ids import ImageId
 from pipeline.model.names import TAG_SINCE
+from pipeline.model.refs import ImageRef
 from pipeline.model.settings import PatchGroup, Settings
 from pipeline.model.shares import Radius, Share
 from pipeline.model.steps import Lane, Note, Plan, Wave
@@ -24,7 +25,7 @@ _LAST = PatchGroup(name="fleets", wave=1_000_000, concurrency=Share(value=1))
 class FleetPlan:
     """What is to happen to one fleet. ``image`` is what it is to run, baked at ``baked``; None: not known or not yet.
 
-    ``view`` None: the fleet could not be observed.
+    ``view`` None: the fleet could not be observed. ``towards`` and ``channel`` are its lane's image and channel.
     """
 
     fleet: str
@@ -32,6 +33,15 @@ class FleetPlan:
     view: FleetView | None = None
     image: ImageId | None = None
     baked: datetime | None = None
+    towards: ImageRef | None = None
+    channel: str = ""
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Its lane, where something is to be done."""
+        steps = self.plan.steps
+        lane = Lane(fleet=self.fleet, steps=steps, image=self.towards, channel=self.channel)
+        return (lane,) if steps else ()
 
 
 def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, wait: bool = True) -> Plan:
@@ -46,13 +56,14 @@ def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, 
     held, before = "", list[FleetPlan]()
     for group, members in _by_group(settings, fleets):
         notes += [note for member in members for note in member.plan.notes]
-        lanes = [Lane(fleet=member.fleet, steps=member.plan.steps) for member in members if member.plan.steps]
+        lanes = [lane for member in members for lane in member.lanes]
         due = _due(group, members, before, now, following=bool(waves))
         held = held or ("" if wait or not lanes else _later(group, due, now, following=bool(waves)))
         if lanes and held:
             notes += [Note(target=lane.fleet, text=f"{held}; run again then") for lane in lanes]
         elif lanes:
-            waves += _waves_of(group, lanes, due, following=bool(waves))
+            first = Wave(name=group.name, lanes=(), image_age=_age(group, members), not_before=due)
+            waves += _waves_of(group, lanes, replace(first, soak_before=group.soak_before if waves else timedelta()))
         stuck = [member.fleet for member in members if member.plan.blocked or _elsewhere(member)]
         if len(stuck) > group.max_errors.most(len(members)):
             held = held or f"waits for {', '.join(stuck)} of {group.name}"
@@ -64,24 +75,36 @@ def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, 
 
 def alone(member: FleetPlan) -> Plan:
     """Roll one fleet because somebody says so: no other fleet and no image's age is waited for."""
-    lanes = (Lane(fleet=member.fleet, steps=member.plan.steps),) if member.plan.steps else ()
-    waves = (Wave(name=member.fleet, lanes=lanes), *member.plan.waves) if lanes else member.plan.waves
+    waves = (Wave(name=member.fleet, lanes=member.lanes), *member.plan.waves) if member.lanes else member.plan.waves
     return Plan(waves=waves, notes=member.plan.notes)
+
+
+def side_by_side(name: str, members: Sequence[FleetPlan]) -> Plan:
+    """Let all fleets go at once, and none stop another; what they do at the very end comes after all of them."""
+    first = Wave(name=name, lanes=tuple(lane for member in members for lane in member.lanes))
+    waves = (first, *(wave for member in members for wave in member.plan.waves))
+    together = [wave for wave in (_together([first]), _together(waves[1:])) if wave]
+    return Plan(
+        waves=tuple(wave for waves in together for wave in waves),
+        notes=tuple(note for member in members for note in member.plan.notes),
+    )
 
 
 def within(plan: Plan, radius: Radius, sizes: Mapping[str, int]) -> Plan:
     """Leave out the lanes beyond the blast radius, in the order of the waves, and say so.
 
-    Where not even one fits, that is refused.
+    Nobody overtakes: once a fleet is left out, so is every later wave. Where not even one fits, that is refused.
     """
     touched: dict[str, int] = {}
     waves: list[Wave] = []
     notes: list[Note] = []
     for wave in plan.waves:
-        kept = []
+        kept, before = [], ", ".join(note.target for note in notes)
         for lane in wave.lanes:
             size = sizes.get(lane.fleet, 0)
             fault = radius.refuse(touched, lane.fleet, size)
+            if before and lane.fleet not in touched:
+                fault = f"it comes after {before}"
             if fault is None:
                 touched[lane.fleet] = size
                 kept.append(lane)
@@ -97,19 +120,22 @@ def within(plan: Plan, radius: Radius, sizes: Mapping[str, int]) -> Plan:
 def radius_of(settings: Settings, sizes: Mapping[str, int]) -> Radius:
     """Count out the limits of one run; ``sizes`` are the desired capacities of all configured fleets."""
     return Radius(
-        fleets=settings.limits.fleets.most(len(settings.fleets)),
+        fleets=max(1, settings.limits.fleets.most(len(settings.fleets))),
         instances=settings.limits.instances.most(sum(sizes.values())),
     )
 
 
 def arrived(view: FleetView, image: ImageId) -> datetime | None:
-    """Tell since when a fleet is on an image, as far as AWS tells; None: not known."""
-    if since := view.group.tags.get(TAG_SINCE):
-        return datetime.fromisoformat(since)
+    """Tell since when a fleet is on an image, as far as AWS tells; None: not known.
+
+    Where somebody else replaced its instances, the oldest of them on the image tells since when it is tried there.
+    """
+    if since := view.group.moment(TAG_SINCE):
+        return since
     for refresh in view.refreshes:
         if refresh.status is RefreshStatus.SUCCESSFUL and view.goal(refresh) == image:
             return refresh.ended
-    return None
+    return min((one.launched for one in view.group.standing if one.image == image and one.launched), default=None)
 
 
 def _by_group(settings: Settings, fleets: Iterable[FleetPlan]) -> list[tuple[PatchGroup, list[FleetPlan]]]:
@@ -132,8 +158,8 @@ def _due(
     if group.min_image_age:
         moments += [(member.baked or now) + group.min_image_age for member in members if member.plan.steps]
     if group.soak_before and not following:
-        there = [(arrived(one.view, one.image) or one.baked) for one in before if one.view and one.image]
-        moments += [at + group.soak_before for at in there if at is not None]
+        there = [arrived(one.view, one.image) or now for one in before if one.view and one.image]
+        moments += [at + group.soak_before for at in there]
     return max(moments, default=None)
 
 
@@ -146,26 +172,32 @@ def _later(group: PatchGroup, due: datetime | None, now: datetime, *, following:
 
 def _elsewhere(member: FleetPlan) -> bool:
     """Tell whether a fleet is not on its image and nothing is planned for it: its owner has not followed yet."""
-    if member.plan.steps or member.view is None or member.image is None:
+    if member.plan.steps or member.view is None:
         return False
-    return bool(stale_members(member.view, member.image))
+    # Nobody is on an image that is yet to be baked.
+    return bool(stale_members(member.view, member.image) if member.image else member.view.group.standing)
 
 
-def _waves_of(group: PatchGroup, lanes: list[Lane], due: datetime | None, *, following: bool) -> list[Wave]:
-    soak = group.soak_before if following else timedelta()
-    canary = [lane for lane in lanes if lane.fleet == group.canary]
-    others = [lane for lane in lanes if lane.fleet != group.canary]
+def _age(group: PatchGroup, members: Sequence[FleetPlan]) -> timedelta:
+    """Tell what age is to be waited for once the images stand; nothing where they do already."""
+    baking = any(member.plan.steps and member.image is None for member in members)
+    return group.min_image_age if baking else timedelta()
+
+
+def _waves_of(group: PatchGroup, lanes: list[Lane], first: Wave) -> list[Wave]:
+    """Make the group's waves; ``first`` says what the first of them waits for."""
+    canary = tuple(lane for lane in lanes if lane.fleet == group.canary)
+    others = tuple(lane for lane in lanes if lane.fleet != group.canary)
     waves = []
     if canary:
-        waves.append(Wave(name=f"{group.name} canary", lanes=tuple(canary), soak_before=soak, not_before=due))
+        waves.append(replace(first, name=f"{group.name} canary", lanes=canary))
     if others:
-        wave = Wave(
-            name=group.name,
-            lanes=tuple(others),
+        wave = replace(
+            first,
+            lanes=others,
             concurrency=max(1, group.concurrency.most(len(lanes))),
             max_errors=group.max_errors.most(len(lanes)),
-            soak_before=timedelta() if canary else soak,
-            not_before=due,
+            soak_before=timedelta() if canary else first.soak_before,
         )
         waves.append(wave)
     return waves

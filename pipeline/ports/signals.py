@@ -15,6 +15,10 @@ class Signals(Protocol):
         """Read all signals below a path, in one call, by the last part of their names."""
         ...
 
+    def read(self, name: str) -> Signal | None:
+        """Read one signal; None: it does not stand there."""
+        ...
+
     def leave(self, name: str, signal: Signal) -> None:
         """Leave a signal; one that stands there is replaced."""
         ...

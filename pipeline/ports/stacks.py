@@ -27,8 +27,8 @@ class Stacks(Protocol):
         """
         ...
 
-    def propose(self, name: str, *, parameter: str, value: str, change_set: str) -> bool:
-        """Make a change set, or find the one of that name; False when it would change nothing.
+    def propose(self, name: str, *, parameter: str, value: str, change_set: str) -> bool | None:
+        """Make a change set, or find the one of that name; False: it would change nothing; None: it is being made.
 
         Raises:
             NotPossible: the stack has no such parameter, or the change set failed; AWS's reason is in the message.

@@ -20,28 +20,23 @@ from pipeline.model.outcomes import (
 )
 from pipeline.model.rollouts import AwaitRefresh
 from pipeline.model.steps import Plan
-from pipeline.planning.recovery import plan_recovery
+from pipeline.runs.replanner import Replanner
 from pipeline.runs.room import Room
 
 
 def apply(room: Room, plan: Plan) -> RunResult:
-    """Execute the plan; a fleet whose rollout fails is observed anew and put back by a plan of its own."""
-
-    def recover(fleet: str, rolled: bool) -> Plan:
-        return plan_recovery(room.fleet(fleet, copyable=False), rolled=rolled)
-
-    return execute(room.bench(plan.radius), plan, recover)
+    """Execute the plan; a fleet whose turn comes later, or whose rollout fails, is observed and planned anew."""
+    return execute(room.bench(plan.radius), plan, Replanner(room))
 
 
-def exit_code(plan: Plan, result: RunResult, *, rolling_back: bool = False) -> ExitCode:
+def exit_code(plan: Plan, result: RunResult) -> ExitCode:
     """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some targets done and others not, 6 halted.
 
     What stopped the run in the middle of a step brings its own code, but what was rolled before it stays rolled.
-    For a roll-back that was asked for, a fleet on its old image is what was wanted.
     """
     if isinstance(result.stopped, Interrupted):
         return ExitCode.INTERRUPTED
-    codes = [_of_outcome(step.outcome, rolling_back=rolling_back) for step in result.results]
+    codes = [_of_outcome(step.outcome) for step in result.results]
     code = next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE)
     code = result.stopped.exit_code if result.stopped else code
     if code is ExitCode.DONE:
@@ -61,19 +56,19 @@ def _some_done(result: RunResult) -> bool:
 def _of_lane(lane: LaneResult) -> ExitCode:
     if lane.stopped is not None:
         return lane.stopped.exit_code
-    return ExitCode.FAILED if lane.left else _of_outcome(lane.outcome, rolling_back=False)
+    return ExitCode.FAILED if lane.left else _of_outcome(lane.outcome)
 
 
 def _good(outcome: Outcome | None) -> bool:
     return isinstance(outcome, (Done, Skipped))
 
 
-def _of_outcome(outcome: Outcome | None, *, rolling_back: bool) -> ExitCode:
+def _of_outcome(outcome: Outcome | None) -> ExitCode:
     match outcome:
         case None | Done() | Skipped():
             return ExitCode.DONE
         case RolledBack():
-            return ExitCode.DONE if rolling_back else ExitCode.ROLLED_BACK
+            return ExitCode.ROLLED_BACK
         case Refused():
             return ExitCode.REFUSED
         case Failed():

@@ -19,8 +19,8 @@ from pipeline.planning.release import Released, blocked, merge, plan_release
 from pipeline.planning.roll import plan_roll
 from pipeline.planning.rollback import plan_rollback
 from pipeline.planning.sweep import plan_sweep
-from pipeline.planning.waves import FleetPlan, alone, radius_of, within
-from pipeline.runs.room import Room, require_known
+from pipeline.planning.waves import FleetPlan, alone, radius_of, side_by_side, within
+from pipeline.runs.room import Room
 
 _OWN = (NotPossible, RefusedError, UsageError)
 """Errors of one family or fleet; all others (credentials, an outage) concern every one of them."""
@@ -58,7 +58,8 @@ def for_roll(room: Room, fleet: str, *, image: ImageId | None = None, supersede:
             f"{target} does not exist, or this account may not see it.", hint=f"See: rebake history {family}"
         )
     require_proven(found, family=family)
-    return _bounded(room, alone(FleetPlan(fleet=fleet, plan=plan_roll(view, target, supersede=supersede))))
+    plan = plan_roll(view, target, supersede=supersede)
+    return _bounded(room, alone(FleetPlan(fleet=fleet, plan=plan, towards=target)))
 
 
 def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool = False) -> Plan:
@@ -68,16 +69,14 @@ def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool 
     """
     plan = plan_rollback(room.fleet(fleet, copyable=False), to=to, reject=reject)
     if any(isinstance(planned.step, CreateGreen) for planned in plan.steps):
-        return plan_rollback(room.fleet(fleet), to=to, reject=reject)
-    return plan
+        plan = plan_rollback(room.fleet(fleet), to=to, reject=reject)
+    return alone(FleetPlan(fleet=fleet, plan=plan))
 
 
 def for_repair(room: Room, fleet: str | None = None) -> Plan:
     """Plan what killed runs have left to put back on a fleet, or on all of them; of several, none stops another."""
-    if fleet is not None:
-        require_known("fleet", fleet, room.settings.fleets)
-        return plan_repair(room.fleet(fleet, copyable=False))
-    return merge(_repair_or_note(room, name) for name in sorted(room.settings.fleets))
+    names = sorted(room.settings.fleets) if fleet is None else [fleet]
+    return side_by_side("repair", [_repaired(room, name, lenient=fleet is None) for name in names])
 
 
 def for_release(
@@ -146,11 +145,14 @@ def _bounded(room: Room, plan: Plan) -> Plan:
     return within(plan, radius_of(room.settings, sizes), sizes)
 
 
-def _repair_or_note(room: Room, fleet: str) -> Plan:
+def _repaired(room: Room, fleet: str, *, lenient: bool) -> FleetPlan:
     try:
-        return plan_repair(room.fleet(fleet, copyable=False))
+        plan = plan_repair(room.fleet(fleet, copyable=False))
     except _OWN as error:
-        return blocked(fleet, error)
+        if not lenient:
+            raise
+        plan = blocked(fleet, error)
+    return FleetPlan(fleet=fleet, plan=plan)
 
 
 def _in_order(settings: Settings) -> tuple[str, ...]:

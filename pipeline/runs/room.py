@@ -14,6 +14,7 @@ from pipeline.execute.tools import Tools, Workbench
 from pipeline.model.ids import RunId
 from pipeline.model.settings import GroupByName, Settings
 from pipeline.model.shares import Radius
+from pipeline.model.strategies import BlueGreen
 from pipeline.model.views import FamilyImages, FamilyView, FleetView
 from pipeline.observe.families import FamilyObserver
 from pipeline.observe.fleets import FleetObserver
@@ -80,7 +81,8 @@ class Room:
         by_name = self.tools.fleets.sizes()
         found = {}
         for name, fleet in self.settings.fleets.items():
-            if isinstance(fleet.group, GroupByName) and fleet.group.name in by_name:
+            turning = isinstance(fleet.strategy, BlueGreen)  # whose name may be another group's by now
+            if isinstance(fleet.group, GroupByName) and fleet.group.name in by_name and not turning:
                 found[name] = by_name[fleet.group.name]
                 continue
             try:

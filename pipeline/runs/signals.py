@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.errors import NotFound, NotPossible, RebakeError, UsageError
-from pipeline.model.fleets import Refresh, RefreshStatus
-from pipeline.model.ids import GroupName, RunId
+from pipeline.errors import NotFound, RebakeError, UsageError
+from pipeline.execute.refreshing import stop_refresh
+from pipeline.model.fleets import Refresh
+from pipeline.model.ids import RunId
 from pipeline.model.names import andon_path, approval_path
 from pipeline.model.signals import Signal
 from pipeline.model.strategies import OnHalt
@@ -85,21 +86,16 @@ def _stop(room: Room, name: str, *, dry_run: bool) -> HaltedFleet:
         how = view.settings.on_halt
         if dry_run:
             return HaltedFleet(fleet=name, text=f"refresh {view.active.id} would be stopped ({how})")
-        return HaltedFleet(fleet=name, text=_stop_refresh(room, view.group.name, view.active, how))
+        return HaltedFleet(fleet=name, text=_stop_refresh(room, view.active, how))
     except RebakeError as error:
         return HaltedFleet(fleet=name, text=f"{error.message} {error.hint}".strip(), ok=False)
 
 
-def _stop_refresh(room: Room, group: GroupName, refresh: Refresh, how: OnHalt) -> str:
-    refreshes = room.tools.refreshes
-    if how is OnHalt.LEAVE or refresh.status in {RefreshStatus.ROLLBACK_IN_PROGRESS, RefreshStatus.CANCELLING}:
-        return f"refresh {refresh.id} is {refresh.status} and goes on"
-    if how is OnHalt.ROLL_BACK:
-        try:
-            refreshes.roll_back(group)
-        except NotPossible as error:
-            refreshes.cancel(group)
-            return f"refresh {refresh.id} is cancelled, for it cannot be rolled back: {error.message}"
-        return f"refresh {refresh.id} is being rolled back"
-    refreshes.cancel(group)
-    return f"refresh {refresh.id} is cancelled; what it replaced stays"
+def _stop_refresh(room: Room, refresh: Refresh, how: OnHalt) -> str:
+    asked = stop_refresh(room.tools, refresh, how)
+    became = {
+        OnHalt.ROLL_BACK: "is being rolled back",
+        OnHalt.CANCEL: "is cancelled; what it replaced stays",
+        OnHalt.LEAVE: f"is {refresh.status} and goes on",
+    }
+    return f"refresh {refresh.id} {became[asked]}"

@@ -82,7 +82,7 @@ class Account:
         self.changes: GroupChanges = AutoScalingChanges(clients)
         self.signals: Signals = SsmSignals(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
-        self.stacks: Stacks = CloudFormationStacks(clients, cloud.clock)
+        self.stacks: Stacks = CloudFormationStacks(clients)
 
     def base(self) -> Image:
         """Find the sandbox's newest Debian image."""

@@ -59,7 +59,6 @@ def test_a_group_is_read_with_its_members_and_their_images(clients: Clients, stu
     assert found.suspended == ("Launch",)
     assert found.subnets == ("subnet-1", "subnet-2")
     assert found.tags == {"Env": "prod"}
-    assert found.health_check == "ELB"
 
 
 def test_an_empty_group_asks_ec2_nothing(clients: Clients, stub: Stub) -> None:

@@ -125,6 +125,7 @@ ROLLING: Mapping[str, Callable[[Teams], object]] = {
         "/rebake/andon/all", Signal(word="halt", by="", reason="", at=AT)
     ),
     "Signals.under": lambda teams: teams.account.signals.under("/rebake/andon"),
+    "Signals.read": lambda teams: teams.account.signals.read("/rebake/andon/all"),
     "Signals.take": lambda teams: teams.account.signals.take("/rebake/andon/all"),
     "Stacks.get": lambda teams: teams.account.stacks.get("shop"),
     "Stacks.propose": lambda teams: teams.account.stacks.propose(

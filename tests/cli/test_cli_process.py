@@ -96,13 +96,16 @@ def test_a_signal_during_a_refresh_puts_the_fleet_back(world: World, project: Pr
     code, out, err = stopped(words, folder, when=under_way, by=by)
     assert code == 130, err
     document = json.loads(out)
-    assert document["error"] == f"Stopped by {by.name}; AWS is rolling web-prod back to the image it had."
+    assert document["error"] == (
+        f"Stopped by {by.name}; web-prod: the run was interrupted; AWS is bringing it back to the image it had."
+    )
     assert [step["planned"]["step"]["kind"] for step in document["fleets"][0]["results"]] == [
         "CreateTemplateVersion",
         "StartRefresh",
+        "RollBackRefresh",
     ]
     assert "rebake status" in err.splitlines()[-1]
-    assert "AWS is rolling web-prod back" in (folder / "report.html").read_text()
+    assert "AWS is bringing it back" in (folder / "report.html").read_text()
     assert world.refresh(name)["Status"].startswith("Rollback")
 
 

@@ -7,14 +7,15 @@ from typing import Any
 import nouns
 import pytest
 
-from pipeline.model.fleets import Activity
-from pipeline.model.ids import InstanceId
+from pipeline.model.fleets import Activity, Member
+from pipeline.model.ids import InstanceId, TargetGroupArn
 from pipeline.model.strategies import Patience
 from pipeline.model.traffic import TargetHealth
-from pipeline.planning.patience import RefreshSight, give_up
+from pipeline.planning.patience import Condition, RefreshSight, condition, fault_of, give_up
 
 MINUTE = timedelta(minutes=1)
 FIRST = InstanceId("i-0")
+WELL = Condition("", nouns.NOW, served=True)
 
 
 def activity(**changes: Any) -> Activity:
@@ -34,7 +35,7 @@ def sight(**changes: Any) -> RefreshSight:
     values: dict[str, Any] = {
         "group": nouns.group(nouns.NEW, nouns.OLD),
         "image": nouns.NEW,
-        "seen": {FIRST: nouns.NOW},
+        "seen": {FIRST: Condition("", nouns.NOW)},
     }
     return RefreshSight(**values | changes)
 
@@ -51,7 +52,7 @@ def test_successful_launches_and_scale_ins_are_no_failures() -> None:
     """Only failed launches, and new instances taken out for their health, count."""
     fine = activity(status="Successful")
     scale_in = activity(launch=False, status="Successful", instance=InstanceId("i-9"), cause="shrinking the capacity")
-    seen = {FIRST: nouns.NOW, InstanceId("i-9"): nouns.NOW}
+    seen = {FIRST: WELL, InstanceId("i-9"): WELL}
     assert give_up(sight(activities=[fine, fine, scale_in, scale_in], seen=seen), Patience(), nouns.NOW) is None
 
 
@@ -61,7 +62,7 @@ def test_new_instances_that_the_group_throws_out_count_once_each() -> None:
         activity(launch=False, status="Successful", instance=InstanceId(name), unwell=True)
         for name in ("i-8", "i-9", "i-old")
     ]
-    seen = {InstanceId("i-8"): nouns.NOW, InstanceId("i-9"): nouns.NOW}
+    seen = {InstanceId("i-8"): WELL, InstanceId("i-9"): WELL}
     assert "2 new instances" in (give_up(sight(activities=gone, seen=seen), Patience(), nouns.NOW) or "")
     assert give_up(sight(activities=gone[1:], seen=seen), Patience(), nouns.NOW) is None
 
@@ -72,24 +73,59 @@ def test_failed_status_checks_count() -> None:
     assert "status checks" in (give_up(impaired, Patience(failures=1), nouns.NOW) or "")
 
 
+BALANCED = replace(nouns.group(nouns.NEW), target_groups=(TargetGroupArn("tg"),))
+(MEMBER,) = BALANCED.members
+
+
+def target(state: str, reason: str = "") -> list[TargetHealth]:
+    """Make the member's target."""
+    return [TargetHealth(instance=MEMBER.id, state=state, reason=reason)]
+
+
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("member", "targets", "fault"),
     [
-        ({"targets": [TargetHealth(instance=FIRST, state="unhealthy", reason="Target.Timeout")]}, "Target.Timeout"),
-        ({"targets": [TargetHealth(instance=FIRST, state="initial")]}, "initial"),
+        (MEMBER, target("healthy"), ""),
+        (MEMBER, target("unused"), ""),
+        (MEMBER, target("unhealthy", "Target.Timeout"), "its target is unhealthy (Target.Timeout)"),
+        (MEMBER, target("initial"), "its target is initial"),
+        (MEMBER, [], "it is no target yet"),
+        (replace(MEMBER, lifecycle="Pending"), [], "it is Pending"),
+        (replace(MEMBER, healthy=False), target("healthy"), "the group finds it unhealthy"),
+        (MEMBER, target("draining"), None),
+        (replace(MEMBER, lifecycle="Standby"), target("unhealthy"), None),
+        (replace(MEMBER, lifecycle="Terminating:Wait"), [], None),
+        (replace(MEMBER, lifecycle="Warmed:Stopped"), [], None),
     ],
 )
-def test_an_instance_that_does_not_get_well_runs_out_of_time(changes: dict[str, Any], said: str) -> None:
-    """Before the budget is spent a slow start is none; after it, its target's own state is the reason."""
-    patience = Patience(within=10 * MINUTE)
-    assert give_up(sight(**changes), patience, nouns.NOW + 9 * MINUTE) is None
-    assert said in (give_up(sight(**changes), patience, nouns.NOW + 10 * MINUTE) or "")
+def test_what_is_wrong_with_an_instance(member: Member, targets: list[TargetHealth], fault: str | None) -> None:
+    """Of one that is on its way out, or stands by, nothing can be said: a scale-in is no failure."""
+    assert fault_of(member, BALANCED, targets) == fault
 
 
-def test_a_member_that_never_comes_into_service_runs_out_of_time() -> None:
-    """Pending, or unhealthy for the group, is not well either; a healthy one may stay as long as it likes."""
-    group = nouns.group(nouns.NEW)
-    (member,) = group.members
-    for ill in (replace(member, lifecycle="Pending"), replace(member, healthy=False)):
-        assert give_up(sight(group=replace(group, members=(ill,))), Patience(), nouns.NOW + 11 * MINUTE)
-    assert give_up(sight(group=group), Patience(), nouns.NOW + 11 * MINUTE) is None
+def test_how_an_instance_does_is_followed() -> None:
+    """Since when it is ill, or well; what says nothing changes nothing; it is remembered that it served."""
+    first = condition(None, "it is Pending", nouns.NOW)
+    later = condition(first, "its target is initial", nouns.NOW + MINUTE)
+    assert (later.ill, later.since, later.served) == ("its target is initial", nouns.NOW, False)
+    well = condition(later, "", nouns.NOW + 2 * MINUTE)
+    assert (well.since, well.served) == (nouns.NOW + 2 * MINUTE, True)
+    assert condition(well, None, nouns.NOW + 3 * MINUTE) == well
+    fallen = condition(well, "its target is unhealthy", nouns.NOW + 4 * MINUTE)
+    assert (fallen.since, fallen.served) == (nouns.NOW + 4 * MINUTE, True)
+
+
+def test_an_instance_that_does_not_get_well_runs_out_of_time() -> None:
+    """Before the budget is spent a slow start is none; one alone is enough, for the next would take as long."""
+    slow = sight(seen={FIRST: Condition("its target is initial", nouns.NOW)})
+    patience = Patience(failures=5, within=10 * MINUTE)
+    assert give_up(slow, patience, nouns.NOW + 9 * MINUTE) is None
+    assert "its target is initial" in (give_up(slow, patience, nouns.NOW + 10 * MINUTE) or "")
+
+
+def test_one_bad_look_ends_nothing() -> None:
+    """An instance that was well counts only when it stays ill, and then as one failure of those allowed."""
+    fallen = sight(seen={FIRST: Condition("its target is unhealthy", nouns.NOW, served=True)})
+    assert give_up(fallen, Patience(failures=1), nouns.NOW + MINUTE / 2) is None
+    assert "not any more" in (give_up(fallen, Patience(failures=1), nouns.NOW + MINUTE) or "")
+    assert give_up(fallen, Patience(failures=2), nouns.NOW + 60 * MINUTE) is None

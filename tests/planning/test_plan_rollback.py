@@ -9,7 +9,8 @@ import pytest
 from pipeline.errors import NotPossible
 from pipeline.model.fleets import RefreshStatus
 from pipeline.model.images import Stage
-from pipeline.model.rollouts import AwaitRefresh, RollBackRefresh, StartRefresh
+from pipeline.model.names import TAG_UNDO
+from pipeline.model.rollouts import AwaitRefresh, CancelRefresh, PutBack, RollBackRefresh, StartRefresh
 from pipeline.model.steps import TagImage
 from pipeline.model.views import FleetView
 from pipeline.planning.rollback import plan_rollback
@@ -84,30 +85,70 @@ def test_being_there_already_is_nothing_to_do() -> None:
     assert "already" in plan.notes[0].text
 
 
+def rolling(status: RefreshStatus = RefreshStatus.IN_PROGRESS, **changes: Any) -> FleetView:
+    """Make a fleet that is being rolled from version 1, which is saved until the end, to version 2."""
+    view = nouns.fleet_view(nouns.OLD, nouns.NEW, saved=BEFORE, versions=(AFTER, BEFORE))
+    active = nouns.refresh(status)
+    images = {nouns.NEW: nouns.image(nouns.NEW), nouns.OLD: nouns.image(nouns.OLD)}
+    return replace(view, **{"refreshes": (active,), "goals": {active.id: nouns.NEW}, "images": images} | changes)
+
+
 @pytest.mark.parametrize("status", [RefreshStatus.PENDING, RefreshStatus.IN_PROGRESS, RefreshStatus.BAKING])
 def test_during_a_refresh_aws_rolls_it_back(status: RefreshStatus) -> None:
     """A refresh under way is rolled back by AWS, and its end is waited for."""
-    steps = [planned.step for planned in plan_rollback(rolled(refreshes=(nouns.refresh(status),))).steps]
+    steps = [planned.step for planned in plan_rollback(rolling(status)).steps]
     assert [type(step) for step in steps] == [RollBackRefresh, AwaitRefresh]
+    assert isinstance(steps[1], AwaitRefresh)
+    assert not steps[1].undo
 
 
 def test_during_a_refresh_reject_marks_its_image() -> None:
     """--reject during a refresh rejects the image it goes to."""
-    view = rolled(refreshes=(nouns.refresh(),), goals={nouns.refresh().id: nouns.NEW})
-    assert isinstance(plan_rollback(view, reject=True).steps[1].step, TagImage)
+    step = plan_rollback(rolling(), reject=True).steps[1].step
+    assert step == TagImage(family="web", image=nouns.NEW, stage=Stage.REJECTED)
 
 
 def test_a_rollback_under_way_is_only_waited_for() -> None:
     """The same command run again adopts the roll-back."""
-    view = rolled(refreshes=(nouns.refresh(RefreshStatus.ROLLBACK_IN_PROGRESS),))
+    view = rolling(RefreshStatus.ROLLBACK_IN_PROGRESS)
     assert [type(planned.step) for planned in plan_rollback(view).steps] == [AwaitRefresh]
+
+
+def test_a_way_back_under_way_is_adopted() -> None:
+    """The refresh that brings a rolled fleet back is no refresh to be undone."""
+    back = nouns.refresh(to=1)
+    view = rolled(refreshes=(back,), goals={back.id: nouns.OLD})
+    (step,) = [planned.step for planned in plan_rollback(view).steps]
+    assert isinstance(step, AwaitRefresh)
+    assert (step.refresh, step.undo) == (back.id, False)
+
+
+def test_where_aws_would_go_forward_a_refresh_is_cancelled() -> None:
+    """Zone by zone, the group is saved on the new version from the first zone on: the one written down is gone back to.
+
+    So it is between two zones, when nothing runs, and where the refresh has no desired configuration.
+    """
+    zoned = replace(rolled().group, tags={TAG_UNDO: '{"run":"r","unprotect":true,"version":1}'})
+    for view, first in (
+        (rolled(group=zoned, refreshes=(nouns.refresh(),), goals={nouns.refresh().id: nouns.NEW}), [CancelRefresh]),
+        (rolled(group=zoned), []),
+    ):
+        steps = [planned.step for planned in plan_rollback(view).steps]
+        assert [type(step) for step in steps] == [*first, PutBack, StartRefresh, AwaitRefresh]
+        assert [step.version for step in steps if isinstance(step, StartRefresh)] == [1]
+    bare = rolling(refreshes=(nouns.refresh(to=None),), goals={})
+    assert [type(one.step) for one in plan_rollback(bare).steps] == [CancelRefresh, StartRefresh, AwaitRefresh]
+
+
+def test_a_refresh_that_is_being_cancelled_is_waited_for() -> None:
+    """It leaves a mix, which a refresh of our own brings back."""
+    steps = [planned.step for planned in plan_rollback(rolling(RefreshStatus.CANCELLING)).steps]
+    assert [type(step) for step in steps] == [CancelRefresh, StartRefresh, AwaitRefresh]
 
 
 @pytest.mark.parametrize(
     ("view", "said"),
     [
-        (rolled(refreshes=(nouns.refresh(RefreshStatus.CANCELLING),)), "rolled back no more"),
-        (rolled(refreshes=(nouns.refresh(to=None),)), "no desired configuration"),
         (rolled(version=replace(AFTER, description="by hand")), "was not made here"),
         (rolled(versions=(AFTER,)), "Version 1 of lt-0web does not exist"),
         (rolled(images={}), "ami-0old of version 1 cannot be found"),

@@ -118,7 +118,8 @@ def test_an_image_has_to_be_old_enough() -> None:
     plan = in_waves(settings, [to_roll(fleet)], nouns.NOW)
     assert plan.waves[0].not_before == nouns.NOW + 2 * DAY
     unbaked = replace(to_roll(fleet), image=None, baked=None)
-    assert in_waves(settings, [unbaked], nouns.NOW).waves[0].not_before == nouns.NOW + 3 * DAY
+    (wave,) = in_waves(settings, [unbaked], nouns.NOW).waves
+    assert (wave.not_before, wave.image_age) == (nouns.NOW + 3 * DAY, 3 * DAY)
 
 
 def test_a_group_that_cannot_be_rolled_holds_those_after_it() -> None:

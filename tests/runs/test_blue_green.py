@@ -1,88 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
-
 import pytest
-import rooms
-from rooms import Scene, SceneMaker
-from runs.watching import KilledError, at, interrupt, kill
-from world import Fleet
+from rooms import SceneMaker
+from runs.stands import Stand, standing, tags, watched
+from runs.watching import KilledError, interrupt, kill
 
 from pipeline.errors import ExitCode
-from pipeline.model.gates import AlarmGate, Gate
-from pipeline.model.ids import ImageId
-from pipeline.model.images import Stage
-from pipeline.model.names import TAG_FAMILY, TAG_LEFT, TAG_STAGE, TAG_UNDO
-from pipeline.model.outcomes import RolledBack, RunResult
-from pipeline.model.steps import Plan
+from pipeline.model.gates import AlarmGate
+from pipeline.model.names import TAG_LEFT, TAG_UNDO
+from pipeline.model.outcomes import RolledBack
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
-
-OURS = {TAG_FAMILY: "web", TAG_STAGE: Stage.TESTED.value}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stand:
-    """A blue-green fleet of four behind a load balancer, and a room for it."""
-
-    scene: Scene
-    fleet: Fleet
-
-    def image(self, name: str = "new", *, behaviour: str = "") -> ImageId:
-        """Make an image that passed its smoke tests, however it behaves in a fleet."""
-        return ImageId(self.scene.world.image(name, behaviour=behaviour, tags=OURS))
-
-    def plan(self, image: ImageId) -> Plan:
-        """Plan a roll."""
-        return plans.for_roll(self.scene.again(), "web-prod", image=image)
-
-    def roll(self, image: ImageId) -> tuple[ExitCode, RunResult]:
-        """Roll to an image."""
-        room = self.scene.again()
-        plan = plans.for_roll(room, "web-prod", image=image)
-        result = apply(room, plan)
-        return exit_code(plan, result), result
-
-    def groups(self) -> dict[str, dict[str, Any]]:
-        """Describe all groups that are not being deleted."""
-        listed = self.scene.world.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]
-        return {group["AutoScalingGroupName"]: dict(group) for group in listed if not group.get("Status")}
-
-    def weights(self) -> dict[str, int]:
-        """Read the listener's weights by the names of the target groups."""
-        (listener,) = self.scene.world.elbv2.describe_listeners(ListenerArns=[self.fleet.listener])["Listeners"]
-        forward = listener["DefaultActions"][0]
-        tuples = forward.get("ForwardConfig", {}).get("TargetGroups") or [
-            {"TargetGroupArn": forward["TargetGroupArn"], "Weight": 1}
-        ]
-        return {one["TargetGroupArn"].split("/")[1]: one.get("Weight", 1) for one in tuples}
-
-    def target_groups(self) -> list[str]:
-        """Name all target groups."""
-        return sorted(one["TargetGroupName"] for one in self.scene.world.elbv2.describe_target_groups()["TargetGroups"])
 
 
 @pytest.fixture
 def stand(make: SceneMaker) -> Stand:
-    """Make the fleet first, for its listener's ARN goes into its configuration."""
+    """Make the fleet with the strategy as it is by default."""
     return standing(make)
-
-
-def standing(make: SceneMaker, *, gates: tuple[Gate, ...] = (), **strategy: Any) -> Stand:
-    """Make a fleet of four with a strategy of its own."""
-    bare = make(rooms.fleet())
-    image = ImageId(bare.world.image("old", tags=OURS))
-    fleet = bare.world.fleet("web-prod", image, balanced=True, MinSize=2)
-    settings = rooms.configuration(rooms.blue_green(fleet.listener, gates=gates, **strategy))
-    room = replace(bare.room, settings=settings)
-    return Stand(scene=replace(bare, room=room), fleet=fleet)
-
-
-def tags(group: dict[str, Any]) -> dict[str, str]:
-    """Read a group's tags."""
-    return {tag["Key"]: tag["Value"] for tag in group["Tags"]}
 
 
 def test_a_rollout_ends_on_one_group_with_all_traffic(stand: Stand) -> None:
@@ -134,11 +68,6 @@ def as_before(stand: Stand) -> None:
     assert stand.target_groups() == ["web-prod"]
     assert TAG_UNDO not in tags(group)
     assert not group["SuspendedProcesses"]
-
-
-def watched(stand: Stand, words: str, what: Callable[[], object]) -> Stand:
-    """Let something happen in the middle of the next run."""
-    return replace(stand, scene=at(stand.scene, words, what))
 
 
 def ring(stand: Stand, state: str) -> None:
@@ -214,10 +143,7 @@ def test_repair_puts_back_what_a_killed_run_left(stand: Stand, words: str) -> No
     """From any machine, with nothing but the groups' own tags; and the image is not blamed."""
     with pytest.raises(KilledError):
         watched(stand, words, kill).roll(stand.image())
-    room = stand.scene.again()
-    plan = plans.for_repair(room)
-    result = apply(room, plan)
-    assert exit_code(plan, result) is ExitCode.DONE
+    assert stand.repair() is ExitCode.DONE
     as_before(stand)
     assert TAG_LEFT not in tags(stand.groups()["web-prod"])
 
@@ -233,7 +159,7 @@ def test_rollback_while_blue_is_kept(make: SceneMaker) -> None:
     plan = plans.for_rollback(room, "web-prod")
     stand.scene.world.cloud.calls.clear()
     result = apply(room, plan)
-    assert exit_code(plan, result, rolling_back=True) is ExitCode.DONE
+    assert exit_code(plan, result) is ExitCode.DONE
     assert set(stand.groups()) == {"web-prod"}
     assert stand.weights() == {"web-prod": 1}
     changes = [call.action for call in stand.scene.world.cloud.calls.mutating]
@@ -246,10 +172,7 @@ def test_rollback_while_blue_is_kept(make: SceneMaker) -> None:
 def test_rollback_after_blue_is_gone(stand: Stand) -> None:
     """A group on the earlier version takes all traffic."""
     stand.roll(stand.image())
-    room = stand.scene.again()
-    plan = plans.for_rollback(room, "web-prod")
-    result = apply(room, plan)
-    assert exit_code(plan, result, rolling_back=True) is ExitCode.DONE
+    assert stand.back() is ExitCode.DONE
     assert set(stand.groups()) == {"web-prod-v1"}
     assert stand.scene.world.versions("web-prod-v1") == ["1"] * 4
 

@@ -88,11 +88,6 @@ def test_what_was_rolled_before_a_stop_is_not_called_unchanged(stopped: RebakeEr
     assert exit_code(Plan(), replace(result(), stopped=stopped)) is stopped.exit_code
 
 
-def test_rolled_back_is_what_a_rollback_wants() -> None:
-    """For `rebake rollback` a fleet on its old image is success."""
-    assert exit_code(Plan(), result((wait("a"), ROLLED_BACK)), rolling_back=True) is ExitCode.DONE
-
-
 @pytest.mark.parametrize(
     ("ended", "code"), [(result(), ExitCode.REFUSED), (result((wait("a"), Done())), ExitCode.PARTIAL)]
 )

@@ -120,7 +120,7 @@ def test_a_refresh_that_cannot_be_rolled_back_is_cancelled(make: SceneMaker) -> 
     scene = two_fleets(make)
     scene.world.autoscaling.start_instance_refresh(AutoScalingGroupName="web-a")
     scene.world.wait(10)
-    assert "cannot be rolled back" in signals.halt(scene.again(), "fleet-web-a", "test")[0].text
+    assert "is cancelled" in signals.halt(scene.again(), "fleet-web-a", "test")[0].text
     scene.world.wait(600)
     assert scene.world.refresh("web-a")["Status"] == "Cancelled"
 

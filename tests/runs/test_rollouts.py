@@ -1,4 +1,4 @@
-"""Rollouts by refresh beyond the plain roll: zones, early ends, gates, guards, partners, stacks."""
+"""Rollouts by refresh beyond the plain roll: zones, early ends, gates, guards, overrides, warm pools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.model.gates import AlarmGate, ApprovalGate, CanaryGate, CanaryMetr
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.names import TAG_FAMILY, TAG_STAGE, TAG_UNDO
-from pipeline.model.outcomes import Failed, Outcome, Refused, RolledBack, RunResult
+from pipeline.model.outcomes import Outcome, Refused, RolledBack, RunResult
 from pipeline.model.settings import Limits
 from pipeline.model.shares import Share
 from pipeline.model.strategies import OnBusy, Patience
@@ -411,11 +411,12 @@ def test_a_warm_pool_is_rolled_with_its_group(make: SceneMaker) -> None:
     assert {member["LaunchTemplate"]["Version"] for member in pool} == {"2"}
 
 
-def test_a_wait_that_runs_out_leaves_the_refresh_to_aws(make: SceneMaker) -> None:
-    """The budget of waiting is not the budget of the refresh: it goes on, and the same command adopts it."""
-    scene = make(rooms.fleet(timeout=timedelta(seconds=20)))
-    scene.world.fleet("web-prod", proven(scene, "old"))
+def test_a_refresh_that_takes_too_long_is_rolled_back(make: SceneMaker) -> None:
+    """What nobody watches any more does not go on."""
+    scene = make(rooms.fleet(timeout=timedelta(minutes=2), min_healthy=100, max_healthy=125))
+    scene.world.fleet("web-prod", proven(scene, "old"), size=4)
     code, result = roll(scene, proven(scene))
-    assert code is ExitCode.FAILED
-    assert isinstance(ended(result), Failed)
-    assert scene.world.refresh("web-prod")["Status"] in {"Pending", "InProgress"}
+    assert code is ExitCode.ROLLED_BACK
+    assert "did not happen within 2m" in str(ended(result))
+    assert scene.world.refresh("web-prod")["Status"] == "RollbackSuccessful"
+    assert scene.world.versions("web-prod") == ["1"] * 4

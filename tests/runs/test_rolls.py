@@ -181,7 +181,7 @@ def test_rollback_after_a_roll_and_forward_again(make: SceneMaker) -> None:
     room = scene.again()
     back = plans.for_rollback(room, "web-prod")
     result = apply(room, back)
-    assert exit_code(back, result, rolling_back=True) is ExitCode.DONE
+    assert exit_code(back, result) is ExitCode.DONE
     assert scene.world.versions(fleet.group) == ["1"] * 4
     assert roll(scene, image)[0] is ExitCode.DONE
     assert scene.world.versions(fleet.group) == ["2"] * 4
@@ -198,7 +198,7 @@ def test_rollback_during_a_refresh(make: SceneMaker) -> None:
     room = scene.again()
     back = plans.for_rollback(room, "web-prod", reject=True)
     result = apply(room, back)
-    assert exit_code(back, result, rolling_back=True) is ExitCode.DONE
+    assert exit_code(back, result) is ExitCode.DONE
     assert scene.world.versions(fleet.group) == ["1"] * 4
     with pytest.raises(RefusedError, match="rejected"):
         plans.for_roll(scene.again(), "web-prod", image=image)
@@ -224,8 +224,8 @@ def test_an_interrupted_roll_is_put_back(make: SceneMaker) -> None:
     room = replace(scene.room, tools=replace(scene.room.tools, progress=InterruptingProgress()))
     result = apply(room, plan)
     assert isinstance(result.stopped, Interrupted)
-    assert "rolling web-prod back" in result.stopped.message
-    assert len(result.every) == 2, "what was done before it is told"
+    assert "bringing it back" in result.stopped.message
+    assert len(result.every) > 2, "what was done before it is told"
     assert exit_code(plan, result) is ExitCode.INTERRUPTED
     scene.world.wait(1200)
     assert scene.world.refresh(fleet.group)["Status"] == "RollbackSuccessful"
@@ -271,7 +271,7 @@ def test_rollback_after_a_cancelled_roll(make: SceneMaker) -> None:
     assert set(scene.world.versions(fleet.group)) == {"1", "2"}
     room = scene.again()
     back = plans.for_rollback(room, "web-prod")
-    assert exit_code(back, apply(room, back), rolling_back=True) is ExitCode.DONE
+    assert exit_code(back, apply(room, back)) is ExitCode.DONE
     assert scene.world.versions(fleet.group) == ["1"] * 4
 
 
@@ -289,17 +289,6 @@ def test_a_group_that_was_changed_after_the_plan_is_left_alone(make: SceneMaker)
     last = ended(result)
     assert isinstance(last, Failed)
     assert "after the plan was made" in last.reason
-
-
-def test_a_refresh_that_outlives_its_budget_is_said(make: SceneMaker) -> None:
-    """The wait ends with its time budget; the refresh goes on, and the same command adopts it."""
-    scene = make(rooms.fleet(timeout=timedelta(seconds=20)))
-    old_fleet(scene)
-    code, result = roll(scene, proven(scene, "new"))
-    assert code is ExitCode.FAILED
-    last = ended(result)
-    assert isinstance(last, Failed)
-    assert "did not happen within 20s" in last.reason
 
 
 def test_a_cancelled_refresh_is_a_failure(make: SceneMaker) -> None:

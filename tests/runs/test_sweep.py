@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from rooms import Scene, SceneMaker
 from runs.foreigners import MAKERS, TAGS, Maker
 from runs.packing import CALLS, DyingBuilder
-from runs.watching import KilledError, at, kill
+from runs.watching import KilledError
 from world import World
 
 from pipeline.aws.session import Clients
 from pipeline.errors import ExitCode
-from pipeline.model.names import TAG_FAMILY
 from pipeline.model.outcomes import RunResult
 from pipeline.model.steps import Plan
 from pipeline.runs import plans
