@@ -10,6 +10,7 @@ import nouns
 from pipeline.model.ids import BakeKey, GroupName, ImageId, RunId
 from pipeline.model.leftovers import Kind, Resource
 from pipeline.model.names import (
+    TAG_BAKE_KEY,
     TAG_FAMILY,
     TAG_MADE,
     TAG_ORIGIN,
@@ -26,6 +27,7 @@ from pipeline.model.names import (
 MADE = nouns.NOW - timedelta(days=7)
 RUN = RunId(f"{MADE:%Y%m%dT%H%M%S}-kqzt")
 BUILD = {TAG_RUN: RUN, TAG_FAMILY: "web", TAG_PURPOSE: "build"}
+BAKED = {TAG_RUN: RUN, TAG_FAMILY: "web", TAG_BAKE_KEY: "4f2a91c0" * 8}
 GREEN = GroupName("web-prod-v2")
 WORDS = "Temporary group for Packer"
 SECONDS = timedelta(seconds=3)
@@ -50,16 +52,15 @@ UNTAGGED = Resource(
 SNAPSHOT_OF_IT = Resource(
     kind=Kind.SNAPSHOT, id="snap-0a", created=MADE, description="Created by CreateImage(i-0a) for ami-0a"
 )
-FAILED = Resource(
-    kind=Kind.IMAGE, id="ami-0b", name="web-b", created=MADE, state="failed", tags={TAG_RUN: RUN, TAG_FAMILY: "web"}
-)
+FAILED = Resource(kind=Kind.IMAGE, id="ami-0b", name="web-b", created=MADE, state="failed", tags=BAKED)
 SNAPSHOT = Resource(
     kind=Kind.SNAPSHOT,
     id="snap-0c",
     created=MADE,
     description="Created by CreateImage(i-0c) for ami-0c from vol-0c",
-    tags={TAG_RUN: RUN, TAG_FAMILY: "web"},
+    tags=BAKED,
 )
+UNFINISHED = replace(UNTAGGED, id="ami-0d", name="web-d", parts=("snap-0d",), tags={**BAKED, TAG_PURPOSE: "build"})
 APPROVAL = Resource(kind=Kind.APPROVAL, id=f"/rebake/approvals/{RUN}", name=RUN, created=MADE)
 GREEN_GROUP = Resource(
     kind=Kind.GROUP,
@@ -96,11 +97,11 @@ VERSIONS = (
     version(11, source=10, holders=("web-prod",)),
 )
 EVERYTHING = (
-    *(INSTANCE, GROUP_OF_PACKER, KEY, VOLUME, UNTAGGED, FAILED, SNAPSHOT_OF_IT, SNAPSHOT),
+    *(INSTANCE, GROUP_OF_PACKER, KEY, VOLUME, UNTAGGED, FAILED, UNFINISHED, SNAPSHOT_OF_IT, SNAPSHOT),
     *(*VERSIONS, APPROVAL, GREEN_GROUP, BLUE_GROUP, TARGETS),
 )
 GOING = (
-    *(INSTANCE.id, GROUP_OF_PACKER.id, KEY.id, VOLUME.id, UNTAGGED.id, FAILED.id, SNAPSHOT.id),
+    *(INSTANCE.id, GROUP_OF_PACKER.id, KEY.id, VOLUME.id, UNTAGGED.id, FAILED.id, UNFINISHED.id, SNAPSHOT.id),
     *("lt-0a:6", "lt-0a:5", "lt-0a:4", "lt-0a:3", "lt-0a:2", APPROVAL.id, GREEN, BLUE_GROUP.id, TARGETS.id),
 )
 """What of everything goes, in this order: the snapshot of an image goes with it, versions 7 to 11 are ways back."""

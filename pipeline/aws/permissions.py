@@ -57,6 +57,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Traffic.forwarding": (*_ROUTE, "elasticloadbalancing:DescribeTargetGroups"),
     "Traffic.target_group": ("elasticloadbalancing:DescribeTargetGroupAttributes",),
     "Traffic.clone": (
+        "elasticloadbalancing:AddTags",
         "elasticloadbalancing:CreateTargetGroup",
         "elasticloadbalancing:DescribeTags",
         "elasticloadbalancing:DescribeTargetGroupAttributes",
@@ -171,7 +172,6 @@ _PACKER = (
 # instance refresh will make ("Control Amazon EC2 launch template usage"), and the check of an aws:ec2:image parameter.
 _ON_LAUNCH = ("ec2:CreateTags", "iam:PassRole")
 _ON_REFRESH = ("ec2:RunInstances", "iam:PassRole")
-_ON_COPY = ("elasticloadbalancing:AddTags",)
 _ON_MOVE = ("ec2:DescribeImages",)
 
 AGENT_ACTIONS = (
@@ -226,7 +226,7 @@ _ROLL = _of(
     "Stacks.",
     "Signals.read",
     "Images.tag",
-).union(_ON_REFRESH, _ON_COPY)
+).union(_ON_REFRESH)
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     verb: tuple(sorted(_PLAN | actions))

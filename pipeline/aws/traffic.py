@@ -11,7 +11,7 @@ from pipeline.aws.paging import copied_tags, tag_list, tags_of
 from pipeline.aws.session import Clients
 from pipeline.errors import HeldError, NotFound, NotOurs, NotPossible
 from pipeline.model.ids import InstanceId, TargetGroupArn
-from pipeline.model.names import TAG_MADE, TAG_RUN
+from pipeline.model.names import TAG_ORIGIN
 from pipeline.model.traffic import Route, TargetGroup, TargetHealth
 
 _RULE = ":listener-rule/"
@@ -105,26 +105,28 @@ class ElbTraffic:
 
     @translated("elasticloadbalancing")
     def clone(self, source: TargetGroupArn, *, name: str, tags: Mapping[str, str]) -> TargetGroupArn:
-        """Make a target group of the same settings, attributes and tags of the user's, or complete one of that name.
+        """Make a target group of the same settings, attributes and tags of the user's, or take on one of that name.
 
         Tags are there from the first moment. Only attributes that differ from a fresh group's are sent: some that are
         described cannot be set on every type.
 
         Raises:
-            NotOurs: a target group of that name exists and does not carry the tags.
+            NotOurs: a target group of that name exists and is of another fleet, or nobody's.
         """
         try:
             made = TargetGroupArn(self._described(Names=[name])[0]["TargetGroupArn"])
         except NotFound:
             made = self._create(source, name, tags)
         else:
-            # When it was made, and by which run, another run that goes on with it says otherwise.
-            ours = {key: value for key, value in tags.items() if key not in {TAG_MADE, TAG_RUN}}
-            if not ours.items() <= self._tags(made).items():
+            known = self._tags(made)
+            if known.get(TAG_ORIGIN) != tags.get(TAG_ORIGIN):
                 raise NotOurs(
                     f"The target group {name} exists and is not of this rollout.",
                     hint="Delete it or rename it: green groups' target groups have names of their own.",
                 )
+            # One that a killed run has begun is this run's now, and as young as it.
+            if not tags.items() <= known.items():
+                self._clients.elbv2.add_tags(ResourceArns=[made], Tags=tag_list(tags))
         wanted, fresh = self._attributes(source), self._attributes(made)
         different: Any = [{"Key": key, "Value": value} for key, value in wanted.items() if value != fresh.get(key, "")]
         if different:

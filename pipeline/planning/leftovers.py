@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.model.images import Stage
 from pipeline.model.leftovers import Kind, Resource
 from pipeline.model.names import (
+    TAG_BAKE_KEY,
     TAG_FAMILY,
     TAG_MADE,
     TAG_ORIGIN,
@@ -32,7 +33,7 @@ KEPT_VERSIONS = 5
 _MOST_VERSIONS = 10_000
 """What a launch template may have (Amazon EC2 quotas)."""
 _PURPOSES = frozenset({"build", "smoke"})
-_UNFINISHED = frozenset({"pending", "failed", "error", "invalid", "transient"})
+_UNFINISHED = frozenset({"unfinished", "pending", "failed", "error", "invalid", "transient"})
 _LONGEST_BUILD = timedelta(days=1)
 _TOGETHER = timedelta(minutes=5)
 # Packer's own: a UUID that begins with the seconds since 1970.
@@ -119,10 +120,15 @@ def _key_pair(one: Resource, of: Listed) -> Leftover | None:
 
 
 def _image(one: Resource, of: Listed, families: Collection[str]) -> Leftover | None:
-    """Know an image of ours that never became available, or one that was never tagged."""
+    """Know an image of ours that never became available, or whose build was killed before it could tag it as done.
+
+    Newer Packers give it its build instance's tags in CreateImage, older ones none. What has a stage was finished, or
+    adopted by a later run.
+    """
     mark = None
-    if (run := _run(one)) and TAG_FAMILY in one.tags:
-        mark = f"{one.state}, of run {run}" if one.state in _UNFINISHED else None
+    if run := _baked(one):
+        state = "unfinished" if one.tags.get(TAG_PURPOSE) == "build" and TAG_STAGE not in one.tags else one.state
+        mark = f"{state}, of run {run}" if state in _UNFINISHED else None
     elif not one.tags:
         mark = _untagged(one, [snapshot for snapshot in of[Kind.SNAPSHOT] if snapshot.id in one.parts], families)
     return Leftover(resource=one, mark=mark, since=one.created, holders=one.holders) if mark else None
@@ -145,8 +151,8 @@ def _untagged(one: Resource, snapshots: Sequence[Resource], families: Collection
 
 def _snapshot(one: Resource, of: Listed) -> Leftover | None:
     """Know a snapshot of an image of ours that is gone, and was never tested."""
-    run, image = _run(one), _image_of(one)
-    if not run or not image or TAG_FAMILY not in one.tags or one.tags.get(TAG_STAGE) == Stage.TESTED:
+    run, image = _baked(one), _image_of(one)
+    if not run or not image or one.tags.get(TAG_STAGE) == Stage.TESTED:
         return None
     if any(other.id == image for other in of[Kind.IMAGE]):
         return None
@@ -203,6 +209,11 @@ def _target_group(one: Resource, of: Listed) -> Leftover | None:
 def _run(one: Resource) -> str | None:
     run = one.tags.get(TAG_RUN, "")
     return run if run_began(run) else None
+
+
+def _baked(one: Resource) -> str | None:
+    """Name the run that baked an image or snapshot, by the tags that every bake gives."""
+    return _run(one) if TAG_FAMILY in one.tags and TAG_BAKE_KEY in one.tags else None
 
 
 def _packers_time(one: Resource) -> datetime | None:

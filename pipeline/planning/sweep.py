@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
+from pipeline.model.images import AVAILABLE_WITHIN
 from pipeline.model.leftovers import Remove, Resource
 from pipeline.model.names import role_of
+from pipeline.model.settings import Settings
 from pipeline.model.steps import Note, Plan, PlannedStep
+from pipeline.model.strategies import BlueGreen
+from pipeline.planning.blue_green import UNTRAFFICKED
 from pipeline.planning.leftovers import Leftover, leftovers
 
 _DAYS_FROM = timedelta(days=3)
+
+
+def least_age(settings: Settings) -> timedelta:
+    """Tell how long a run may need what it has made, at most: nothing younger than that can be called left over.
+
+    A build with the wait for its image; a test of each instance type in turn, which is to boot, to answer and to pass;
+    a green group before it has traffic.
+    """
+    spans = [timedelta()]
+    for family in settings.families.values():
+        smoke = family.smoke
+        spans += [family.build.timeout + AVAILABLE_WITHIN, 3 * smoke.timeout * max(1, len(smoke.instance_types))]
+    greens = (fleet.strategy for fleet in settings.fleets.values() if isinstance(fleet.strategy, BlueGreen))
+    return max(*spans, *(strategy.healthy_within + UNTRAFFICKED for strategy in greens))
 
 
 def plan_sweep(

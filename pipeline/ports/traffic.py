@@ -50,10 +50,10 @@ class Traffic(Protocol):
         ...
 
     def clone(self, source: TargetGroupArn, *, name: str, tags: Mapping[str, str]) -> TargetGroupArn:
-        """Make a target group of the same settings and attributes, or answer the one of that name.
+        """Make a target group of the same settings and attributes, or take on the one of that name, with these tags.
 
         Raises:
-            NotOurs: a target group of that name exists and does not carry the tags, those of its making aside.
+            NotOurs: a target group of that name exists and is of another fleet, or nobody's.
         """
         ...
 

@@ -18,7 +18,7 @@ from pipeline.planning.recovery import plan_repair
 from pipeline.planning.release import Released, blocked, merge, plan_release
 from pipeline.planning.roll import plan_roll
 from pipeline.planning.rollback import plan_rollback
-from pipeline.planning.sweep import plan_sweep
+from pipeline.planning.sweep import least_age, plan_sweep
 from pipeline.planning.waves import FleetPlan, alone, radius_of, side_by_side, within
 from pipeline.runs.room import Room
 
@@ -108,13 +108,13 @@ def for_sweep(room: Room, *, older_than: timedelta, at_most: int) -> Plan:
     """Plan to remove what killed bakes, tests and rollouts have left.
 
     Raises:
-        UsageError: a build may take longer than that, and would be taken for a killed one.
+        UsageError: a run may take longer than that, and would be taken for a killed one.
     """
-    longest = max((family.build.timeout for family in room.settings.families.values()), default=timedelta())
-    if older_than < longest:
+    least = least_age(room.settings)
+    if older_than < least:
         raise UsageError(
-            f"A build may take {describe(longest)}, and what is {describe(older_than)} old may be of a running one.",
-            hint=f"Leave it longer: --older-than {describe(longest)}",
+            f"A run may take {describe(least)}, and what is {describe(older_than)} old may be of one that goes on.",
+            hint=f"Leave it longer: --older-than {-(-least // timedelta(hours=1))}h",
         )
     tools, settings = room.tools, room.settings
     observer = LeftoverObserver(

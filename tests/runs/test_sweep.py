@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
 
 import pytest
 import rooms
@@ -11,57 +9,20 @@ from hypothesis import strategies as st
 from rooms import Scene, SceneMaker
 from runs.foreigners import MAKERS, TAGS, Maker
 from runs.packing import CALLS, DyingBuilder
+from runs.sweeping import LATER, everything, sweep
 from runs.watching import KilledError
 from world import World
 
 from pipeline.aws.session import Clients
 from pipeline.errors import ExitCode
-from pipeline.model.outcomes import RunResult
 from pipeline.model.steps import Plan
 from pipeline.runs import plans
-from pipeline.runs.apply import apply, exit_code
+from pipeline.runs.apply import apply
 from pipeline.sandbox.clock import ManualClock
 from pipeline.sandbox.cloud import Cloud
 
-DAY = timedelta(days=1)
-LATER = 25 * 3600
 FINISHED = 7
 """After so many calls of a build its image is tagged: a candidate, and no leftover."""
-
-
-def sweep(scene: Scene, *, older_than: timedelta = DAY, at_most: int = 50) -> tuple[ExitCode, Plan, RunResult]:
-    """Sweep, as another run on another machine."""
-    room = scene.again()
-    plan = plans.for_sweep(room, older_than=older_than, at_most=at_most)
-    result = apply(room, plan)
-    return exit_code(plan, result), plan, result
-
-
-def standing(world: World) -> dict[str, set[str]]:
-    """Name everything in the account that a bake, a test or a rollout could make."""
-    ec2 = world.ec2
-    alive: Any = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
-    machines = ec2.describe_instances(Filters=alive)["Reservations"]
-    templates = [one["LaunchTemplateId"] for one in ec2.describe_launch_templates()["LaunchTemplates"]]
-    versions = [
-        f"{template}:{one['VersionNumber']}"
-        for template in templates
-        for one in ec2.describe_launch_template_versions(LaunchTemplateId=template)["LaunchTemplateVersions"]
-    ]
-    groups = world.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]
-    parameters = world.ssm.get_parameters_by_path(Path="/rebake", Recursive=True)["Parameters"]
-    return {
-        "instances": {one["InstanceId"] for group in machines for one in group["Instances"]},
-        "volumes": {one["VolumeId"] for one in ec2.describe_volumes()["Volumes"]},
-        "keys": {one["KeyName"] for one in ec2.describe_key_pairs()["KeyPairs"]},
-        "security groups": {one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]},
-        "images": {one["ImageId"] for one in ec2.describe_images(Owners=["self"])["Images"]},
-        "snapshots": {one["SnapshotId"] for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]},
-        "versions": set(versions),
-        "groups": {one["AutoScalingGroupName"] for one in groups},
-        "target groups": {one["TargetGroupName"] for one in world.elbv2.describe_target_groups()["TargetGroups"]},
-        "parameters": {one["Name"] for one in parameters},
-    }
 
 
 def bake(scene: Scene, lives: int) -> None:
@@ -76,15 +37,15 @@ def bake(scene: Scene, lives: int) -> None:
 def test_whatever_a_killed_bake_leaves_is_swept_a_day_later(make: SceneMaker, lives: int) -> None:
     """Killed after each of its calls: not within the day, then all of it but an image that is finished."""
     scene = make()
-    before = standing(scene.world)
+    before = everything(scene.world)
     bake(scene, lives)
-    left = standing(scene.world)
+    left = everything(scene.world)
     assert sweep(scene)[1].empty
-    assert standing(scene.world) == left
+    assert everything(scene.world) == left
     scene.world.wait(LATER)
     code, plan, result = sweep(scene)
     assert code is ExitCode.DONE, result.results
-    after = standing(scene.world)
+    after = everything(scene.world)
     made = {kind: after[kind] - before[kind] for kind in after if after[kind] != before[kind]}
     assert set(made) == ({"images", "snapshots"} if lives >= FINISHED else set()), plan
     assert sweep(scene)[1] == Plan()
@@ -103,10 +64,10 @@ def test_what_others_made_is_never_touched(
         scene = rooms.scene(World(cloud), clients, tmp_path_factory.mktemp("state"))
         for number, (make, tags) in enumerate(others):
             make(scene.world, f"other-{number}", tags)
-        before = standing(scene.world)
+        before = everything(scene.world)
         bake(scene, lives)
         scene.world.wait(LATER)
         assert sweep(scene)[0] is ExitCode.DONE
-        after = standing(scene.world)
+        after = everything(scene.world)
         assert all(before[kind] <= after[kind] for kind in before)
         assert lives >= FINISHED or after == before
