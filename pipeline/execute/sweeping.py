@@ -36,7 +36,7 @@ def remove(bench: Workbench, step: Remove) -> Waiting[Outcome]:
 
 
 def _gone(tools: Tools, step: Remove) -> bool:
-    match step.kind:
+    match step.what:
         case Kind.GROUP:
             return _delete_group(tools, step)
         case Kind.TARGET_GROUP:

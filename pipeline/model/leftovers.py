@@ -47,9 +47,9 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
-    """Remove a leftover; not while something of ``after`` stands. ``role`` is what a group must still be."""
+    """Remove a leftover of a kind; not while something of ``after`` stands. ``role`` is what a group must still be."""
 
-    kind: Kind
+    what: Kind
     id: str
     after: tuple[str, ...] = ()
     role: Role | None = None

@@ -58,7 +58,7 @@ def plan_sweep(
 
 def _removal(one: Leftover) -> Remove:
     resource = one.resource
-    return Remove(kind=resource.kind, id=resource.id, after=one.holders, role=role_of(resource.tags))
+    return Remove(what=resource.kind, id=resource.id, after=one.holders, role=role_of(resource.tags))
 
 
 def _staying(one: Leftover, gone: Collection[str], now: datetime, older_than: timedelta) -> str | None:

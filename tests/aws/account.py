@@ -26,6 +26,7 @@ from pipeline.aws.traffic import ElbTraffic
 from pipeline.model.fleets import Group, RefreshStatus, TemplateVersion
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
 from pipeline.model.images import Architecture, Image
+from pipeline.model.leftovers import Kind
 from pipeline.model.settings import GroupByName
 from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.channels import Channels
@@ -46,6 +47,16 @@ from pipeline.sandbox.cloud import Cloud
 WEB = GroupName("web")
 STABLE = "/rebake/web/stable"
 NOBODY = InstanceId("i-00000000000000000")
+GONE = {
+    Kind.INSTANCE: NOBODY,
+    Kind.SECURITY_GROUP: "sg-00000000000000000",
+    Kind.KEY_PAIR: "rebake-none",
+    Kind.VOLUME: "vol-00000000000000000",
+    Kind.IMAGE: "ami-00000000000000000",
+    Kind.SNAPSHOT: "snap-00000000000000000",
+    Kind.TEMPLATE_VERSION: "lt-00000000000000000:2",
+}
+"""Ids of leftovers that are not there."""
 FAST = RefreshStrategy(min_healthy=50, max_healthy=100, warmup=timedelta(0))
 
 

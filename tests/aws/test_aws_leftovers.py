@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aws.account import NOBODY, WEB, Account
+from aws.account import GONE, WEB, Account
 from aws.answers import Stub
 from aws.teams import GREEN, Teams
 
@@ -101,18 +101,7 @@ def test_an_image_goes_with_its_snapshots(account: Account) -> None:
     assert not {image.id, *image.snapshots} & set(found(account))
 
 
-@pytest.mark.parametrize(
-    ("kind", "id_"),
-    [
-        (Kind.INSTANCE, NOBODY),
-        (Kind.SECURITY_GROUP, "sg-00000000000000000"),
-        (Kind.KEY_PAIR, "rebake-none"),
-        (Kind.VOLUME, "vol-00000000000000000"),
-        (Kind.IMAGE, "ami-00000000000000000"),
-        (Kind.SNAPSHOT, "snap-00000000000000000"),
-        (Kind.TEMPLATE_VERSION, "lt-00000000000000000:2"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "id_"), GONE.items())
 def test_what_is_gone_is_no_error(account: Account, kind: Kind, id_: str) -> None:
     """Somebody else was quicker."""
     assert account.leftovers.remove(kind, id_)

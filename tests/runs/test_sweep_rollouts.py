@@ -26,7 +26,7 @@ from pipeline.runs.apply import apply
 
 def kinds(plan: Plan) -> set[Kind]:
     """Name the kinds of what a plan removes."""
-    return {planned.step.kind for planned in plan.steps if isinstance(planned.step, Remove)}
+    return {planned.step.what for planned in plan.steps if isinstance(planned.step, Remove)}
 
 
 def killed(stand: Stand, words: str) -> None:
@@ -150,7 +150,7 @@ def test_what_cannot_be_removed_stops_nothing_else(make: SceneMaker) -> None:
     cloud.deny("ec2:DeregisterImage", "ec2:DeleteSecurityGroup")
     code, plan, result = sweep(stand.scene)
     assert code is ExitCode.PARTIAL
-    ends = {one.planned.step.kind: one.outcome for one in result.results if isinstance(one.planned.step, Remove)}
+    ends = {one.planned.step.what: one.outcome for one in result.results if isinstance(one.planned.step, Remove)}
     assert len(result.results) == len(plan.steps)
     assert {kind for kind, end in ends.items() if isinstance(end, Failed)} == {
         Kind.SECURITY_GROUP,
