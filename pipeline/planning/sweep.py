@@ -28,7 +28,7 @@ def least_age(settings: Settings) -> timedelta:
         smoke = family.smoke
         spans += [family.build.timeout + AVAILABLE_WITHIN, 3 * smoke.timeout * max(1, len(smoke.instance_types))]
     greens = (fleet.strategy for fleet in settings.fleets.values() if isinstance(fleet.strategy, BlueGreen))
-    return max(*spans, *(strategy.healthy_within + UNTRAFFICKED for strategy in greens))
+    return max([*spans, *(strategy.healthy_within + UNTRAFFICKED for strategy in greens)])
 
 
 def plan_sweep(

@@ -10,6 +10,7 @@ from typing import Any
 import leavings
 import nouns
 import pytest
+import rooms
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from leavings import EVERYTHING, GOING, MADE, RUN
@@ -28,7 +29,8 @@ from pipeline.model.names import (
     run_began,
 )
 from pipeline.model.steps import Plan
-from pipeline.planning.sweep import plan_sweep
+from pipeline.model.strategies import BlueGreen, Strategy
+from pipeline.planning.sweep import least_age, plan_sweep
 
 DAY = timedelta(days=1)
 
@@ -225,6 +227,33 @@ def test_a_run_removes_so_many_and_the_rest_is_told(at_most: int) -> None:
     told = [note for note in plan.notes if note.target == "sweep"]
     left = len(GOING) - at_most - sum("uses it" in note.text for note in plan.notes)
     assert told[0].text.startswith(f"{left} more than this run may remove")
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("build", "smoke", "strategy", "least"),
+    [
+        ({"timeout": 2 * HOUR}, {}, nouns.REFRESH, 4 * HOUR),
+        ({"timeout": HOUR}, {"timeout": 3 * HOUR}, nouns.REFRESH, 9 * HOUR),
+        ({"timeout": HOUR}, {"timeout": HOUR, "instance_types": ("a", "b")}, nouns.REFRESH, 6 * HOUR),
+        ({"timeout": HOUR}, {}, BlueGreen(route="r", healthy_within=4 * HOUR), timedelta(hours=4, minutes=10)),
+    ],
+)
+def test_a_run_may_need_what_it_has_made(
+    build: dict[str, Any], smoke: dict[str, Any], strategy: Strategy, least: timedelta
+) -> None:
+    """Its build and image, each of its tests in turn, or its green group: whichever takes longest."""
+    known = nouns.settings(replace(rooms.fleet(), strategy=strategy))
+    family = known.families["web"]
+    family = replace(family, build=replace(family.build, **build), smoke=replace(family.smoke, **smoke))
+    assert least_age(replace(known, families={"web": family})) == least
+
+
+def test_nothing_configured_takes_no_time() -> None:
+    """Then a sweep may be as early as it likes."""
+    assert least_age(replace(nouns.settings(), families={})) == timedelta()
 
 
 def marks(text: str) -> bool:

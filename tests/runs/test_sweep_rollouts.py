@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from rooms import SceneMaker
 from runs.packing import DyingBuilder
-from runs.stands import Stand, standing, watched
+from runs.stands import Stand, standing, tags, watched
 from runs.sweeping import LATER, everything, sweep
 from runs.watching import KilledError, at, kill
 
 from pipeline.errors import ExitCode
 from pipeline.model.ids import ImageId
 from pipeline.model.leftovers import Kind, Remove
-from pipeline.model.names import TAG_FAMILY, TAG_MADE, TAG_PURPOSE, TAG_RUN
+from pipeline.model.names import TAG_FAMILY, TAG_MADE, TAG_PURPOSE, TAG_RUN, TAG_UNDO
 from pipeline.model.outcomes import Failed
 from pipeline.model.steps import Plan
 from pipeline.ports.instances import LaunchRequest
@@ -64,6 +64,9 @@ def test_a_green_group_that_never_had_traffic_goes_with_its_target_group(make: S
     assert {kind for kind in after if after[kind] != fleet[kind]} == {"images", "snapshots", "versions"}
     assert stand.weights() == {"web-prod": 1}
     assert sweep(stand.scene)[1].empty
+    assert stand.repair() is ExitCode.DONE
+    (blue,) = stand.groups().values()
+    assert (blue["MinSize"], TAG_UNDO in tags(blue)) == (2, False)
 
 
 def test_a_green_group_with_traffic_stays_and_is_told(make: SceneMaker) -> None:
