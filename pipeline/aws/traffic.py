@@ -126,7 +126,8 @@ class ElbTraffic:
                 )
             # One that a killed run has begun is this run's now, and as young as it.
             if not tags.items() <= known.items():
-                self._clients.elbv2.add_tags(ResourceArns=[made], Tags=tag_list(tags))
+                written: Any = tag_list(tags)
+                self._clients.elbv2.add_tags(ResourceArns=[made], Tags=written)
         wanted, fresh = self._attributes(source), self._attributes(made)
         different: Any = [{"Key": key, "Value": value} for key, value in wanted.items() if value != fresh.get(key, "")]
         if different:

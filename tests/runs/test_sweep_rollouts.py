@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import rooms
 from rooms import SceneMaker
 from runs.packing import DyingBuilder
 from runs.stands import Stand, standing, tags, watched
@@ -21,7 +22,7 @@ from pipeline.model.outcomes import Failed
 from pipeline.model.steps import Plan
 from pipeline.ports.instances import LaunchRequest
 from pipeline.runs import plans
-from pipeline.runs.apply import apply
+from pipeline.runs.apply import apply, exit_code
 
 
 def kinds(plan: Plan) -> set[Kind]:
@@ -124,6 +125,20 @@ def test_fleets_that_are_well_lose_nothing(make: SceneMaker) -> None:
     stand.scene.world.wait(LATER)
     assert sweep(stand.scene)[1] == Plan()
     assert everything(stand.scene.world) == before
+
+
+def test_a_release_leaves_nothing_to_sweep(make: SceneMaker) -> None:
+    """A day after a bake, its tests and a refresh: image, snapshots, members and their volumes are all needed."""
+    scene = make(rooms.fleet())
+    scene.world.fleet("web-prod", scene.world.image("old"))
+    room = scene.again()
+    plan = plans.for_release(room)
+    assert exit_code(plan, apply(room, plan)) is ExitCode.DONE
+    before = everything(scene.world)
+    assert len(before["instances"]) == len(before["volumes"]) == 4
+    scene.world.wait(LATER)
+    assert sweep(scene)[1] == Plan()
+    assert everything(scene.world) == before
 
 
 def test_a_sweep_that_is_killed_anywhere_is_finished_by_the_next(make: SceneMaker) -> None:
