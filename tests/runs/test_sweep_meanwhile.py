@@ -49,7 +49,8 @@ def forward(stand: Stand, **weights: int) -> None:
 def promote(stand: Stand) -> None:
     """Let green be the fleet's group now, as a run that goes on would."""
     mark: Any = {"ResourceId": GREEN, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": False}
-    stand.scene.world.autoscaling.create_or_update_tags(Tags=[{**mark, "Key": TAG_ROLE, "Value": "live"}])
+    written: Any = [{**mark, "Key": TAG_ROLE, "Value": "live"}]
+    stand.scene.world.autoscaling.create_or_update_tags(Tags=written)
 
 
 @pytest.mark.parametrize(
