@@ -68,6 +68,7 @@ _UNAVAILABLE = frozenset(
     {
         "InternalError",
         "InternalFailure",
+        "InternalServerError",
         "RequestTimeout",
         "ResourceContention",
         "ScalingActivityInProgress",

@@ -101,6 +101,9 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Signals.read": ("ssm:GetParameter",),
     "Signals.leave": ("ssm:PutParameter",),
     "Signals.take": ("ssm:DeleteParameter",),
+    "Leases.latest": ("ssm:GetParametersByPath",),
+    "Leases.create": ("ssm:DeleteParameters", "ssm:PutParameter"),
+    "Leases.rewrite": ("ssm:PutParameter",),
     "Leftovers.found": (
         "autoscaling:DescribeAutoScalingGroups",
         "autoscaling:DescribeInstanceRefreshes",
@@ -209,11 +212,12 @@ _PLAN = _of(
     "Signals.under",
     "Stacks.get",
 )
-_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER)
+_LEASE = _of("Leases.")
+_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER, _LEASE)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
-    _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
+    _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH, _LEASE
 )
-_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE)
+_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE, _LEASE)
 # Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and the way back is a roll.
 _ROLL = _of(
     "Templates.create_version",
@@ -226,7 +230,7 @@ _ROLL = _of(
     "Stacks.",
     "Signals.read",
     "Images.tag",
-).union(_ON_REFRESH)
+).union(_ON_REFRESH, _LEASE)
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     verb: tuple(sorted(_PLAN | actions))
@@ -243,6 +247,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         | _of("Traffic.forwarding", "Traffic.weigh", "Traffic.delete"),
         "unhalt": _of("Signals.take"),
         "approve": _of("Signals.leave"),
+        "unlock": _LEASE,
         "watch": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ _CONNECT_SECONDS = 5
 # RunInstances and CreateImage answer late under load; a shorter limit would only turn slow answers into lost ones.
 _READ_SECONDS = 60
 _CONNECTIONS = 25
+_READS = ("Describe", "Get", "List", "Simulate")
+_PASSING = ContextVar("passing", default=False)
 
 
 class Clients:
@@ -43,6 +47,7 @@ class Clients:
         self._config = config
         self._made: dict[str, Any] = {}
         self._lock = Lock()
+        self._guards: list[Callable[[], None]] = []
 
     @property
     def region(self) -> str:
@@ -143,8 +148,32 @@ class Clients:
         with self._lock:
             if service not in self._made:
                 make: Any = self._session.client
-                self._made[service] = make(service, endpoint_url=self._endpoint, config=self._config)
+                client = make(service, endpoint_url=self._endpoint, config=self._config)
+                client.meta.events.register("before-call", self._before)
+                self._made[service] = client
             return self._made[service]
+
+    @contextmanager
+    def guarded(self, check: Callable[[], None]) -> Iterator[None]:
+        """Call the check before every call that changes something, until the block ends; its errors stop the call."""
+        self._guards.append(check)
+        try:
+            yield
+        finally:
+            self._guards.pop()
+
+    @contextmanager
+    def unguarded(self) -> Iterator[None]:
+        """Let this thread's calls pass unchecked until the block ends: they are what a check is made of."""
+        passing = _PASSING.set(True)
+        try:
+            yield
+        finally:
+            _PASSING.reset(passing)
+
+    def _before(self, model: Any, **_: Any) -> None:
+        if self._guards and not _PASSING.get() and not model.name.startswith(_READS):
+            self._guards[-1]()
 
 
 @translated("sts")

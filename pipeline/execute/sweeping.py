@@ -52,8 +52,8 @@ def _delete_group(tools: Tools, step: Remove) -> bool:
     name = GroupName(step.id)
     with suppress(NotFound):
         (group,) = tools.fleets.named(name)
-        if group.role is not step.role:
-            raise NotPossible(f"{name} has another role now ({group.role or 'none'}).")
+        if not step.tags.items() <= group.tags.items():
+            raise NotPossible(f"{name} has another role now, or is another run's.")
         for arn in group.target_groups:
             _require_no_traffic(tools, arn)
     return tools.copies.delete(name)

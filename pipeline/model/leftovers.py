@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from pipeline.model.names import Role
-
 
 class Kind(StrEnum):
     """Kinds of leftovers, in the order in which they go: what uses another one goes before it."""
@@ -47,9 +45,9 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
-    """Remove a leftover of a kind; not while something of ``after`` stands. ``role`` is what a group must still be."""
+    """Remove a leftover; not while something of ``after`` stands. ``tags`` are what a group must still have."""
 
     what: Kind
     id: str
     after: tuple[str, ...] = ()
-    role: Role | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)

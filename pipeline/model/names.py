@@ -127,6 +127,11 @@ def approval_path(prefix: str) -> str:
     return f"{prefix.rstrip('/')}/approvals"
 
 
+def lease_path(prefix: str) -> str:
+    """Name the path of the SSM parameters that say who works on what, one path below it a family or fleet."""
+    return f"{prefix.rstrip('/')}/leases"
+
+
 def _time(stamp: str) -> datetime | None:
     try:
         return datetime.strptime(f"{stamp}Z", "%Y%m%dT%H%M%S%z")

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from pipeline.model.images import AVAILABLE_WITHIN
-from pipeline.model.leftovers import Remove, Resource
-from pipeline.model.names import role_of
+from pipeline.model.leftovers import Kind, Remove, Resource
+from pipeline.model.names import TAG_ROLE, TAG_RUN
 from pipeline.model.settings import Settings
 from pipeline.model.steps import Note, Plan, PlannedStep
 from pipeline.model.strategies import BlueGreen
@@ -58,7 +58,10 @@ def plan_sweep(
 
 def _removal(one: Leftover) -> Remove:
     resource = one.resource
-    return Remove(what=resource.kind, id=resource.id, after=one.holders, role=role_of(resource.tags))
+    # A rollout that takes a group on, or names it live, changes these.
+    kept = {key: value for key, value in resource.tags.items() if key in {TAG_ROLE, TAG_RUN}}
+    tags = kept if resource.kind is Kind.GROUP else {}
+    return Remove(what=resource.kind, id=resource.id, after=one.holders, tags=tags)
 
 
 def _staying(one: Leftover, gone: Collection[str], now: datetime, older_than: timedelta) -> str | None:

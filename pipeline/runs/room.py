@@ -6,10 +6,11 @@ import difflib
 import secrets
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline.errors import NotPossible, UsageError
+from pipeline.execute.keeping import Keeper, KeepingClock
 from pipeline.execute.tools import Tools, Workbench
 from pipeline.model.ids import RunId
 from pipeline.model.settings import GroupByName, Settings
@@ -91,9 +92,11 @@ class Room:
                 found[name] = 0
         return found
 
-    def bench(self, radius: Radius | None = None) -> Workbench:
-        """Set up an execution."""
-        return Workbench(tools=self.tools, settings=self.settings, run=self.run, radius=radius)
+    def bench(self, radius: Radius | None = None, *, patient: bool = False) -> Workbench:
+        """Set up an execution; ``patient``: it waits for whoever holds what it needs."""
+        keeper = Keeper(leases=self.tools.leases, clock=self.tools.clock, run=self.run, patient=patient)
+        tools = replace(self.tools, clock=KeepingClock(self.tools.clock, keeper))
+        return Workbench(tools=tools, settings=self.settings, run=self.run, keeper=keeper, radius=radius)
 
 
 def new_run(at: datetime) -> RunId:

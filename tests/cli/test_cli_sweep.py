@@ -63,7 +63,7 @@ def test_what_is_left_goes_once(rebake: Command, world: World) -> None:
         "what": "key pair",
         "id": KEY,
         "after": [],
-        "role": None,
+        "tags": {},
     }
     assert result["outcome"]["kind"] == "Done"
     assert keys(world) == {OTHER}

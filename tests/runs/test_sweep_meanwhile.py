@@ -14,7 +14,7 @@ from runs.watching import KilledError, kill
 from pipeline.errors import CredentialsError, ExitCode
 from pipeline.model.ids import GroupName
 from pipeline.model.leftovers import Kind, Remove
-from pipeline.model.names import TAG_ROLE
+from pipeline.model.names import TAG_ROLE, TAG_RUN
 from pipeline.model.outcomes import Failed
 from pipeline.runs import plans, signals
 from pipeline.runs.apply import apply, exit_code
@@ -46,17 +46,18 @@ def forward(stand: Stand, **weights: int) -> None:
     elbv2.modify_listener(ListenerArn=stand.fleet.listener, DefaultActions=action)
 
 
-def promote(stand: Stand) -> None:
-    """Let green be the fleet's group now, as a run that goes on would."""
+def retag(stand: Stand, key: str, value: str) -> None:
+    """Write a tag on green, as a run that goes on with it does."""
     mark: Any = {"ResourceId": GREEN, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": False}
-    written: Any = [{**mark, "Key": TAG_ROLE, "Value": "live"}]
+    written: Any = [{**mark, "Key": key, "Value": value}]
     stand.scene.world.autoscaling.create_or_update_tags(Tags=written)
 
 
 @pytest.mark.parametrize(
     ("happens", "told"),
     [
-        (promote, "has another role now (live)"),
+        (lambda stand: retag(stand, TAG_ROLE, "live"), "has another role now"),
+        (lambda stand: retag(stand, TAG_RUN, "20261103T020000-kqzt"), "is another run's"),
         (lambda stand: forward(stand, blue=9, green=1), "has weight 1 in"),
     ],
 )
