@@ -27,6 +27,7 @@ from pipeline.aws.signals import SsmSignals
 from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.aws.templates import Ec2Templates
 from pipeline.aws.traffic import ElbTraffic
+from pipeline.aws.windows import SsmWindows
 from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
 from pipeline.model.settings import Settings
@@ -103,6 +104,7 @@ def assemble(
         stacks=CloudFormationStacks(clients),
         headroom=preflight,
         signals=SsmSignals(clients),
+        windows=SsmWindows(clients, clock),
         metrics=CloudWatchMetrics(clients),
         prober=HttpProber(),
         judge=ExternalJudge(Path(settings.root)),

@@ -99,6 +99,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Signals.read": ("ssm:GetParameter",),
     "Signals.leave": ("ssm:PutParameter",),
     "Signals.take": ("ssm:DeleteParameter",),
+    "Windows.window": ("ssm:GetMaintenanceWindow",),
+    "Windows.calendars": ("ssm:GetCalendarState",),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
     "Metrics.values": ("cloudwatch:GetMetricData",),
     "Metrics.served": ("cloudwatch:GetMetricData", "elasticloadbalancing:DescribeTargetGroups"),
@@ -181,6 +183,7 @@ _PLAN = _of(
     "Copies.obstacles",
     "Signals.under",
     "Stacks.get",
+    "Windows.",
 )
 _BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
@@ -215,6 +218,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "unhalt": _of("Signals.take"),
         "approve": _of("Signals.leave"),
         "watch": set[str](),
+        "windows": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }
