@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import takewhile
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from itertools import dropwhile, takewhile
 
-from pipeline.errors import CredentialsError, Defect, HeldError, RebakeError, Unavailable
-from pipeline.execute.performing import take, tell
+from pipeline.errors import Defect, HeldError, RebakeError
+from pipeline.execute.performing import tell
+from pipeline.execute.progressing import Planner, Progressing
 from pipeline.execute.stopping import halt_of
+from pipeline.execute.taking import Watch, patiently, take_steps, watched
 from pipeline.execute.tools import Workbench
-from pipeline.execute.waiting import PACE, Waiting
+from pipeline.execute.waiting import Waiting
+from pipeline.execute.windows import await_window, goes_on, overrun
+from pipeline.model.gates import ApprovalGate
 from pipeline.model.ids import ImageId
 from pipeline.model.outcomes import (
     Done,
@@ -20,60 +23,19 @@ from pipeline.model.outcomes import (
     Halted,
     LaneResult,
     Outcome,
+    Paused,
     Refused,
     RolledBack,
     Skipped,
-    StepResult,
 )
 from pipeline.model.rollouts import AwaitRefresh, CheckGate, PutBack, RetireGroup, StartRefresh, UpdateStack
 from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt, RefreshStrategy
-from pipeline.ports.progress import EventKind
 
-_Answer = TypeVar("_Answer")
-_OUTAGE = timedelta(minutes=30)
-"""How long AWS may be out of reach before a fleet's rollout ends."""
 _STALE = timedelta(minutes=1)
 """How old a lane's plan may be when it begins."""
 _ROUNDS = 2
 """How often a way back is planned: once more where what stands turned out otherwise."""
-
-
-class Planner(Protocol):
-    """Observes a fleet anew and plans: the executor decides nothing."""
-
-    def renewal(self, lane: Lane, image: ImageId) -> tuple[PlannedStep, ...]:
-        """Plan the lane again, whose image is known by now; errors as for `plan_roll`.
-
-        Raises:
-            RefusedError: the image is not to be rolled any more.
-        """
-        ...
-
-    def strayed(self, lane: Lane, image: ImageId) -> str | None:
-        """Say why a fleet that came to the image in this run is not there any more; None: it is."""
-        ...
-
-    def recovery(self, fleet: str, how: OnHalt, *, away: ImageId | None, begun: bool, failed: bool) -> Plan:
-        """Plan what puts a fleet back; see `plan_recovery`."""
-        ...
-
-
-@dataclass(slots=True, kw_only=True)
-class Progressing:
-    """A lane under way since ``planned``: the step that is being taken, what was taken, whether it is put back now."""
-
-    lane: Lane
-    planned: datetime
-    current: PlannedStep | None = None
-    results: list[StepResult] = field(default_factory=list)
-    returning: bool = False
-
-    @property
-    def begun(self) -> bool:
-        """Whether a refresh was asked for."""
-        steps = [one.planned.step for one in self.results] + ([self.current.step] if self.current else [])
-        return any(isinstance(step, (StartRefresh, AwaitRefresh)) and step.undo for step in steps)
 
 
 def run_lane(bench: Workbench, progress: Progressing, planner: Planner) -> Waiting[LaneResult]:
@@ -87,7 +49,7 @@ def run_lane(bench: Workbench, progress: Progressing, planner: Planner) -> Waiti
         stopped, outcome = error, Failed(reason=error.message, hint=error.hint)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a fleet half way
         stopped, outcome = Defect(error), Failed(reason=str(error))
-    if not isinstance(outcome, (Done, Skipped)):
+    if not isinstance(outcome, (Done, Skipped)) and not (isinstance(outcome, Paused) and goes_on(bench, progress)):
         outcome = yield from put_back(bench, progress, planner, outcome, _way(bench, fleet, outcome, stopped))
     return LaneResult(fleet=fleet, results=tuple(progress.results), outcome=outcome, stopped=stopped)
 
@@ -99,6 +61,8 @@ def _way(bench: Workbench, fleet: str, outcome: Outcome, stopped: RebakeError | 
         return OnHalt.LEAVE  # what somebody else has under way is his to end
     if isinstance(outcome, Halted):
         return settings.on_halt
+    if isinstance(outcome, Paused):
+        return OnHalt.ROLL_BACK
     strategy = settings.strategy
     by_hand = isinstance(strategy, RefreshStrategy) and not strategy.auto_rollback
     return OnHalt.CANCEL if by_hand else OnHalt.ROLL_BACK
@@ -108,6 +72,9 @@ def break_off(bench: Workbench, progress: Progressing, planner: Planner) -> Wait
     """Put back a fleet whose lane was interrupted; what AWS finishes by itself is not waited for."""
     fleet = progress.lane.fleet
     step = progress.current.step if progress.current is not None else None
+    if progress.paused and progress.current is None:
+        paused = Paused(reason="it stays half way, with nothing under way in AWS")
+        return LaneResult(fleet=fleet, results=tuple(progress.results), outcome=paused)
     if stack := _updating(progress):
         left = stack
     elif isinstance(step, (StartRefresh, AwaitRefresh)) and (progress.returning or not step.undo):
@@ -138,18 +105,18 @@ def put_back(
     if isinstance(failure, Halted) and (stack := _updating(progress)):
         return Halted(reason=f"{failure.reason}; {stack}")
     progress.returning = True
-    away, failed = _image(bench, progress.lane), not isinstance(failure, Halted)
+    away, failed = _image(bench, progress.lane), not isinstance(failure, (Halted, Paused))
     plan, steps = Plan(), list[PlannedStep]()
     outcome: Outcome = Skipped(reason="nothing to put back")
     for _ in range(_ROUNDS):
         try:
-            plan = yield from _patiently(
+            plan = yield from patiently(
                 bench,
                 fleet,
                 lambda: planner.recovery(fleet, how, away=away, begun=progress.begun, failed=failed),
             )
             steps = [one for one in plan.steps if not (hurry and isinstance(one.step, AwaitRefresh))]
-            outcome = (yield from _steps(bench, progress, steps, haltable=False)) if steps else outcome
+            outcome = (yield from take_steps(bench, progress, steps, None)) if steps else outcome
         except RebakeError as error:
             outcome = Failed(reason=f"{error.message} {error.hint}".strip())
         if isinstance(outcome, (Done, Skipped)):
@@ -180,87 +147,78 @@ def _image(bench: Workbench, lane: Lane) -> ImageId | None:
 
 
 def _forward(bench: Workbench, progress: Progressing, planner: Planner) -> Waiting[Outcome]:
-    """Ask the gates that a lane begins with, which may take hours; then go by a plan of now."""
+    """Ask people, wait for the fleet's window, and go on; what its end has paused goes on in the next one."""
     lane = progress.lane
-    asked = list(takewhile(lambda planned: isinstance(planned.step, CheckGate), lane.steps))
-    outcome = yield from _steps(bench, progress, asked, haltable=True)
-    if not isinstance(outcome, (Done, Skipped)):
-        return outcome
-    steps = lane.steps[len(asked) :]
-    if lane.image is not None and bench.tools.clock.now() - progress.planned >= _STALE:
-        image = bench.made.image(lane.image)
-        anew = yield from _patiently(bench, lane.fleet, lambda: planner.renewal(lane, image))
-        begun = list(takewhile(lambda planned: isinstance(planned.step, CheckGate), anew))
-        steps = anew[len(begun) :]
-    return (yield from _steps(bench, progress, steps, haltable=True))
-
-
-def _steps(
-    bench: Workbench, progress: Progressing, steps: Sequence[PlannedStep], *, haltable: bool
-) -> Waiting[Outcome]:
-    outcome: Outcome = Skipped(reason="nothing to do")
-    for planned in steps:
-        progress.current = planned
-        result = yield from _through(bench, progress.lane.fleet, planned, haltable=haltable)
-        if isinstance(result, Halted):
-            return result
-        progress.results.append(result)
-        outcome = result.outcome
-        if not isinstance(outcome, (Done, Skipped)):
+    people = list(takewhile(_asks_people, lane.steps))
+    watch = partial(_stopped, bench, progress, planner)
+    outcome = yield from take_steps(bench, progress, people, watch)
+    while isinstance(outcome, (Done, Skipped)):
+        outcome = yield from _window(bench, progress, planner)
+        if not isinstance(outcome, Skipped):
             return outcome
-    progress.current = None
+        outcome = yield from _within_window(bench, progress, planner, lane.steps[len(people) :], watch)
+        if not isinstance(outcome, Paused) or not goes_on(bench, progress):
+            return outcome
+        outcome = yield from _pause(bench, progress, planner, outcome)
     return outcome
 
 
-def _through(bench: Workbench, fleet: str, planned: PlannedStep, *, haltable: bool) -> Waiting[StepResult | Halted]:
-    """Take a step; one that an outage ended is taken again, for every step goes on from what stands."""
-    patience = _Patience()
-    while True:
-        taking = take(bench, planned)
-        try:
-            return (yield from (_haltable(bench, fleet, taking) if haltable else taking))
-        except Unavailable as error:
-            yield patience.after(bench, fleet, error)
+def _window(bench: Workbench, progress: Progressing, planner: Planner) -> Waiting[Outcome]:
+    """Wait until the fleet may be rolled, which the cord may end; Skipped: it may."""
+    fleet = progress.lane.fleet
+
+    def halted(_before: bool) -> Halted | None:
+        why = halt_of(bench, fleet)
+        return None if why is None else Halted(reason=f"{fleet} is {why}")
+
+    return (yield from watched(bench, fleet, await_window(bench, progress, planner), halted))
 
 
-def _haltable(bench: Workbench, fleet: str, taking: Waiting[StepResult]) -> Waiting[StepResult | Halted]:
-    """Take a step, looking at the andon cord before it and after each of its waits."""
-    try:
-        while (why := halt_of(bench, fleet)) is None:
-            yield next(taking)
-    except StopIteration as end:
-        result: StepResult = end.value
-        return result
-    finally:
-        taking.close()
-    bench.say(fleet, why, kind=EventKind.WARNING)
-    return Halted(reason=f"{fleet} is {why}")
+def _within_window(
+    bench: Workbench, progress: Progressing, planner: Planner, steps: Sequence[PlannedStep], watch: Watch
+) -> Waiting[Outcome]:
+    """Ask the gates that a lane begins with, which may take hours; then go by a plan of now."""
+    lane = progress.lane
+    asked = list(takewhile(_asks, steps))
+    outcome = yield from take_steps(bench, progress, asked, watch)
+    if not isinstance(outcome, (Done, Skipped)):
+        return outcome
+    rest = steps[len(asked) :]
+    if lane.image is not None and (progress.paused or bench.tools.clock.now() - progress.planned >= _STALE):
+        image = bench.made.image(lane.image)
+        rest = yield from patiently(bench, lane.fleet, lambda: planner.renewal(lane, image))
+        rest = list(dropwhile(_asks, rest))
+        progress.paused = False
+    return (yield from take_steps(bench, progress, rest, watch))
 
 
-def _patiently(bench: Workbench, fleet: str, ask: Callable[[], _Answer]) -> Waiting[_Answer]:
-    """Ask until AWS can be reached."""
-    patience = _Patience()
-    while True:
-        try:
-            return ask()
-        except Unavailable as error:
-            yield patience.after(bench, fleet, error)
+def _pause(bench: Workbench, progress: Progressing, planner: Planner, why: Paused) -> Waiting[Outcome]:
+    """Stop what AWS has under way, once the instances in transition are through; what was replaced stays."""
+    if not progress.started:
+        progress.current = None
+        return Skipped(reason="nothing is under way")
+    if progress.begun:
+        outcome = yield from put_back(bench, progress, planner, why, OnHalt.CANCEL)
+        if not isinstance(outcome, Paused):
+            return outcome
+        progress.returning, progress.current = False, None
+    progress.paused = True
+    return Skipped(reason=why.reason)
 
 
-@dataclass(slots=True)
-class _Patience:
-    """How long AWS has been out of reach."""
+def _stopped(
+    bench: Workbench, progress: Progressing, planner: Planner, planned: PlannedStep, before: bool
+) -> Halted | Paused | None:
+    fleet = progress.lane.fleet
+    if (why := halt_of(bench, fleet)) is not None:
+        return Halted(reason=f"{fleet} is {why}")
+    return overrun(bench, progress, planner, planned.step, before=before)
 
-    since: datetime | None = None
-    last: datetime | None = None
 
-    def after(self, bench: Workbench, fleet: str, error: Unavailable) -> timedelta:
-        """Answer the pause before the next attempt, or raise the error: it will not pass, or has lasted too long."""
-        now = bench.tools.clock.now()
-        if self.last is None or self.since is None or now - self.last > 4 * PACE:
-            self.since = now  # between the last error and this one there was an answer
-        self.last = now
-        if not error.transient or isinstance(error, CredentialsError) or now - self.since >= _OUTAGE:
-            raise error
-        bench.say(fleet, f"{error.message} It is tried again.", kind=EventKind.WARNING)
-        return PACE
+def _asks(planned: PlannedStep) -> bool:
+    return isinstance(planned.step, CheckGate)
+
+
+def _asks_people(planned: PlannedStep) -> bool:
+    step = planned.step
+    return isinstance(step, CheckGate) and all(isinstance(gate, ApprovalGate) for gate in step.gates)

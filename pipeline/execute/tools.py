@@ -16,6 +16,7 @@ from pipeline.model.settings import Family, Secret, Settings
 from pipeline.model.shares import Radius
 from pipeline.model.signals import Signal
 from pipeline.model.traffic import Pair
+from pipeline.model.windows import Standing, WindowRule
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.clock import Clock
@@ -32,6 +33,7 @@ from pipeline.ports.signals import Signals
 from pipeline.ports.smoke import SmokeRunner
 from pipeline.ports.stacks import Stacks
 from pipeline.ports.traffic import Traffic
+from pipeline.ports.windows import Windows
 
 _Value = TypeVar("_Value")
 
@@ -52,6 +54,7 @@ class Tools:
     stacks: Stacks
     headroom: Headroom
     signals: Signals
+    windows: Windows
     metrics: Metrics
     prober: Prober
     judge: Judge
@@ -84,6 +87,7 @@ class Made:
     canaries: dict[tuple[str, CanaryGate], tuple[int, GateVerdict]] = field(default_factory=dict)
     cords: dict[str, Signal] = field(default_factory=dict)
     cords_read: datetime | None = None
+    standings: dict[str, tuple[datetime, Standing]] = field(default_factory=dict)
 
     def image(self, ref: ImageRef) -> ImageId:
         """Look up an image.
@@ -116,12 +120,13 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workbench:
-    """One execution: its ports, the configuration, the run, what it may touch, what it has made."""
+    """One execution: its ports, the configuration, the run, what it may touch and when, what it has made."""
 
     tools: Tools
     settings: Settings
     run: RunId
     radius: Radius | None = None
+    windows: WindowRule = field(default_factory=WindowRule)
     made: Made = field(default_factory=Made)
 
     def say(

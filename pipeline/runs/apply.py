@@ -12,6 +12,7 @@ from pipeline.model.outcomes import (
     Halted,
     LaneResult,
     Outcome,
+    Paused,
     Refused,
     RolledBack,
     RunResult,
@@ -25,13 +26,14 @@ from pipeline.runs.room import Room
 
 def apply(room: Room, plan: Plan) -> RunResult:
     """Execute the plan; a fleet whose turn comes later, or whose rollout fails, is observed and planned anew."""
-    return execute(room.bench(plan.radius), plan, Replanner(room))
+    return execute(room.bench(plan), plan, Replanner(room))
 
 
 def exit_code(plan: Plan, result: RunResult) -> ExitCode:
-    """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some fleets done and others not, 6 halted.
+    """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some done and others not, 6 halted.
 
-    What stopped the run in the middle of a step brings its own code, but what was rolled before it stays rolled.
+    A fleet whose window this run does not wait for is a 5, too. What stopped the run in the middle of a step brings its
+    own code, but what was rolled before it stays rolled.
     """
     if isinstance(result.stopped, Interrupted):
         return ExitCode.INTERRUPTED
@@ -72,5 +74,7 @@ def _of_outcome(outcome: Outcome | None) -> ExitCode:
             return ExitCode.FAILED
         case Halted():
             return ExitCode.HELD
+        case Paused():
+            return ExitCode.PARTIAL
         case _:
             assert_never(outcome)

@@ -13,11 +13,13 @@ from pipeline.errors import NotPossible, UsageError
 from pipeline.execute.tools import Tools, Workbench
 from pipeline.model.ids import RunId
 from pipeline.model.settings import GroupByName, Settings
-from pipeline.model.shares import Radius
+from pipeline.model.steps import Plan
 from pipeline.model.strategies import BlueGreen
 from pipeline.model.views import FamilyImages, FamilyView, FleetView
+from pipeline.model.windows import Standing
 from pipeline.observe.families import FamilyObserver
 from pipeline.observe.fleets import FleetObserver
+from pipeline.observe.timing import observe_standing
 from pipeline.observe.traffic import TrafficObserver
 from pipeline.ports.preflight import Preflight
 
@@ -91,9 +93,19 @@ class Room:
                 found[name] = 0
         return found
 
-    def bench(self, radius: Radius | None = None) -> Workbench:
-        """Set up an execution."""
-        return Workbench(tools=self.tools, settings=self.settings, run=self.run, radius=radius)
+    def standing(self, fleet: str) -> Standing:
+        """Tell whether a fleet may be rolled now.
+
+        Raises:
+            NotPossible: its window or a calendar cannot be read.
+        """
+        return observe_standing(self.settings.timing(fleet), self.tools.windows, self.tools.clock.now())
+
+    def bench(self, plan: Plan) -> Workbench:
+        """Set up the execution of a plan."""
+        return Workbench(
+            tools=self.tools, settings=self.settings, run=self.run, radius=plan.radius, windows=plan.windows
+        )
 
 
 def new_run(at: datetime) -> RunId:
