@@ -19,6 +19,7 @@ from pipeline.model.ids import TargetGroupArn
 from pipeline.model.images import Image
 from pipeline.model.settings import GroupByName
 from pipeline.model.signals import Signal
+from pipeline.model.windows import WindowId
 from pipeline.ports.instances import LaunchRequest
 from pipeline.ports.metrics import Series
 
@@ -37,6 +38,23 @@ def test_throttling_past_the_budget_is_told(account: Account) -> None:
     with pytest.raises(Throttled) as raised:
         account.channels.current(STABLE)
     assert raised.value.transient
+
+
+def nightly(account: Account) -> WindowId:
+    """Make a maintenance window."""
+    made = account.world.ssm.create_maintenance_window(
+        Name="nightly", Schedule="cron(0 2 ? * * *)", Duration=4, Cutoff=1, AllowUnassociatedTargets=True
+    )
+    return WindowId(made["WindowId"])
+
+
+def changes(account: Account) -> str:
+    """Make a change calendar."""
+    content = "BEGIN:VCALENDAR\nX-CALENDAR-TYPE:DEFAULT_OPEN\nEND:VCALENDAR"
+    account.world.ssm.create_document(
+        Name="changes", DocumentType="ChangeCalendar", DocumentFormat="TEXT", Content=content
+    )
+    return "changes"
 
 
 DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
@@ -74,6 +92,8 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
         account.launch(token="c"), "true", timeout=timedelta(minutes=1)
     ),
     "Instances.terminate": lambda account, *_: account.instances.terminate((NOBODY,)),
+    "Windows.window": lambda account, *_: account.windows.window(nightly(account)),
+    "Windows.calendars": lambda account, *_: account.windows.calendars([changes(account)], AT),
 }
 
 
@@ -81,6 +101,8 @@ ASKED_BESIDES = {
     "Templates.versions": {"ec2:DescribeLaunchTemplateVersions"},
     "Refreshes.start": {"ec2:DescribeLaunchTemplateVersions"},
     "RunCommand.run": {"ec2:DescribeImages", "ec2:RunInstances"},
+    "Windows.window": {"ssm:CreateMaintenanceWindow"},
+    "Windows.calendars": {"ssm:CreateDocument"},
 }
 
 
