@@ -91,10 +91,10 @@ def offset_before(moment: datetime, zone: ZoneInfo) -> timedelta:
     zone=st.sampled_from(ZONES),
     after=st.datetimes(datetime(2020, 1, 1), datetime(2036, 1, 1)),  # noqa: DTZ001 - made aware below
 )
-@example(written=("cron(30 2 ? * SUN *)", "30 2 * * SUN"), zone="America/New_York", after=datetime(2027, 3, 13))  # noqa: DTZ001
-@example(written=("cron(30 1 ? * SUN *)", "30 1 * * SUN"), zone="America/New_York", after=datetime(2027, 11, 6))  # noqa: DTZ001
-@example(written=("cron(0 2 29 2 ? *)", "0 2 29 2 *"), zone="Europe/London", after=datetime(2027, 1, 1))  # noqa: DTZ001
-@example(written=("cron(15 2 ? * 1L *)", "15 2 * * 0L"), zone="Australia/Lord_Howe", after=datetime(2027, 9, 1))  # noqa: DTZ001
+@example(written=("cron(30 2 ? * SUN *)", "30 2 * * SUN"), zone="America/New_York", after=datetime(2027, 3, 13))  # noqa: DTZ001 - a wall clock's
+@example(written=("cron(30 1 ? * SUN *)", "30 1 * * SUN"), zone="America/New_York", after=datetime(2027, 11, 6))  # noqa: DTZ001 - a wall clock's
+@example(written=("cron(0 2 29 2 ? *)", "0 2 29 2 *"), zone="Europe/London", after=datetime(2027, 1, 1))  # noqa: DTZ001 - a wall clock's
+@example(written=("cron(15 2 ? * 1L *)", "15 2 * * 0L"), zone="Australia/Lord_Howe", after=datetime(2027, 9, 1))  # noqa: DTZ001 - a wall clock's
 def test_cron_agrees_with_a_second_implementation(written: tuple[str, str], zone: str, after: datetime) -> None:
     """Every opening of ours is a moment of theirs, by the clock of the zone, and none is left out."""
     ours, theirs = written
