@@ -16,6 +16,7 @@ from pipeline.aws.copies import AutoScalingCopies
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
+from pipeline.aws.leases import SsmLeases
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.permissions import ACTIONS
 from pipeline.aws.preflight import LivePreflight
@@ -30,6 +31,7 @@ from pipeline.aws.traffic import ElbTraffic
 from pipeline.aws.windows import SsmWindows
 from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
+from pipeline.model.names import lease_path
 from pipeline.model.settings import Settings
 from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.templates import builtin_names, builtin_templates
@@ -41,6 +43,7 @@ from pipeline.probing.prober import HttpProber
 from pipeline.probing.smoke import SmokeTests
 from pipeline.records.evidence import FileEvidence
 from pipeline.records.places import state_dir
+from pipeline.records.process import is_gone, this_process
 from pipeline.runs.room import Room, new_run
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
@@ -104,6 +107,7 @@ def assemble(
         stacks=CloudFormationStacks(clients),
         headroom=preflight,
         signals=SsmSignals(clients),
+        leases=SsmLeases(clients, lease_path(settings.channel_prefix), me=this_process(), gone=is_gone),
         windows=SsmWindows(clients, clock),
         metrics=CloudWatchMetrics(clients),
         prober=HttpProber(),

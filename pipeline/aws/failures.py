@@ -26,7 +26,7 @@ from pipeline.errors import (
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess"})
 
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 
 _REFUSED_CREDENTIALS = frozenset(
     {
@@ -76,6 +76,7 @@ _UNAVAILABLE = frozenset(
     {
         "InternalError",
         "InternalFailure",
+        "InternalServerError",
         "RequestTimeout",
         "ResourceContention",
         "ScalingActivityInProgress",
@@ -179,7 +180,7 @@ def _about_the_caller(action: str, code: str, words: str) -> RebakeError | None:
         if action.startswith("ec2:"):
             hint += " `aws sts decode-authorization-message` decodes the encoded part."
         return AccessDenied(action, f"The caller may not do {action}.", hint=hint)
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return CredentialsError("The AWS credentials have expired.", hint="Sign in again (`aws sso login`); run again.")
     if code in _REFUSED_CREDENTIALS:
         return CredentialsError(

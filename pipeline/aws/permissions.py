@@ -99,6 +99,9 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Signals.read": ("ssm:GetParameter",),
     "Signals.leave": ("ssm:PutParameter",),
     "Signals.take": ("ssm:DeleteParameter",),
+    "Leases.latest": ("ssm:GetParametersByPath",),
+    "Leases.create": ("ssm:DeleteParameters", "ssm:PutParameter"),
+    "Leases.rewrite": ("ssm:PutParameter",),
     "Windows.window": ("ssm:GetMaintenanceWindow",),
     "Windows.calendars": ("ssm:GetCalendarState",),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
@@ -185,11 +188,12 @@ _PLAN = _of(
     "Stacks.get",
     "Windows.",
 )
-_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER)
+_LEASE = _of("Leases.")
+_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER, _LEASE)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
-    _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
+    _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH, _LEASE
 )
-_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE)
+_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE, _LEASE)
 # Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and the way back is a roll.
 _ROLL = _of(
     "Templates.create_version",
@@ -202,7 +206,7 @@ _ROLL = _of(
     "Stacks.",
     "Signals.read",
     "Images.tag",
-).union(_ON_REFRESH, _ON_COPY)
+).union(_ON_REFRESH, _ON_COPY, _LEASE)
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     verb: tuple(sorted(_PLAN | actions))
@@ -217,6 +221,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "halt": _of("Signals.leave", "Refreshes.cancel", "Refreshes.roll_back"),
         "unhalt": _of("Signals.take"),
         "approve": _of("Signals.leave"),
+        "unlock": _LEASE,
         "watch": set[str](),
         "windows": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,

@@ -48,7 +48,7 @@ def carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: st
         result = RunResult()
         if not plan.empty and not common.dry_run:
             _approve(common, plan)
-            result = apply(room, plan)
+            result = apply(room, plan, patient=common.wait)
     code = exit_code(plan, result)
     if common.report is not None:
         _report(common.report, room, plan, result, recorder.events)

@@ -18,12 +18,13 @@ ProfileOption = Annotated[str | None, typer.Option("--profile", help="The AWS pr
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Packer and the tests print, too.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan; make no call that changes anything.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for another run that has the family or fleet.")]
 ReportOption = Annotated[Path | None, typer.Option("--report", help="Write an HTML report of the run here.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What the reader asked of any verb; ``yes``, ``dry_run`` and ``report`` only of those that change something."""
+    """What the reader asked of any verb; from ``yes`` on only of those that change something."""
 
     config: Path = Path("rebake.yaml")
     json: bool = False
@@ -32,6 +33,7 @@ class Common:
     verbose: bool = False
     yes: bool = False
     dry_run: bool = False
+    wait: bool = False
     report: Path | None = None
 
 
@@ -42,7 +44,13 @@ _READING: dict[str, Any] = {
     "profile": ProfileOption,
     "verbose": VerboseOption,
 }
-_CHANGING: dict[str, Any] = {**_READING, "yes": YesOption, "dry_run": DryRunOption, "report": ReportOption}
+_CHANGING: dict[str, Any] = {
+    **_READING,
+    "yes": YesOption,
+    "dry_run": DryRunOption,
+    "wait": WaitOption,
+    "report": ReportOption,
+}
 
 
 def verb(app: typer.Typer, *, changes: bool = False, name: str | None = None) -> Callable[[Callable[..., None]], None]:

@@ -1,4 +1,4 @@
-"""The verbs that speak to running rollouts: halt, unhalt, approve."""
+"""The verbs that speak to running rollouts: halt, unhalt, approve, unlock."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     verb(app, changes=True)(halt)
     verb(app)(unhalt)
     verb(app)(approve)
+    verb(app)(unlock)
 
 
 def halt(
@@ -67,3 +68,23 @@ def approve(
         signal = runs.approve(opened, run, reason, reject=reject)
     word = "Rejected" if reject else "Approved"
     print(room(_JSON).dump({"run": run, "signal": signal}) if common.json else f"{word}: {run}, as {signal.by}.")
+
+
+def unlock(
+    common: Common,
+    fleet: FleetOption = None,
+    family: Annotated[str | None, typer.Option("--family", help="Only this family's images.")] = None,
+) -> None:
+    """Let go of a fleet or family for a run that is dead. One that lives changes nothing any more."""
+    rooms, leases, runs = room("pipeline.runs.room"), room("pipeline.model.leases"), room("pipeline.runs.unlocking")
+    if (fleet is None) == (family is None):
+        raise UsageError("Say what: exactly one of --fleet, --family.")
+    with open_room(common) as (opened, _):
+        if fleet is not None:
+            rooms.require_known("fleet", fleet, opened.settings.fleets)
+            held = runs.unlock(opened, leases.fleet_lease(fleet))
+        else:
+            rooms.require_known("family", family, opened.settings.families)
+            held = runs.unlock(opened, leases.family_lease(family))
+    text = f"Let go: {held.name}, held by run {held.run} of {held.by} since {held.since:%Y-%m-%d %H:%M:%S} UTC."
+    print(room(_JSON).dump({"lease": held}) if common.json else text)

@@ -8,13 +8,14 @@ from datetime import datetime
 from functools import partial
 
 from pipeline.errors import Interrupted, RebakeError
-from pipeline.execute.lanes import break_off, run_lane
+from pipeline.execute.lanes import break_off, hold, run_lane
 from pipeline.execute.performing import take, tell
 from pipeline.execute.progressing import Planner, Progressing, Strayed
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
+from pipeline.model.leases import family_lease, fleet_lease
 from pipeline.model.outcomes import Done, LaneResult, Paused, RunResult, Skipped, StepResult
-from pipeline.model.steps import Lane, Plan, Wave
+from pipeline.model.steps import Lane, Plan, PlannedStep, Wave
 
 
 def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
@@ -28,7 +29,7 @@ def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
     results: list[StepResult] = []
     for planned in plan.steps:
         try:
-            results.append(drive(bench.tools.clock, take(bench, planned)))
+            results.append(_alone(bench, planned))
         except RebakeError as error:
             return RunResult(results=tuple(results), lanes=_left(plan.waves, "the run stopped before"), stopped=error)
         except KeyboardInterrupt as signal:
@@ -39,8 +40,19 @@ def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
             )
         if not isinstance(results[-1].outcome, (Done, Skipped)):
             return RunResult(results=tuple(results), lanes=_left(plan.waves, "a step before failed"))
+    bench.keeper.release_all()
     fleets = Fleets(bench=bench, planner=planner, planned=planned_at)
     return replace(fleets.roll(plan.waves), results=tuple(results))
+
+
+def _alone(bench: Workbench, planned: PlannedStep) -> StepResult:
+    """Take a step that is about a family's images, while nobody else works on them."""
+    keeper, clock = bench.keeper, bench.tools.clock
+    name = family_lease(planned.target)
+    with keeper.beating(), keeper.acting(name):
+        if not keeper.holds(name):
+            drive(clock, hold(bench, name))
+        return drive(clock, take(bench, planned))
 
 
 def _again(signal: KeyboardInterrupt, *told: str) -> Interrupted:
@@ -154,10 +166,13 @@ class Fleets:
         clock = self.bench.tools.clock
         first = min(running, key=lambda one: one.wake)
         clock.sleep(first.wake - clock.now())
+        name = fleet_lease(first.progress.lane.fleet)
         try:
-            first.wake = clock.now() + next(first.waiting)
+            with self.bench.keeper.acting(name):
+                first.wake = clock.now() + next(first.waiting)
         except StopIteration as end:
             running.remove(first)
+            self.bench.keeper.release(name)
             return [end.value]
         return []
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import dropwhile, takewhile
 
-from pipeline.errors import Defect, HeldError, RebakeError
+from pipeline.errors import Defect, HeldError, RebakeError, Unavailable
+from pipeline.execute.outages import Patience, patiently
 from pipeline.execute.performing import tell
 from pipeline.execute.progressing import Planner, Progressing
 from pipeline.execute.stopping import halt_of
-from pipeline.execute.taking import Watch, patiently, take_steps, watched
+from pipeline.execute.taking import Watch, take_steps, watched
 from pipeline.execute.tools import Workbench
-from pipeline.execute.waiting import Waiting
+from pipeline.execute.waiting import PACE, Waiting
 from pipeline.execute.windows import await_window, goes_on, overrun
 from pipeline.model.gates import ApprovalGate
 from pipeline.model.ids import ImageId
+from pipeline.model.leases import fleet_lease
 from pipeline.model.outcomes import (
     Done,
     Failed,
@@ -50,15 +52,45 @@ def run_lane(bench: Workbench, progress: Progressing, planner: Planner) -> Waiti
     except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a fleet half way
         stopped, outcome = Defect(error), Failed(reason=str(error))
     if not isinstance(outcome, (Done, Skipped)) and not (isinstance(outcome, Paused) and goes_on(bench, progress)):
-        outcome = yield from put_back(bench, progress, planner, outcome, _way(bench, fleet, outcome, stopped))
+        stopped = _taken(bench) or stopped
+        # What another run has under way is its to end; and before we hold the fleet there is nothing of ours on it.
+        if bench.keeper.holds(fleet_lease(fleet)) and not isinstance(stopped, HeldError):
+            outcome = yield from put_back(bench, progress, planner, outcome, _way(bench, fleet, outcome))
     return LaneResult(fleet=fleet, results=tuple(progress.results), outcome=outcome, stopped=stopped)
 
 
-def _way(bench: Workbench, fleet: str, outcome: Outcome, stopped: RebakeError | None) -> OnHalt:
+def _taken(bench: Workbench) -> HeldError | None:
+    """Tell whether what went wrong is that somebody else has the fleet now."""
+    try:
+        bench.keeper.check()
+    except HeldError as error:
+        return error
+    except Unavailable:
+        return None
+    return None
+
+
+def hold(bench: Workbench, name: str, *, urgent: bool = False) -> Waiting[datetime | None]:
+    """Take a lease; an outage is waited out, and by a patient run whoever has it. Otherwise as `Keeper.take`."""
+    target, outage, said = name.partition("-")[2], Patience(), False
+    while True:
+        try:
+            return bench.keeper.take(name, urgent=urgent)
+        except HeldError as error:
+            if not bench.keeper.patient:
+                raise
+            if not said:
+                bench.say(target, f"{error.message} It is waited for.")
+            said = True
+            pause = PACE
+        except Unavailable as error:
+            pause = outage.after(bench, target, error)
+        yield pause
+
+
+def _way(bench: Workbench, fleet: str, outcome: Outcome) -> OnHalt:
     """Choose how a fleet is put back, as it is configured."""
     settings = bench.settings.fleets[fleet]
-    if isinstance(stopped, HeldError):
-        return OnHalt.LEAVE  # what somebody else has under way is his to end
     if isinstance(outcome, Halted):
         return settings.on_halt
     if isinstance(outcome, Paused):
@@ -150,7 +182,8 @@ def _forward(bench: Workbench, progress: Progressing, planner: Planner) -> Waiti
     """Ask people, wait for the fleet's window, and go on; what its end has paused goes on in the next one."""
     lane = progress.lane
     people = list(takewhile(_asks_people, lane.steps))
-    watch = partial(_stopped, bench, progress, planner)
+    # Going back is what one does while the cord is pulled.
+    watch = None if lane.urgent else partial(_stopped, bench, progress, planner)
     outcome = yield from take_steps(bench, progress, people, watch)
     while isinstance(outcome, (Done, Skipped)):
         outcome = yield from _window(bench, progress, planner)
@@ -165,30 +198,31 @@ def _forward(bench: Workbench, progress: Progressing, planner: Planner) -> Waiti
 
 def _window(bench: Workbench, progress: Progressing, planner: Planner) -> Waiting[Outcome]:
     """Wait until the fleet may be rolled, which the cord may end; Skipped: it may."""
-    fleet = progress.lane.fleet
+    lane = progress.lane
 
     def halted(_before: bool) -> Halted | None:
-        why = halt_of(bench, fleet)
-        return None if why is None else Halted(reason=f"{fleet} is {why}")
+        why = None if lane.urgent else halt_of(bench, lane.fleet)
+        return None if why is None else Halted(reason=f"{lane.fleet} is {why}")
 
-    return (yield from watched(bench, fleet, await_window(bench, progress, planner), halted))
+    return (yield from watched(bench, lane.fleet, await_window(bench, progress, planner), halted))
 
 
 def _within_window(
-    bench: Workbench, progress: Progressing, planner: Planner, steps: Sequence[PlannedStep], watch: Watch
+    bench: Workbench, progress: Progressing, planner: Planner, steps: Sequence[PlannedStep], watch: Watch | None
 ) -> Waiting[Outcome]:
-    """Ask the gates that a lane begins with, which may take hours; then go by a plan of now."""
+    """Ask the gates that a lane begins with, which may take hours; then take hold of it and go by a plan of now."""
     lane = progress.lane
     asked = list(takewhile(_asks, steps))
     outcome = yield from take_steps(bench, progress, asked, watch)
     if not isinstance(outcome, (Done, Skipped)):
         return outcome
     rest = steps[len(asked) :]
-    if lane.image is not None and (progress.paused or bench.tools.clock.now() - progress.planned >= _STALE):
+    before = yield from hold(bench, fleet_lease(lane.fleet), urgent=lane.urgent)
+    stale = bench.tools.clock.now() - progress.planned >= _STALE or (before is not None and before >= progress.planned)
+    if lane.image is not None and (progress.paused or stale):
         image = bench.made.image(lane.image)
-        rest = yield from patiently(bench, lane.fleet, lambda: planner.renewal(lane, image))
-        rest = list(dropwhile(_asks, rest))
-        progress.paused = False
+        anew = yield from patiently(bench, lane.fleet, lambda: planner.renewal(lane, image))
+        rest, progress.paused = tuple(dropwhile(_asks, anew)), False
     return (yield from take_steps(bench, progress, rest, watch))
 
 

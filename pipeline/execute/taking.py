@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from pipeline.errors import CredentialsError, Unavailable
+from pipeline.errors import Unavailable
+from pipeline.execute.outages import Patience
 from pipeline.execute.performing import take, tell
 from pipeline.execute.progressing import Progressing
 from pipeline.execute.tools import Workbench
-from pipeline.execute.waiting import PACE, Waiting
+from pipeline.execute.waiting import Waiting
+from pipeline.model.leases import fleet_lease
 from pipeline.model.outcomes import Done, Halted, Outcome, Paused, Skipped, StepResult
 from pipeline.model.steps import PlannedStep
 from pipeline.ports.progress import EventKind
 
 _Answer = TypeVar("_Answer")
-_OUTAGE = timedelta(minutes=30)
-"""How long AWS may be out of reach before a fleet's rollout ends."""
 Watch = Callable[[PlannedStep, bool], Halted | Paused | None]
 """Says why a step is not to be taken, asked with True before it, or not to be gone on with; None: nothing."""
 
@@ -45,10 +43,11 @@ def take_steps(
 def watched(
     bench: Workbench, fleet: str, taking: Waiting[_Answer], stopped: Callable[[bool], Halted | Paused | None]
 ) -> Waiting[_Answer | Halted | Paused]:
-    """Look before it begins, and after each of its waits, whether it is stopped."""
+    """Look before it begins, and after each of its waits, whether it is stopped, or the fleet's lease was lost."""
     try:
         why = stopped(True)
         while why is None:
+            bench.keeper.require(fleet_lease(fleet))
             yield next(taking)
             why = stopped(False)
     except StopIteration as end:
@@ -71,32 +70,3 @@ def _through(bench: Workbench, planned: PlannedStep, watch: Watch | None) -> Wai
             return (yield from watched(bench, planned.target, taking, partial(watch, planned)))
         except Unavailable as error:
             yield patience.after(bench, planned.target, error)
-
-
-def patiently(bench: Workbench, fleet: str, ask: Callable[[], _Answer]) -> Waiting[_Answer]:
-    """Ask until AWS can be reached."""
-    patience = Patience()
-    while True:
-        try:
-            return ask()
-        except Unavailable as error:
-            yield patience.after(bench, fleet, error)
-
-
-@dataclass(slots=True)
-class Patience:
-    """How long AWS has been out of reach."""
-
-    since: datetime | None = None
-    last: datetime | None = None
-
-    def after(self, bench: Workbench, fleet: str, error: Unavailable) -> timedelta:
-        """Answer the pause before the next attempt, or raise the error: it will not pass, or has lasted too long."""
-        now = bench.tools.clock.now()
-        if self.last is None or self.since is None or now - self.last > 4 * PACE:
-            self.since = now  # between the last error and this one there was an answer
-        self.last = now
-        if not error.transient or isinstance(error, CredentialsError) or now - self.since >= _OUTAGE:
-            raise error
-        bench.say(fleet, f"{error.message} It is tried again.", kind=EventKind.WARNING)
-        return PACE

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from pipeline.errors import StepFailed
+from pipeline.execute.keeping import Keeper
 from pipeline.execute.subjects import Subject
 from pipeline.model.gates import Answers, CanaryGate, GateVerdict
 from pipeline.model.ids import ImageId, RefreshId, RunId
@@ -25,6 +26,7 @@ from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, RunCommand
 from pipeline.ports.judging import Judge, Prober, Statistics
+from pipeline.ports.leases import Leases
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Headroom
 from pipeline.ports.progress import Event, EventKind, Evidence, Progress
@@ -54,6 +56,7 @@ class Tools:
     stacks: Stacks
     headroom: Headroom
     signals: Signals
+    leases: Leases
     windows: Windows
     metrics: Metrics
     prober: Prober
@@ -120,11 +123,12 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workbench:
-    """One execution: its ports, the configuration, the run, what it may touch and when, what it has made."""
+    """One execution: its ports, the configuration, the run, what it holds, may touch and when, and has made."""
 
     tools: Tools
     settings: Settings
     run: RunId
+    keeper: Keeper
     radius: Radius | None = None
     windows: WindowRule = field(default_factory=WindowRule)
     made: Made = field(default_factory=Made)

@@ -6,9 +6,10 @@ from datetime import timedelta
 from itertools import dropwhile
 
 from pipeline.errors import Unavailable
+from pipeline.execute.outages import patiently
 from pipeline.execute.progressing import STARTS, Planner, Progressing
 from pipeline.execute.refreshing import find_refresh
-from pipeline.execute.taking import patiently, take_steps
+from pipeline.execute.taking import take_steps
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import PACE, Waiting
 from pipeline.model.outcomes import Done, Outcome, Paused, Refused, Skipped

@@ -73,7 +73,7 @@ def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool 
     plan = plan_rollback(room.fleet(fleet, copyable=False), to=to, reject=reject)
     if any(isinstance(planned.step, CreateGreen) for planned in plan.steps):
         plan = plan_rollback(room.fleet(fleet), to=to, reject=reject)
-    return alone(FleetPlan(fleet=fleet, plan=plan))
+    return alone(FleetPlan(fleet=fleet, plan=plan, urgent=True))
 
 
 def for_repair(room: Room, fleet: str | None = None) -> Plan:

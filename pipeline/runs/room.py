@@ -6,10 +6,11 @@ import difflib
 import secrets
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline.errors import NotPossible, UsageError
+from pipeline.execute.keeping import Keeper, KeepingClock
 from pipeline.execute.tools import Tools, Workbench
 from pipeline.model.ids import RunId
 from pipeline.model.settings import GroupByName, Settings
@@ -101,10 +102,16 @@ class Room:
         """
         return observe_standing(self.settings.timing(fleet), self.tools.windows, self.tools.clock.now())
 
-    def bench(self, plan: Plan) -> Workbench:
-        """Set up the execution of a plan."""
+    def bench(self, plan: Plan, *, patient: bool = False) -> Workbench:
+        """Set up the execution of a plan; ``patient``: it waits for whoever holds what it needs."""
+        keeper = Keeper(leases=self.tools.leases, clock=self.tools.clock, run=self.run, patient=patient)
         return Workbench(
-            tools=self.tools, settings=self.settings, run=self.run, radius=plan.radius, windows=plan.windows
+            tools=replace(self.tools, clock=KeepingClock(self.tools.clock, keeper)),
+            settings=self.settings,
+            run=self.run,
+            keeper=keeper,
+            radius=plan.radius,
+            windows=plan.windows,
         )
 
 

@@ -13,6 +13,7 @@ from pipeline.aws.copies import AutoScalingCopies
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
+from pipeline.aws.leases import SsmLeases
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
@@ -33,6 +34,7 @@ from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, LaunchRequest, RunCommand
+from pipeline.ports.leases import Leases
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
@@ -84,6 +86,7 @@ class Account:
         self.copies: Copies = AutoScalingCopies(clients, cloud.clock)
         self.changes: GroupChanges = AutoScalingChanges(clients)
         self.signals: Signals = SsmSignals(clients)
+        self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
         self.metrics: Metrics = CloudWatchMetrics(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
 

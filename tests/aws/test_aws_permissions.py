@@ -15,8 +15,9 @@ from pipeline.aws.permissions import ACTIONS, CALLS
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.fleets import Group
-from pipeline.model.ids import TargetGroupArn
+from pipeline.model.ids import RunId, TargetGroupArn
 from pipeline.model.images import Image
+from pipeline.model.leases import Lease
 from pipeline.model.settings import GroupByName
 from pipeline.model.signals import Signal
 from pipeline.model.windows import WindowId
@@ -120,6 +121,9 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
 
 
 DAY = timedelta(days=1)
+LEASE = Lease(
+    name="fleet-web", number=2, run=RunId("r"), by="ann@here", process="", urgent=False, since=AT, until=AT + DAY
+)
 ROLLING: Mapping[str, Callable[[Teams], object]] = {
     "Copies.obstacles": lambda teams: teams.account.copies.obstacles(WEB),
     "Traffic.route": lambda teams: teams.account.traffic.route(teams.fleet.listener),
@@ -149,6 +153,9 @@ ROLLING: Mapping[str, Callable[[Teams], object]] = {
     "Signals.under": lambda teams: teams.account.signals.under("/rebake/andon"),
     "Signals.read": lambda teams: teams.account.signals.read("/rebake/andon/all"),
     "Signals.take": lambda teams: teams.account.signals.take("/rebake/andon/all"),
+    "Leases.create": lambda teams: teams.account.leases.create(LEASE),
+    "Leases.latest": lambda teams: teams.account.leases.latest("fleet-web"),
+    "Leases.rewrite": lambda teams: teams.account.leases.rewrite(LEASE),
     "Stacks.get": lambda teams: teams.account.stacks.get("shop"),
     "Stacks.propose": lambda teams: teams.account.stacks.propose(
         "shop", parameter="ImageId", value="ami-1", change_set="r1"

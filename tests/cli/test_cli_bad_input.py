@@ -44,7 +44,7 @@ def tested(account: tuple[World, str]) -> str:
 
 def changes(world: World) -> list[str]:
     """List the mutating calls since the last reset."""
-    return [call.action for call in world.cloud.calls.mutating]
+    return [call.action for call in world.changed]
 
 
 @pytest.mark.parametrize(

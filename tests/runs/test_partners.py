@@ -140,7 +140,7 @@ def test_a_partner_that_cannot_take_over_changes_nothing(
     assert ended is code
     assert result.lanes[0].stopped is not None
     assert said in result.lanes[0].stopped.message
-    assert {call.action for call in world.cloud.calls.mutating} <= {"ec2:CreateLaunchTemplateVersion"}
+    assert {call.action for call in world.changed} <= {"ec2:CreateLaunchTemplateVersion"}
     assert sizes(stand) == before
 
 

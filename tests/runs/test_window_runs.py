@@ -66,7 +66,8 @@ def new(scene: Scene) -> ImageId:
 
 def now(scene: Scene) -> datetime:
     """Tell the cloud's time."""
-    return scene.world.cloud.clock.now()
+    at_: datetime = scene.world.cloud.clock.now()
+    return at_
 
 
 def carried(scene: Scene, planner: Callable[..., Plan], *names: Any, **options: Any) -> tuple[ExitCode, RunResult]:

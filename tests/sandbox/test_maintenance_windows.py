@@ -42,9 +42,8 @@ def test_a_window_says_when_it_opens_next(world: World) -> None:
     found = world.ssm.get_maintenance_window(WindowId=window)
     assert (found["NextExecutionTime"], found["Duration"], found["Cutoff"]) == ("2026-11-12T07:00:00Z", 6, 1)
     world.ssm.update_maintenance_window(WindowId=window, Enabled=False)
-    found = world.ssm.get_maintenance_window(WindowId=window)
-    assert "NextExecutionTime" not in found
-    assert found["Enabled"] is False
+    disabled = world.ssm.get_maintenance_window(WindowId=window)
+    assert ("NextExecutionTime" in disabled, disabled["Enabled"]) == (False, False)
 
 
 def test_a_rate_counts_from_the_windows_making_or_start(world: World) -> None:
