@@ -33,6 +33,8 @@ _CONNECT_SECONDS = 5
 # RunInstances and CreateImage answer late under load; a shorter limit would only turn slow answers into lost ones.
 _READ_SECONDS = 60
 _CONNECTIONS = 25
+# Nothing depends on what is kept in a bucket: a rollout must not stand still for long where S3 does not answer.
+_BRIEF = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
 _READS = ("Describe", "Get", "List", "Simulate")
 _PASSING = ContextVar("passing", default=False)
 
@@ -145,6 +147,11 @@ class Clients:
         return client
 
     @property
+    def s3(self) -> Any:
+        """Buckets; few calls are used, so its stubs are not a dependency."""
+        return self._client("s3")
+
+    @property
     def secretsmanager(self) -> Any:
         """Secrets Manager; one call of it is used, so its stubs are not a dependency."""
         return self._client("secretsmanager")
@@ -155,7 +162,8 @@ class Clients:
         with self._lock:
             if service not in self._made:
                 make: Any = self._session.client
-                client = make(service, endpoint_url=self._endpoint, config=self._config)
+                config = self._config.merge(_BRIEF) if service == "s3" else self._config
+                client = make(service, endpoint_url=self._endpoint, config=config)
                 client.meta.events.register("before-call", self._before)
                 client.meta.events.register("after-call", self._after)
                 self._made[service] = client

@@ -14,7 +14,7 @@ from pipeline.model.windows import CalendarState, Window, WindowId
 from pipeline.planning.expressions import parse_schedule
 from pipeline.ports.clock import Clock
 
-_FIX = "Correct it in Systems Manager, or describe the window in rebake.yaml."
+_FIX = "correct it in Systems Manager, or describe the window in rebake.yaml"
 
 
 class SsmWindows:
@@ -29,7 +29,7 @@ class SsmWindows:
         try:
             found = self._window(name)
         except NotFound as error:
-            hint = "See: aws ssm describe-maintenance-windows"
+            hint = "see: aws ssm describe-maintenance-windows"
             raise NotFound(f"There is no maintenance window {name} here.", hint=hint) from error
         try:
             return _window(name, found, self._clock.now())

@@ -24,7 +24,10 @@ ReportOption = Annotated[Path | None, typer.Option("--report", help="Write an HT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What the reader asked of any verb; from ``yes`` on only of those that change something."""
+    """What the reader asked of any verb; from ``yes`` to ``report`` only of those that take them.
+
+    ``verb`` and ``words`` are the command line: its verb, and all that stood behind ``rebake``.
+    """
 
     config: Path = Path("rebake.yaml")
     json: bool = False
@@ -35,6 +38,8 @@ class Common:
     dry_run: bool = False
     wait: bool = False
     report: Path | None = None
+    verb: str = ""
+    words: tuple[str, ...] = ()
 
 
 _READING: dict[str, Any] = {
@@ -53,21 +58,28 @@ _CHANGING: dict[str, Any] = {
 }
 
 
-def verb(app: typer.Typer, *, changes: bool = False, name: str | None = None) -> Callable[[Callable[..., None]], None]:
-    """Register a function as a verb; it receives the shared options as its first argument, a `Common`."""
-    shared = _CHANGING if changes else _READING
+def verb(
+    app: typer.Typer, *, changes: bool = False, dry_run: bool = False, name: str | None = None
+) -> Callable[[Callable[..., None]], None]:
+    """Register a function as a verb; it receives the shared options as its first argument, a `Common`.
+
+    ``changes``: it carries a plan out, and takes --yes, --dry-run, --wait, --report; ``dry_run``: it takes just that.
+    """
+    shared = _CHANGING if changes else {**_READING, **({"dry_run": DryRunOption} if dry_run else {})}
 
     def register(function: Callable[..., None]) -> None:
         own = list(inspect.signature(function).parameters.values())[1:]
         hints = get_type_hints(function, include_extras=True)
 
         @functools.wraps(function)
-        def command(**given: Any) -> None:
-            common = Common(**{key: given.pop(key) for key in shared})
+        def command(context: typer.Context, **given: Any) -> None:
+            asked = {key: given.pop(key) for key in shared}
+            common = Common(**asked, verb=context.info_name or "", words=tuple(context.find_root().obj or ()))
             function(common, **given)
 
         defaults = Common()
-        parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
+        parameters = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)]
+        parameters += [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
         parameters += [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=getattr(defaults, key), annotation=kind)
             for key, kind in shared.items()

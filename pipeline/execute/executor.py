@@ -14,6 +14,7 @@ from pipeline.execute.progressing import Planner, Progressing, Strayed
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
 from pipeline.model.leases import family_lease, fleet_lease
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import Done, LaneResult, Paused, RunResult, Skipped, StepResult
 from pipeline.model.steps import Lane, Plan, PlannedStep, Wave
 
@@ -38,7 +39,8 @@ def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
                 lanes=_left(plan.waves, "the run was interrupted"),
                 stopped=_again(signal),
             )
-        if not isinstance(results[-1].outcome, (Done, Skipped)):
+        # What cannot be removed keeps nobody else.
+        if not isinstance(results[-1].outcome, (Done, Skipped)) and not isinstance(planned.step, Remove):
             return RunResult(results=tuple(results), lanes=_left(plan.waves, "a step before failed"))
     bench.keeper.release_all()
     fleets = Fleets(bench=bench, planner=planner, planned=planned_at)
@@ -46,8 +48,10 @@ def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
 
 
 def _alone(bench: Workbench, planned: PlannedStep) -> StepResult:
-    """Take a step that is about a family's images, while nobody else works on them."""
+    """Take a step that is about a family's images, while nobody else works on them; a leftover is nobody's work."""
     keeper, clock = bench.keeper, bench.tools.clock
+    if isinstance(planned.step, Remove):
+        return drive(clock, take(bench, planned))
     name = family_lease(planned.target)
     with keeper.beating(), keeper.acting(name):
         if not keeper.holds(name):
@@ -57,7 +61,7 @@ def _alone(bench: Workbench, planned: PlannedStep) -> StepResult:
 
 def _again(signal: KeyboardInterrupt, *told: str) -> Interrupted:
     text = "; ".join([f"Stopped by {str(signal) or 'SIGINT'}", *told])
-    return Interrupted(f"{text}.", hint="See what stands with: rebake status; the same command again goes on.")
+    return Interrupted(f"{text}.", hint="see what stands with: rebake status; the same command again goes on")
 
 
 def _without(wave: Wave, fleets: set[str]) -> Wave:
@@ -66,12 +70,13 @@ def _without(wave: Wave, fleets: set[str]) -> Wave:
 
 
 def _left(waves: Sequence[Wave], why: str, done: Sequence[LaneResult] = ()) -> tuple[LaneResult, ...]:
-    """Tell why fleets were not begun, and of those that were rolled what of them was left."""
-    begun = {lane.fleet for lane in done}
+    """Tell why fleets were not begun, and of those that were rolled what is left; one put back said all."""
+    ended = {lane.fleet: lane.succeeded for lane in done}
     return tuple(
-        LaneResult(fleet=lane.fleet, left=f"its {wave.name}, for {why}" if lane.fleet in begun else why)
+        LaneResult(fleet=lane.fleet, left=f"its {wave.name}, for {why}" if lane.fleet in ended else why)
         for wave in waves
         for lane in wave.lanes
+        if ended.get(lane.fleet, True)
     )
 
 
@@ -105,7 +110,7 @@ class Fleets:
             running: list[_Running] = []
             try:
                 if self._rest(wave, imaged, ended) and (why := self._strayed(waves[:index], done)):
-                    return RunResult(lanes=(*done, *_left(waves[index:], why)))
+                    return RunResult(lanes=(*done, *_left(waves[index:], why, done)))
                 going = _without(wave, {lane.fleet for lane in done if not lane.succeeded})
                 self._wave(going, running, done, partial(self._strayed, waves[:index], done))
             except KeyboardInterrupt as signal:

@@ -66,7 +66,7 @@ class Keeper:
                 kind, _, what = name.partition("-")
                 raise HeldError(
                     f"The {kind} {what} is held by {who}.",
-                    hint=f"Wait for it with --wait; if it is dead, let go with: rebake unlock --{kind} {what}",
+                    hint=f"wait for it with --wait; if it is dead, let go with: rebake unlock --{kind} {what}",
                 )
             if latest is not None and latest.run == self.run and not latest.over:
                 return latest.until, latest  # the answer to our own write was lost
@@ -131,7 +131,7 @@ class Keeper:
         """Make sure, without asking AWS, that a lease is not known to be lost; errors as for `check`."""
         if (by := self._lost.get(name)) is not None:
             text = f"{name} was taken over by run {by.run} of {by.by} at {by.since:%H:%M:%S} UTC."
-            raise HeldError(text, hint="See what stands with: rebake status")
+            raise HeldError(text, hint="see what stands with: rebake status")
 
     def beat(self) -> None:
         """Renew what is due; a failure is left to the next check, or to the next beat."""

@@ -150,12 +150,12 @@ def put_back(
             steps = [one for one in plan.steps if not (hurry and isinstance(one.step, AwaitRefresh))]
             outcome = (yield from take_steps(bench, progress, steps, None)) if steps else outcome
         except RebakeError as error:
-            outcome = Failed(reason=f"{error.message} {error.hint}".strip())
+            outcome = Failed(reason=error.whole)
         if isinstance(outcome, (Done, Skipped)):
             break
     else:
         text = f"{tell(failure)}; it could not be put back: {tell(outcome)}"
-        return Failed(reason=text, hint=f"Put it back with: rebake repair {fleet}")
+        return Failed(reason=text, hint=f"put it back with: rebake repair {fleet}")
     if isinstance(failure, Halted):
         return Halted(reason=f"{failure.reason}; {_became(plan, how, hurry=hurry)}")
     if isinstance(failure, Refused) and all(isinstance(one.step, PutBack) for one in steps):

@@ -42,6 +42,6 @@ class Patience:
         self.last = now
         if not error.transient or now - self.since >= _OUTAGE:
             raise error
-        hint = f" {error.hint}" if isinstance(error, CredentialsError) else ""
-        bench.say(fleet, f"{error.message}{hint} It is tried again.", kind=EventKind.WARNING)
+        text = error.whole if isinstance(error, CredentialsError) else error.message
+        bench.say(fleet, f"It is tried again: {text}", kind=EventKind.WARNING)
         return PACE

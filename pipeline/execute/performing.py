@@ -16,8 +16,10 @@ from pipeline.execute.restoring import hold_zones, put_back
 from pipeline.execute.shifting import await_targets_healthy, drain, shift_traffic, soak
 from pipeline.execute.smoking import smoke_test_image
 from pipeline.execute.stacks import update_stack
+from pipeline.execute.sweeping import remove
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import Done, Failed, Halted, Outcome, Paused, Refused, RolledBack, Skipped, StepResult
 from pipeline.model.rollouts import (
     AwaitRefresh,
@@ -52,11 +54,12 @@ def take(bench: Workbench, planned: PlannedStep) -> Waiting[StepResult]:
     except StepFailed as error:
         outcome = Failed(reason=error.message, hint=error.hint)
     took = clock.now() - began
+    told = {"step": name, "outcome": type(outcome).__name__, "hint": getattr(outcome, "hint", "")}
     bench.say(
         planned.target,
         f"{name}: {tell(outcome)}",
         kind=EventKind.FINISHED if isinstance(outcome, (Done, Skipped)) else EventKind.WARNING,
-        data={"seconds": round(took.total_seconds(), 1)},
+        data={**told, "seconds": round(took.total_seconds(), 1)},
     )
     return StepResult(planned=planned, outcome=outcome, took=took)
 
@@ -98,6 +101,8 @@ def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PL
             return put_back(bench, step)
         case UpdateStack():
             return (yield from update_stack(bench, step))
+        case Remove():
+            return (yield from remove(bench, step))
         case _:
             assert_never(step)
 

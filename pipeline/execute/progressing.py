@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from pipeline.model.ids import ImageId
-from pipeline.model.outcomes import StepResult
+from pipeline.model.outcomes import Refused, StepResult
 from pipeline.model.rollouts import AwaitRefresh, CreateGreen, StartRefresh, UpdateStack
 from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt
@@ -61,8 +61,13 @@ class Progressing:
 
     @property
     def begun(self) -> bool:
-        """Whether a refresh was asked for."""
-        steps = [one.planned.step for one in self.results] + ([self.current.step] if self.current else [])
+        """Whether a refresh was asked for: not one whose start a guard has refused."""
+        steps = [self.current.step] if self.current else []
+        steps += [
+            one.planned.step
+            for one in self.results
+            if not (isinstance(one.planned.step, StartRefresh) and isinstance(one.outcome, Refused))
+        ]
         return any(isinstance(step, (StartRefresh, AwaitRefresh)) and step.undo for step in steps)
 
     @property

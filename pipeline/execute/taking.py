@@ -33,10 +33,10 @@ def take_steps(
         if isinstance(result, (Halted, Paused)):
             return result
         progress.results.append(result)
+        progress.current = None
         outcome = result.outcome
         if not isinstance(outcome, (Done, Skipped)):
             return outcome
-    progress.current = None
     return outcome
 
 

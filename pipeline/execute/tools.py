@@ -27,6 +27,7 @@ from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, RunCommand
 from pipeline.ports.judging import Judge, Prober, Statistics
 from pipeline.ports.leases import Leases
+from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Headroom
 from pipeline.ports.progress import Event, EventKind, Evidence, Progress
@@ -57,6 +58,7 @@ class Tools:
     headroom: Headroom
     signals: Signals
     leases: Leases
+    leftovers: Leftovers
     windows: Windows
     metrics: Metrics
     prober: Prober
@@ -86,6 +88,7 @@ class Made:
     pairs: dict[str, Pair] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
     touched: dict[str, int] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
     old_answers: dict[str, Answers] = field(default_factory=dict)
     canaries: dict[tuple[str, CanaryGate], tuple[int, GateVerdict]] = field(default_factory=dict)
     cords: dict[str, Signal] = field(default_factory=dict)
@@ -150,4 +153,4 @@ def _made(known: Mapping[str, _Value], key: str, what: str) -> _Value:
     try:
         return known[key]
     except KeyError:
-        raise StepFailed(f"The plan uses {what} before any step makes it.", hint="Plan again.") from None
+        raise StepFailed(f"The plan uses {what} before any step makes it.", hint="plan again") from None

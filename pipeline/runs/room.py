@@ -22,6 +22,7 @@ from pipeline.observe.families import FamilyObserver
 from pipeline.observe.fleets import FleetObserver
 from pipeline.observe.timing import observe_standing
 from pipeline.observe.traffic import TrafficObserver
+from pipeline.ports.journal import Journal
 from pipeline.ports.preflight import Preflight
 
 
@@ -32,6 +33,7 @@ class Room:
     settings: Settings
     tools: Tools
     preflight: Preflight
+    journal: Journal
     run: RunId
 
     def family(self, name: str) -> FamilyView:
@@ -131,5 +133,5 @@ def require_known(kind: str, name: str, names: Iterable[str]) -> None:
     if name in listed:
         return
     close = difflib.get_close_matches(name, listed, n=1)
-    guess = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(listed) or 'none'}."
+    guess = f"did you mean {close[0]}?" if close else f"known: {', '.join(listed) or 'none'}"
     raise UsageError(f"The configuration has no {kind} named {name}.", hint=guess)

@@ -19,9 +19,9 @@ def unlock(room: Room, name: str) -> Lease:
     leases, now = room.tools.leases, room.tools.clock.now()
     held = leases.latest(name)
     if held is None or held.over or held.until <= now:
-        raise NotFound(f"Nobody holds {name}.", hint="Leases are named after families and fleets of rebake.yaml.")
+        raise NotFound(f"Nobody holds {name}.", hint="leases are named after families and fleets of rebake.yaml")
     by, process = leases.me
     over = replace(held, number=held.number + 1, run=room.run, by=by, process=process, since=now, until=now, over=True)
     if not leases.create(over):
-        raise HeldError(f"{name} was taken over at this very moment.", hint="Run it again if that one is dead, too.")
+        raise HeldError(f"{name} was taken over at this very moment.", hint="run it again if that one is dead, too")
     return held

@@ -68,7 +68,7 @@ def _group(room: Room, group: PatchGroup, fleets: tuple[str, ...], count: int) -
     try:
         return _read(room, timing, found, count)
     except NotPossible as error:
-        return replace(found, fault=f"{error.message} {error.hint}".strip())
+        return replace(found, fault=error.whole)
 
 
 def _read(room: Room, timing: Timing, found: GroupWindow, count: int) -> GroupWindow:

@@ -221,7 +221,7 @@ def test_the_version_is_said(rebake: Command) -> None:
     """`--version` prints the version and nothing else; no word at all prints the help."""
     assert (rebake("--version").out, rebake("--version").code) == (f"{__version__}\n", 0)
     assert "Commands:" in rebake().out
-    assert rebake("sandbox").complaint() == ("Missing command.", "See: rebake sandbox --help")
+    assert rebake("sandbox").complaint() == ("Missing command.", "see: rebake sandbox --help")
 
 
 def test_an_error_before_the_plan_is_one_document_too(rebake: Command, home: Path) -> None:
