@@ -126,15 +126,7 @@ def assemble(
         statistics=ScipyStatistics(),
         instances=Ec2Instances(clients),
         commands=commands,
-        builder=PackerBuilder(
-            executable=packer,
-            root=Path(settings.root),
-            logs=folder / "logs",
-            region=clients.region,
-            endpoint=endpoint,
-            environment=os.environ,
-            credentials=clients.environment,
-        ),
+        builder=_builder(settings, clients, folder, endpoint=endpoint, executable=packer),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         secrets=AwsSecrets(clients, journal.masker.learn),
         evidence=FileEvidence(folder / "evidence", journal.masker),
@@ -150,6 +142,20 @@ def journals(settings: Settings | None, *, region: str | None, profile: str | No
         return (local,)
     clients = connect(region=region or settings.region, profile=profile, endpoint=os.environ.get(_ENDPOINT))
     return local, S3Journals(clients, settings.journal)
+
+
+def _builder(
+    settings: Settings, clients: Clients, folder: Path, *, endpoint: str | None, executable: str | None
+) -> PackerBuilder:
+    return PackerBuilder(
+        executable=executable,
+        root=Path(settings.root),
+        logs=folder / "logs",
+        region=clients.region,
+        endpoint=endpoint,
+        environment=os.environ,
+        credentials=clients.environment,
+    )
 
 
 def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, progress: Progress) -> RunJournal:
