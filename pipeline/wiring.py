@@ -32,6 +32,7 @@ from pipeline.aws.signals import SsmSignals
 from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.aws.templates import Ec2Templates
 from pipeline.aws.traffic import ElbTraffic
+from pipeline.aws.windows import SsmWindows
 from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
 from pipeline.model.masking import Masker, credentials
@@ -118,21 +119,14 @@ def assemble(
         signals=SsmSignals(clients),
         leases=SsmLeases(clients, lease_path(settings.channel_prefix), me=this_process(), gone=is_gone),
         leftovers=AwsLeftovers(clients),
+        windows=SsmWindows(clients, clock),
         metrics=CloudWatchMetrics(clients),
         prober=HttpProber(),
         judge=ExternalJudge(Path(settings.root)),
         statistics=ScipyStatistics(),
         instances=Ec2Instances(clients),
         commands=commands,
-        builder=PackerBuilder(
-            executable=packer,
-            root=Path(settings.root),
-            logs=folder / "logs",
-            region=clients.region,
-            endpoint=endpoint,
-            environment=os.environ,
-            credentials=clients.environment,
-        ),
+        builder=_builder(settings, clients, folder, endpoint=endpoint, executable=packer),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         secrets=AwsSecrets(clients, journal.masker.learn),
         evidence=FileEvidence(folder / "evidence", journal.masker),
@@ -148,6 +142,20 @@ def journals(settings: Settings | None, *, region: str | None, profile: str | No
         return (local,)
     clients = connect(region=region or settings.region, profile=profile, endpoint=os.environ.get(_ENDPOINT))
     return local, S3Journals(clients, settings.journal)
+
+
+def _builder(
+    settings: Settings, clients: Clients, folder: Path, *, endpoint: str | None, executable: str | None
+) -> PackerBuilder:
+    return PackerBuilder(
+        executable=executable,
+        root=Path(settings.root),
+        logs=folder / "logs",
+        region=clients.region,
+        endpoint=endpoint,
+        environment=os.environ,
+        credentials=clients.environment,
+    )
 
 
 def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, progress: Progress) -> RunJournal:

@@ -133,6 +133,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "ec2:DescribeNetworkInterfaces",
         "ec2:TerminateInstances",
     ),
+    "Windows.window": ("ssm:GetMaintenanceWindow",),
+    "Windows.calendars": ("ssm:GetCalendarState",),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
     "Metrics.values": ("cloudwatch:GetMetricData",),
     "Metrics.served": ("cloudwatch:GetMetricData", "elasticloadbalancing:DescribeTargetGroups"),
@@ -214,6 +216,7 @@ _PLAN = _of(
     "Copies.obstacles",
     "Signals.under",
     "Stacks.get",
+    "Windows.",
 )
 _LEASE = _of("Leases.")
 _BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER, _LEASE)
@@ -252,6 +255,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "approve": _of("Signals.leave"),
         "unlock": _LEASE,
         "watch": set[str](),
+        "windows": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }

@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli.door import room
 from pipeline.cli.options import Common, verb
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.model.steps import Plan
@@ -26,6 +27,10 @@ SupersedeOption = Annotated[
 ApproveByOption = Annotated[
     str | None,
     typer.Option("--approve-by", help="Wait for `rebake approve RUN` before each fleet; give up at this time (2h)."),
+]
+NowOption = Annotated[
+    str | None,
+    typer.Option("--now", metavar="REASON", help="Roll outside of maintenance windows, in freezes too; say why."),
 ]
 
 
@@ -59,12 +64,17 @@ def roll(
     image: ImageOption = None,
     supersede: SupersedeOption = False,
     approve_by: ApproveByOption = None,
+    now: NowOption = None,
 ) -> None:
     """Replace a fleet's instances. Default: by the image its channel points to."""
     plans = room("pipeline.runs.plans")
-    _carry_out(
-        common, lambda opened: plans.for_roll(opened, fleet, image=image, supersede=supersede), approve_by=approve_by
-    )
+    override = _reason(now)
+
+    def planner(opened: Room) -> Plan:
+        planned: Plan = plans.for_roll(opened, fleet, image=image, supersede=supersede, override=override)
+        return planned
+
+    _carry_out(common, planner, approve_by=approve_by)
 
 
 def rollback(
@@ -89,13 +99,20 @@ def release(
         bool, typer.Option("--no-wait", help="Leave patch groups whose time has not come to a later run.")
     ] = False,
     approve_by: ApproveByOption = None,
+    now: NowOption = None,
 ) -> None:
     """Bake, smoke test, promote and roll, where it is needed. Fleets of one patch group after the other."""
     plans = room("pipeline.runs.plans")
+    override = _reason(now)
 
     def planner(opened: Room) -> Plan:
         planned: Plan = plans.for_release(
-            opened, tuple(families or ()), force=force, supersede=supersede, wait=not no_wait
+            opened,
+            tuple(families or ()),
+            force=force,
+            supersede=supersede,
+            wait=not no_wait,
+            override=override,
         )
         return planned
 
@@ -123,6 +140,12 @@ def sweep(
     if not common.yes:
         print("Only shown: nothing is removed without --yes.", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def _reason(now: str | None) -> str:
+    if now is not None and not now.strip():
+        raise UsageError("--now needs a reason.", hint='say why it cannot wait, as in --now "CVE-2026-1234 in use"')
+    return (now or "").strip()
 
 
 def _carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: str | None = None) -> None:

@@ -13,6 +13,7 @@ from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
 from pipeline.model.shares import Share
 from pipeline.model.strategies import OnHalt, Strategy
+from pipeline.model.windows import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +214,7 @@ class PatchGroup:
 
     ``concurrency`` is how many of them at once, ``max_errors`` how many may fail before no further one is begun.
     ``canary`` goes first and alone. ``min_image_age`` counts from the bake, ``soak_before`` from the end of the wave
-    before.
+    before. ``timing`` says when they may be rolled at all.
     """
 
     name: str
@@ -223,6 +224,7 @@ class PatchGroup:
     canary: str | None = None
     min_image_age: timedelta = timedelta()
     soak_before: timedelta = timedelta()
+    timing: Timing = field(default_factory=Timing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,3 +260,8 @@ class Settings:
     limits: Limits = Limits()
     journal: Bucket | None = None
     digest: str = ""
+
+    def timing(self, fleet: str) -> Timing:
+        """Tell when a fleet may be rolled: when its patch group may, and always without one."""
+        group = self.patch_groups.get(self.fleets[fleet].patch_group or "")
+        return group.timing if group else Timing()

@@ -38,11 +38,13 @@ LOOPBACK = "127.0.0.1"
 _OPERATIONS = (
     "account",
     "balancing",
+    "calendars",
     "commands",
     "listeners",
     "metrics",
     "parameters",
     "target_groups",
+    "windows",
     "ec2.attributes",
     "ec2.instances",
     "ec2.retirement",

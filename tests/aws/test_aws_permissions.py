@@ -21,6 +21,7 @@ from pipeline.model.leases import Lease
 from pipeline.model.leftovers import Kind
 from pipeline.model.settings import GroupByName
 from pipeline.model.signals import Signal
+from pipeline.model.windows import WindowId
 from pipeline.ports.instances import LaunchRequest
 from pipeline.ports.metrics import Series
 
@@ -39,6 +40,23 @@ def test_throttling_past_the_budget_is_told(account: Account) -> None:
     with pytest.raises(Throttled) as raised:
         account.channels.current(STABLE)
     assert raised.value.transient
+
+
+def nightly(account: Account) -> WindowId:
+    """Make a maintenance window."""
+    made = account.world.ssm.create_maintenance_window(
+        Name="nightly", Schedule="cron(0 2 ? * * *)", Duration=4, Cutoff=1, AllowUnassociatedTargets=True
+    )
+    return WindowId(made["WindowId"])
+
+
+def changes(account: Account) -> str:
+    """Make a change calendar."""
+    content = "BEGIN:VCALENDAR\nX-CALENDAR-TYPE:DEFAULT_OPEN\nEND:VCALENDAR"
+    account.world.ssm.create_document(
+        Name="changes", DocumentType="ChangeCalendar", DocumentFormat="TEXT", Content=content
+    )
+    return "changes"
 
 
 RUN = RunId("20261123T181500-kqzt")
@@ -95,6 +113,8 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Journals.lines": lambda account, *_: account.journals.lines(RUN),
     "Leftovers.found": lambda account, group, _: account.leftovers.found([GroupByName(name=group.name)]),
     "Leftovers.remove": lambda account, group, _: remove_each(account, group),
+    "Windows.window": lambda account, *_: account.windows.window(nightly(account)),
+    "Windows.calendars": lambda account, *_: account.windows.calendars([changes(account)], AT),
 }
 
 
@@ -108,6 +128,8 @@ ASKED_BESIDES = {
         "ec2:DescribeLaunchTemplateVersions",
         "ec2:DescribeVpcs",
     },
+    "Windows.window": {"ssm:CreateMaintenanceWindow"},
+    "Windows.calendars": {"ssm:CreateDocument"},
 }
 
 
