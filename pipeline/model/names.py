@@ -47,6 +47,11 @@ def image_name(family: str, at: datetime, key: BakeKey) -> str:
     return f"{family}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{key[:8]}"
 
 
+def image_names(family: str, key: BakeKey) -> str:
+    """Match what `image_name` answers at any time: ``?`` is any character, so that no longer family's name matches."""
+    return f"{family}-{'?' * 8}T{'?' * 6}Z-{key[:8]}"
+
+
 def channel_parameter(prefix: str, family: str, channel: str) -> str:
     """Name the SSM parameter (type ``aws:ec2:image``) behind a channel."""
     return f"{prefix.rstrip('/')}/{family}/{channel}"
