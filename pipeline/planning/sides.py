@@ -79,21 +79,27 @@ def return_to_blue(view: FleetView, traffic: TrafficView, kept: Side, strategy: 
     pair = traffic.pair(view.group.name, kept)
     image = kept.version.image if kept.version else "its image"
     retire = RetireGroup(
-        fleet=view.name,
-        role=Role.BLUE,
-        pair=pair,
-        standing=stands(view.group, strategy),
-        at_once=True,
-        left=ImageId(view.version.image) if view.version else None,
+        fleet=view.name, role=Role.BLUE, pair=pair, standing=stands(view.group, strategy), at_once=True
     )
+    left = ImageId(view.version.image) if view.version else None
     steps: list[tuple[Step, str]] = [
         (ShiftTraffic(fleet=view.name, percent=100, pair=pair, leave=True), f"back to {pair.green} ({image})"),
-        (NameLive(fleet=view.name, keep=timedelta(), pair=pair), "it is the fleet's group again"),
+        (NameLive(fleet=view.name, keep=timedelta(), pair=pair, left=left), "it is the fleet's group again"),
         (Drain(fleet=view.name, pair=pair), "requests that the other one still answers"),
         (retire, "it has no traffic"),
         (PutBack(fleet=view.name, group=pair.green), "its size may change again"),
     ]
     return planned(view, *steps)
+
+
+def end_of_return(view: FleetView, strategy: BlueGreen) -> tuple[PlannedStep, ...]:
+    """Plan what is left of a way back once the fleet's group is the one that it goes to: the other one's end."""
+    kept = view.traffic.side(Role.BLUE) if view.traffic else None
+    if view.traffic is None or kept is None:
+        return put_back(view)
+    pair = view.traffic.pair(view.group.name, kept).turned
+    drain = planned(view, (Drain(fleet=view.name, pair=pair), "requests that it still answers"))
+    return (*drain, *retiring(view, kept, strategy, why="it is left", at_once=True), *put_back(view))
 
 
 def _strays(view: FleetView) -> tuple[PlannedStep, ...]:
@@ -153,11 +159,12 @@ def settled(view: FleetView, strategy: BlueGreen) -> tuple[PlannedStep, ...]:
     )
 
 
-def put_back(view: FleetView) -> tuple[PlannedStep, ...]:
-    """Plan to put back what the group's own tag says was changed."""
+def put_back(view: FleetView, *, returning: bool = False) -> tuple[PlannedStep, ...]:
+    """Plan to put back what the group's own tag says was changed; see `PutBack` for ``returning``."""
     if UNDO_TAGS[0] not in view.group.tags:
         return ()
-    return planned(view, (PutBack(fleet=view.name, group=view.group.name), "what was changed on the way"))
+    step = PutBack(fleet=view.name, group=view.group.name, returning=returning)
+    return planned(view, (step, "what was changed on the way"))
 
 
 def retiring(

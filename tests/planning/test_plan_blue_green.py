@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import HeldError, NotPossible, RebakeError, RefusedError
 from pipeline.model.gates import AlarmGate, CanaryGate, TargetGate
 from pipeline.model.ids import GroupName
-from pipeline.model.names import Role
+from pipeline.model.names import TAG_LEFT, Role
 from pipeline.model.refs import Created
 from pipeline.model.rollouts import (
     AwaitTargetsHealthy,
@@ -25,7 +25,7 @@ from pipeline.model.rollouts import (
     Soak,
     StartRefresh,
 )
-from pipeline.model.steps import Plan
+from pipeline.model.steps import Plan, TagImage
 from pipeline.model.undo import Undo
 from pipeline.model.views import FleetView
 from pipeline.planning.recovery import plan_recovery, plan_repair
@@ -156,11 +156,50 @@ def test_rollback_while_blue_is_kept_returns_to_it() -> None:
     kept = nouns.side(Role.BLUE, nouns.OLD, name="web-prod-v1", number=1)
     plan = plan_rollback(on_new(others=(kept,), weights=(100, 0)))
     assert kinds(plan) == [ShiftTraffic, NameLive, Drain, RetireGroup, PutBack]
-    shift, retire = plan.steps[0].step, plan.steps[3].step
+    shift, live, retire = plan.steps[0].step, plan.steps[1].step, plan.steps[3].step
     assert isinstance(shift, ShiftTraffic)
+    assert isinstance(live, NameLive)
     assert isinstance(retire, RetireGroup)
     assert shift.pair is not None
-    assert (shift.percent, shift.pair.green, retire.left, retire.at_once) == (100, "web-prod-v1", nouns.NEW, True)
+    assert (shift.percent, shift.pair.green, live.left, retire.at_once) == (100, "web-prod-v1", nouns.NEW, True)
+
+
+def came_back(**changes: Any) -> FleetView:
+    """Make a blue-green fleet that was brought back from the new image to the old one."""
+    view = nouns.shifting(nouns.OLD, versions=(nouns.version(2, nouns.NEW, source=1), nouns.version(1)), **changes)
+    known = {**view.images, nouns.NEW: nouns.image(nouns.NEW)}
+    return replace(view, group=replace(view.group, tags={TAG_LEFT: nouns.NEW}), images=known)
+
+
+def test_rollback_run_again_goes_no_further() -> None:
+    """Killed after it had arrived, or typed twice: it says so, and how to go further; the image can be rejected."""
+    plan = plan_rollback(came_back())
+    assert plan.empty
+    assert "already" in plan.notes[0].text
+    assert "--to VERSION" in plan.notes[0].text
+    assert kinds(plan_rollback(came_back(), reject=True)) == [TagImage]
+
+
+def test_rollback_killed_after_the_names_were_turned_ends_the_group_that_was_left() -> None:
+    """The group that is kept beside the fleet's own is what was left, and no way back."""
+    left = nouns.side(Role.BLUE, nouns.NEW, name="web-prod-v2", number=2)
+    plan = plan_rollback(came_back(others=(left,), weights=(100, 0)))
+    assert kinds(plan) == [Drain, RetireGroup]
+    retire = plan.steps[1].step
+    assert isinstance(retire, RetireGroup)
+    assert (retire.pair and retire.pair.blue, retire.at_once) == ("web-prod-v2", True)
+
+
+def test_a_way_back_under_way_is_gone_on_with() -> None:
+    """A green group that says what it leads away from is no rollout to be undone; towards another version it is."""
+    begun = nouns.side(Role.GREEN, nouns.OLD, name="web-prod-v1", number=1)
+    begun = replace(begun, group=replace(begun.group, tags={**begun.group.tags, TAG_LEFT: nouns.NEW}))
+    view = on_new(others=(begun,), weights=(50, 50))
+    view = replace(view, images={**view.images, nouns.OLD: nouns.image(nouns.OLD)})
+    assert kinds(plan_rollback(view)) == [CreateGreen, AwaitTargetsHealthy, ShiftTraffic, Drain, NameLive, RetireGroup]
+    third = nouns.version(3, nouns.OLD)
+    elsewhere = plan_rollback(replace(view, versions=(third, *view.versions)), to=3)
+    assert kinds(elsewhere)[:4] == [ShiftTraffic, Drain, RetireGroup, CreateGreen]
 
 
 def test_rollback_after_blue_is_gone_makes_a_group_on_the_earlier_version() -> None:
