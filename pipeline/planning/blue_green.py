@@ -52,7 +52,7 @@ def plan_blue_green(view: FleetView, image: ImageRef, strategy: BlueGreen) -> Pl
     resting = resting_partner(view, strategy)
     # A partner has a launch template of its own, perhaps another one.
     base = resting.version if resting is not None and resting.version is not None else saved
-    steps = (*give_back(view, strategy), *first, template_step(view, base, image))
+    steps = (*give_back(view, strategy, towards=image), *first, template_step(view, base, image))
     return Plan(steps=(*steps, *_forward(view, strategy, Created(fleet=view.name), 0)), waves=last)
 
 
@@ -73,7 +73,7 @@ def way_back(view: FleetView, strategy: BlueGreen, version: TemplateVersion, lef
         (NameLive(fleet=view.name, keep=timedelta(), left=left), "it is the fleet's group"),
         (RetireGroup(fleet=view.name, role=Role.BLUE, standing=stands(view.group, strategy)), "it is left"),
     ]
-    first = () if under_way else give_back(view, strategy)
+    first = () if under_way else give_back(view, strategy, towards=ImageId(version.image))
     return Plan(steps=(*first, *planned(view, *steps)))
 
 

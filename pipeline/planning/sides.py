@@ -8,6 +8,7 @@ from pipeline.errors import HeldError, NotPossible, RefusedError
 from pipeline.model.fleets import Group
 from pipeline.model.ids import ImageId
 from pipeline.model.names import Role, green_name, target_group_name
+from pipeline.model.refs import ImageRef
 from pipeline.model.rollouts import Drain, NameLive, PutBack, RetireGroup, ShiftTraffic
 from pipeline.model.steps import PlannedStep, Step
 from pipeline.model.strategies import BlueGreen
@@ -55,15 +56,18 @@ def require_shiftable(view: FleetView, strategy: BlueGreen) -> TrafficView:
     return traffic
 
 
-def give_back(view: FleetView, strategy: BlueGreen, *, failed: bool = False) -> tuple[PlannedStep, ...]:
+def give_back(
+    view: FleetView, strategy: BlueGreen, *, failed: bool = False, towards: ImageRef | None = None
+) -> tuple[PlannedStep, ...]:
     """Plan to take an unfinished rollout back: weights first, in one call, then green, then what else was changed.
 
-    ``failed``: its image is noted as one that the fleet was brought away from.
+    ``failed``: its image is noted as one that the fleet was brought away from. ``towards``: a rollout to that image
+    comes next, which takes on what one before it has begun.
     """
     traffic = view.traffic
     green = traffic.side(Role.GREEN) if traffic else None
     if traffic is None or green is None:
-        return (*_strays(view), *put_back(view))
+        return (*_strays(view, towards), *put_back(view))
     pair = traffic.pair(view.group.name, green)
     steps: list[tuple[Step, str]] = []
     if traffic.route.weights.get(pair.green_targets):
@@ -102,13 +106,14 @@ def end_of_return(view: FleetView, strategy: BlueGreen) -> tuple[PlannedStep, ..
     return (*drain, *retiring(view, kept, strategy, why="it is left", at_once=True), *put_back(view))
 
 
-def _strays(view: FleetView) -> tuple[PlannedStep, ...]:
+def _strays(view: FleetView, towards: ImageRef | None) -> tuple[PlannedStep, ...]:
     """Plan the end of target groups that a killed run had put into the route before it made their group."""
     traffic = view.traffic
     if traffic is None:
         return ()
     known = {view.group.name, *(side.group.name for side in traffic.others)}
-    made = {green_name(view.group.origin, version.number) for version in view.versions} - known
+    versions = [version.number for version in view.versions if version.image != towards]
+    made = {green_name(view.group.origin, number) for number in versions} - known
     steps = []
     for name in sorted(made):
         for arn, weight in traffic.route.weights.items():
