@@ -200,8 +200,9 @@ def _empty(bench: Workbench, group: Group) -> Waiting[None]:
         return None if fleets.named(group.name)[0].members else True
 
     yield from poll(bench.tools.clock, look, every=PACE, within=_GONE_WITHIN, what=f"The emptying of {group.name}")
-    changes.tag({group.name: {names.TAG_ROLE: Role.RETIRED.value}})
+    # Its role goes last: as blue it is found, and emptied, again.
     changes.untag(group.name, (names.TAG_RETIRE, names.TAG_SINCE, *UNDO_TAGS))
+    changes.tag({group.name: {names.TAG_ROLE: Role.RETIRED.value}})
 
 
 def _find(bench: Workbench, name: GroupName) -> Group | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.model.fleets import Refresh
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
+from pipeline.model.names import Role
 from pipeline.model.rollouts import CancelRefresh, RetireGroup
 from pipeline.model.steps import Note, Plan, PlannedStep, Wave
 from pipeline.model.strategies import BlueGreen, OnHalt, RefreshStrategy
@@ -44,10 +45,9 @@ def plan_repair(view: FleetView) -> Plan:
         return Plan(notes=(Note(target=view.name, text=f"{text} {view.name}"),))
     steps = plan_recovery(view, begun=False, failed=False).steps
     waves: tuple[Wave, ...] = ()
-    if isinstance(view.settings.strategy, BlueGreen) and not steps:
+    if isinstance(view.settings.strategy, BlueGreen) and view.traffic and view.traffic.side(Role.GREEN) is None:
         owed = settled(view, view.settings.strategy)
-        last = tuple(one for one in owed if isinstance(one.step, RetireGroup))
-        steps, waves = tuple(one for one in owed if one not in last), retirement(view, last)
+        waves = retirement(view, tuple(one for one in owed if isinstance(one.step, RetireGroup)))
     notes = () if steps or waves else (Note(target=view.name, text="nothing to put back"),)
     return Plan(steps=steps, waves=waves, notes=notes)
 

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.errors import HeldError, NotPossible, RebakeError, RefusedError
 from pipeline.model.gates import AlarmGate, CanaryGate, TargetGate
-from pipeline.model.ids import GroupName
-from pipeline.model.names import TAG_LEFT, Role
+from pipeline.model.ids import GroupName, ImageId, TargetGroupArn
+from pipeline.model.names import TAG_LEFT, Role, target_group_name
 from pipeline.model.refs import Created
 from pipeline.model.rollouts import (
     AwaitTargetsHealthy,
@@ -169,6 +169,27 @@ def came_back(**changes: Any) -> FleetView:
     view = nouns.shifting(nouns.OLD, versions=(nouns.version(2, nouns.NEW, source=1), nouns.version(1)), **changes)
     known = {**view.images, nouns.NEW: nouns.image(nouns.NEW)}
     return replace(view, group=replace(view.group, tags={TAG_LEFT: nouns.NEW}), images=known)
+
+
+def test_repair_ends_the_group_that_is_left_also_where_more_is_to_be_put_back() -> None:
+    """One repair is enough: a run that was killed while it turned the names round has left both."""
+    kept = nouns.side(Role.BLUE, nouns.OLD, name="web-prod-v1", number=1)
+    view = on_new(others=(kept,), weights=(100, 0))
+    undone = replace(view.group, tags={**view.group.tags, **Undo(run="r", minimum=1, pinned=2).tags()})
+    assert kinds(plan_repair(replace(view, group=undone))) == [PutBack, RetireGroup]
+
+
+def test_a_target_group_of_the_same_rollout_is_taken_on() -> None:
+    """Killed before its group was made: the same roll keeps it, and one to another image removes it first."""
+    versions = (nouns.version(2, nouns.NEW, source=1), nouns.version(1))
+    view = nouns.shifting(nouns.OLD, versions=versions)
+    assert view.traffic is not None
+    route = view.traffic.route
+    begun = f"arn:targetgroup/{target_group_name('web-prod-v2')}/1"
+    traffic = replace(view.traffic, route=replace(route, weights={**route.weights, TargetGroupArn(begun): 0}))
+    view = replace(view, traffic=traffic)
+    assert kinds(plan_roll(view, nouns.NEW))[:2] == LANE
+    assert kinds(plan_roll(view, ImageId("ami-0newer")))[:3] == [RetireGroup, *LANE]
 
 
 def test_rollback_run_again_goes_no_further() -> None:
