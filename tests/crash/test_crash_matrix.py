@@ -1,0 +1,157 @@
+"""The crash matrix finds what it shall find; two of its rows, whole. All rows: make crash-matrix."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rooms
+from crash.killing import Calls, Copies, Point, Verdict
+from crash.matrix import crash_everywhere
+from crash.rows import LATER, ROWS, Place, Row
+from crash.standing import Standing, standing
+from world import World
+
+from pipeline.aws.session import Clients, connect
+from pipeline.errors import ExitCode
+from pipeline.model.ids import ImageId
+from pipeline.model.settings import Settings
+from pipeline.runs.room import Room
+from pipeline.sandbox.clock import ManualClock
+from pipeline.sandbox.cloud import Cloud
+
+# A worker of pytest-xdist has a thread that waits for its master; nothing in a copy speaks to it.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+CHANNEL = "/rebake/web/stable"
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Clients]:
+    """Real boto3 clients, whose calls are counted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        yield connect(region="us-east-1", profile=None, endpoint=None, attempts=3)
+
+
+@pytest.fixture(scope="module")
+def calls(clients: Clients) -> Calls:
+    """Count them."""
+    return Calls(clients)
+
+
+@pytest.mark.parametrize("name", ["bake", "promote"])
+def test_a_command_killed_at_every_point_ends_the_same(name: str, clients: Clients, calls: Calls) -> None:
+    """Before and after each call, and in some recoveries once more; what is left of builds is marked for the sweep."""
+    (row,) = [row for row in ROWS if row.name == name]
+    verdicts = crash_everywhere(row, clients, calls, twice=0.02)
+    first = [one.points[0] for one in verdicts if len(one.points) == 1]
+    assert [one for one in verdicts if one.faults] == []
+    assert len(set(first)) == len(first) == 2 * max(point.call for point in first)
+    assert len(verdicts) > len(first), "nothing was killed twice"
+
+
+def _promoted(place: Place) -> Settings:
+    place.world.image("old")
+    return rooms.configuration()
+
+
+def _image(room: Room) -> ImageId:
+    return room.tools.images.named("old")[0].id
+
+
+def careless(room: Room) -> ExitCode:
+    """Write a channel without a look at what stands: run again, it writes another version."""
+    room.tools.channels.move(CHANNEL, _image(room))
+    return ExitCode.DONE
+
+
+def careful(room: Room) -> ExitCode:
+    """Look first."""
+    return ExitCode.DONE if room.tools.channels.current(CHANNEL) else careless(room)
+
+
+def failing(room: Room) -> ExitCode:
+    """Refuse to go on where something stands."""
+    assert room.tools.channels.current(CHANNEL) is None
+    return careless(room)
+
+
+@pytest.mark.parametrize(
+    ("command", "found", "said"),
+    [(careful, 0, ""), (careless, 3, f"parameter {CHANNEL} aws:ec2:image <old> 2"), (failing, 3, "AssertionError")],
+)
+def test_a_change_that_is_done_twice_is_found(
+    clients: Clients, calls: Calls, command: object, found: int, said: str
+) -> None:
+    """A planted fault shows at the points after the change, and at no other."""
+    row = Row(name="planted", before=_promoted, command=command)  # type: ignore[arg-type] # one of the above
+    faulty = [one for one in crash_everywhere(row, clients, calls, pause=LATER) if one.faults]
+    assert len(faulty) == found
+    assert all(any(said in fault for fault in one.faults) for one in faulty)
+    assert all(one.points[0].action in {"ssm:PutParameter", "ssm:GetParameter"} for one in faulty)
+
+
+def test_after_a_repair_one_of_two_states_may_stand(clients: Clients, calls: Calls) -> None:
+    """What stood before, or what the command ends in; a repair that makes something else of it is found."""
+
+    def nothing(_: Room) -> ExitCode:
+        return ExitCode.DONE
+
+    def something(room: Room) -> ExitCode:
+        room.tools.channels.move("/rebake/web/other", _image(room))
+        return ExitCode.DONE
+
+    for repair, fine in ((nothing, True), (something, False)):
+        row = Row(name="planted", before=_promoted, command=careful, repair=repair)
+        assert all(bool(one.faults) is not fine for one in crash_everywhere(row, clients, calls))
+
+
+def test_a_killed_command_cleans_nothing_up(clients: Clients, calls: Calls, tmp_path: Path) -> None:
+    """Its handlers run in the one process that goes on, and in none that was killed."""
+    marks = tmp_path / "marks"
+
+    def command() -> None:
+        try:
+            clients.ec2.describe_key_pairs()
+        finally:
+            with marks.open("a") as file:
+                file.write(f"{os.getpid()}\n")
+
+    copies = Copies[Point]()
+    with Cloud(clock=ManualClock()).in_process():
+        calls.listen(lambda point: copies.start(lambda: [point]))
+        command()
+        calls.listen(None)
+    told = sorted((point.call, point.after, point.action) for point in copies.finish())
+    assert told == [(1, False, "ec2:DescribeKeyPairs"), (1, True, "ec2:DescribeKeyPairs")]
+    assert marks.read_text() == f"{os.getpid()}\n"
+
+
+def test_what_stands_is_told_without_ids_and_times() -> None:
+    """Two clouds in which the same was done look the same; a resource more is a line more."""
+    seen: list[Standing] = []
+    for seconds, more in ((0, False), (77, False), (0, True)):
+        with Cloud(clock=ManualClock()).in_process() as cloud:
+            world = World(cloud)
+            world.wait(seconds)
+            world.fleet("web", world.image("old"), size=1, balanced=True)
+            if more:
+                world.image("stray")
+            seen.append(standing(world))
+    first, second, third = seen
+    assert first.differences(second) == ()
+    assert [line.split(" ")[:3] for line in first.differences(third)[:2]] == [
+        ["+", "image", "stray"],
+        ["+", "snapshot", "of"],
+    ]
+    assert "ec2:CreateImage was done 2 times, not 1" in first.differences(third)
+
+
+def test_a_point_and_a_crash_are_told_in_words() -> None:
+    """As they stand in the report."""
+    point = Point(call=3, after=True, action="ec2:CreateImage")
+    assert str(point) == "after call 3, ec2:CreateImage"
+    assert Verdict(points=(point,)).faults == ()
