@@ -14,31 +14,28 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 
-from crash.killing import Calls, Verdict
+from crash.killing import Machine, Verdict
 from crash.matrix import SEED, crash_everywhere
 from crash.rows import ROWS, Row
 from quick import quick_boto
 
-from pipeline.aws.session import Clients, connect
-
-TWICE = 0.002
+TWICE = 0.004
 """The share of the second crashes, in the recovery from a first one, that is tried."""
 _SHOWN = 6
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str], *, each: bool) -> int:
     """Go through the rows whose names have all of the words."""
     # Nothing of the caller's is read, and nothing of his could be reached: all calls are answered in this process.
     os.environ.update(AWS_ACCESS_KEY_ID="sandbox", AWS_SECRET_ACCESS_KEY="sandbox")  # noqa: S106 - the sandbox's
     began, verdicts = time.monotonic(), list[Verdict]()
     with quick_boto():
-        clients = connect(region="us-east-1", profile=None, endpoint=None, attempts=3)
-        calls = Calls(clients)
+        machines = [Machine() for _ in range(3)]
         print(f"{'command':45} {'again':>8} {'points':>7} {'twice':>6} {'failed':>7} {'leave':>6} {'CPU':>7}")
         for row in ROWS:
             if all(word in row.name for word in words):
                 for pause in row.pauses:
-                    verdicts += _row(row, clients, calls, pause)
+                    verdicts += _row(row, machines, pause, each=each)
     points, twice, failed, left = _counts(verdicts)
     print(
         f"\n{points} points and {twice} second crashes (seed {SEED}): {failed} failures.\n"
@@ -48,9 +45,9 @@ def main(words: Sequence[str]) -> int:
     return 1 if failed or not points else 0
 
 
-def _row(row: Row, clients: Clients, calls: Calls, pause: timedelta) -> list[Verdict]:
+def _row(row: Row, machines: Sequence[Machine], pause: timedelta, *, each: bool) -> list[Verdict]:
     before = _cpu()
-    verdicts = crash_everywhere(row, clients, calls, pause=pause, twice=TWICE)
+    verdicts = crash_everywhere(row, machines, pause=pause, twice=TWICE, each=each)
     points, twice, failed, left = _counts(verdicts)
     again = f"{pause.total_seconds() / 3600:.0f} h on" if pause else "at once"
     counts = f"{points:7} {twice:6} {failed:7} {left:6} {_cpu() - before:5.0f} s"
@@ -87,4 +84,6 @@ def _cpu() -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", help="only rows whose names have these words, as in: rollback refresh")
-    sys.exit(main(parser.parse_args().words))
+    parser.add_argument("--each", action="store_true", help="try each point, also where AWS is as at the one before")
+    options = parser.parse_args()
+    sys.exit(main(options.words, each=options.each))

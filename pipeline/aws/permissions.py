@@ -95,10 +95,16 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "autoscaling:UpdateAutoScalingGroup",
         "ec2:DescribeLaunchTemplateVersions",
     ),
+    "Journals.keep": ("s3:PutObject",),
+    "Journals.runs": ("s3:ListBucket",),
+    "Journals.lines": ("s3:GetObject", "s3:ListBucket"),
     "Signals.under": ("ssm:GetParametersByPath",),
     "Signals.read": ("ssm:GetParameter",),
     "Signals.leave": ("ssm:PutParameter",),
     "Signals.take": ("ssm:DeleteParameter",),
+    "Leases.latest": ("ssm:GetParametersByPath",),
+    "Leases.create": ("ssm:DeleteParameters", "ssm:PutParameter"),
+    "Leases.rewrite": ("ssm:PutParameter",),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
     "Metrics.values": ("cloudwatch:GetMetricData",),
     "Metrics.served": ("cloudwatch:GetMetricData", "elasticloadbalancing:DescribeTargetGroups"),
@@ -182,11 +188,12 @@ _PLAN = _of(
     "Signals.under",
     "Stacks.get",
 )
-_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER)
+_LEASE = _of("Leases.")
+_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER, _LEASE)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
-    _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
+    _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH, _LEASE
 )
-_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE)
+_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE, _LEASE)
 # Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and the way back is a roll.
 _ROLL = _of(
     "Templates.create_version",
@@ -199,7 +206,7 @@ _ROLL = _of(
     "Stacks.",
     "Signals.read",
     "Images.tag",
-).union(_ON_REFRESH, _ON_COPY)
+).union(_ON_REFRESH, _ON_COPY, _LEASE)
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     verb: tuple(sorted(_PLAN | actions))
@@ -214,12 +221,16 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "halt": _of("Signals.leave", "Refreshes.cancel", "Refreshes.roll_back"),
         "unhalt": _of("Signals.take"),
         "approve": _of("Signals.leave"),
+        "unlock": _LEASE,
         "watch": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }
 """The actions a caller needs for each verb, sorted.
 
-Not listed is what only some families need: Session Manager connections, KMS keys, and secrets of Secrets Manager,
-which are fetched before a build begins, so that a missing right stops it at once.
+Not listed is what only some configurations need: the journal's bucket (below), Session Manager connections, KMS keys,
+and secrets of Secrets Manager, which are fetched before a build begins, so that a missing right stops it at once.
 """
+
+JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
+"""What every verb needs besides where a bucket keeps the journal, and what reading it needs."""

@@ -50,7 +50,7 @@ class ElbTraffic:
         if present != route.weights:
             raise HeldError(
                 f"{route.arn} forwards to {_words(present)}, and no longer to {_words(route.weights)}.",
-                hint="Find out who else shifts its traffic, and run again.",
+                hint="find out who else shifts its traffic, and run again",
             )
         again: Any = [_again(action, weights) for action in actions]
         if _RULE in route.arn:
@@ -60,7 +60,6 @@ class ElbTraffic:
 
     @translated("elasticloadbalancing")
     def elsewhere(self, target_group: TargetGroupArn, *, route: str) -> tuple[str, ...]:
-        """List the listeners and rules, other than the route, that forward to the target group."""
         balancers = self._described(TargetGroupArns=[target_group])[0].get("LoadBalancerArns", [])
         listeners = [
             listener
@@ -88,7 +87,6 @@ class ElbTraffic:
         sticky = known.get(f"stickiness.{kind}.duration_seconds", 0) if known.get("stickiness.enabled") == "true" else 0
         return TargetGroup(
             arn=arn,
-            name=arn.split("/")[1],
             deregistration_delay=timedelta(seconds=int(known.get("deregistration_delay.timeout_seconds", 0))),
             stickiness=timedelta(seconds=int(sticky)),
         )
@@ -111,7 +109,7 @@ class ElbTraffic:
             if not tags.items() <= self._tags(made).items():
                 raise NotOurs(
                     f"The target group {name} exists and is not of this rollout.",
-                    hint="Delete it or rename it: green groups' target groups have names of their own.",
+                    hint="delete it or rename it: green groups' target groups have names of their own",
                 )
         wanted, fresh = self._attributes(source), self._attributes(made)
         different: Any = [{"Key": key, "Value": value} for key, value in wanted.items() if value != fresh.get(key, "")]
@@ -120,11 +118,6 @@ class ElbTraffic:
         return made
 
     def delete(self, target_group: TargetGroupArn) -> None:
-        """Delete a target group; one that is gone is no error.
-
-        Raises:
-            NotPossible: a listener or rule still forwards to it.
-        """
         try:
             self._delete(target_group)
         except NotFound:
@@ -146,7 +139,7 @@ class ElbTraffic:
             return self._clients.elbv2.describe_listeners(ListenerArns=[arn])["Listeners"][0].get("DefaultActions", [])
         rule = self._clients.elbv2.describe_rules(RuleArns=[arn])["Rules"][0]
         if rule.get("IsDefault"):
-            raise NotPossible(f"{arn} is a default rule.", hint="Name its listener's ARN instead.")
+            raise NotPossible(f"{arn} is a default rule.", hint="name its listener's ARN instead")
         return rule.get("Actions", [])
 
     @translated("elasticloadbalancing")
@@ -192,7 +185,7 @@ class ElbTraffic:
 def _route(arn: str, actions: Iterable[Any]) -> Route:
     forward = next((action for action in actions if action["Type"] == "forward"), None)
     if forward is None:
-        raise NotPossible(f"{arn} does not forward to target groups.", hint="Name the rule that serves the fleet.")
+        raise NotPossible(f"{arn} does not forward to target groups.", hint="name the rule that serves the fleet")
     sticky = forward.get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {})
     seconds = sticky.get("DurationSeconds", 0) if sticky.get("Enabled") else 0
     return Route(arn=arn, weights=_forwards([forward]), stickiness=timedelta(seconds=seconds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,11 +12,11 @@ from pydantic import ConfigDict, Field, ValidationError, WithJsonSchema
 from pipeline.config import references, wording
 from pipeline.config.document import Document, Fault, parse
 from pipeline.config.families import FamilySection
-from pipeline.config.fields import ChannelPrefix, Name, Reading, Region, Section, Tags
+from pipeline.config.fields import BucketName, ChannelPrefix, KeyPrefix, Name, Reading, Region, Section, Tags
 from pipeline.config.fleets import FleetSection
 from pipeline.config.patch_groups import LimitsSection, PatchGroupSection
 from pipeline.errors import ConfigError
-from pipeline.model.settings import Settings
+from pipeline.model.settings import Bucket, Settings
 
 _HINT = "correct the lines named above; `rebake schema` writes a JSON Schema that lets an editor check them as you type"
 
@@ -26,6 +27,17 @@ class Defaults(Section):
     region: Region | None = Field(default=None, description="The AWS Region; default: that of the AWS profile.")
     channels: ChannelPrefix = Field(default="/rebake", description="Channels are parameters <this>/<family>/<channel>.")
     tags: Tags = Field(default_factory=dict, description="Tags on everything that is made.")
+
+
+class JournalSection(Section):
+    """Where journals of runs are kept besides on the machine that runs them."""
+
+    bucket: BucketName = Field(description="The S3 bucket; its encryption, versions and retention are its own.")
+    prefix: KeyPrefix = Field(default="rebake", description="Objects are <this>/<run>/<number>.json; default: rebake.")
+
+    def settings(self) -> Bucket:
+        """Say it in the model's words."""
+        return Bucket(name=self.bucket, prefix=self.prefix)
 
 
 class Root(Section):
@@ -39,6 +51,7 @@ class Root(Section):
     fleets: dict[Name, FleetSection] = Field(default_factory=dict, description="Fleets by name.")
     patch_groups: dict[Name, PatchGroupSection] = Field(default_factory=dict, description="Waves of fleets, by name.")
     limits: LimitsSection = Field(default_factory=LimitsSection, description="The blast radius of one run.")
+    journal: JournalSection | None = Field(default=None, description="Journals in S3; default: on this machine only.")
 
 
 def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
@@ -51,7 +64,8 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
     Raises:
         ConfigError: all faults of the file, in the order of its lines.
     """
-    document = parse(_text(path))
+    text = _text(path)
+    document = parse(text)
     root = path.parent.resolve()
     if document.value is None and not document.faults:
         document = Document(faults=(Fault(line=1, text="is empty; `rebake init` writes a starter file"),))
@@ -76,6 +90,8 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         fleets={name: fleet.settings(name) for name, fleet in file.fleets.items()},
         patch_groups={name: group.settings(name) for name, group in file.patch_groups.items()},
         limits=file.limits.settings(),
+        journal=file.journal.settings() if file.journal else None,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
     )
 
 

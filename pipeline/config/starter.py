@@ -76,6 +76,7 @@ fleets:
 #   dev: {wave: 1, concurrency: 50%, canary: web-dev}
 #   prod: {wave: 2, min_image_age: 2d, soak_before: 24h, max_errors: 0}
 # limits: {fleets: 50%, instances: 40%}               # the most that one run may touch
+# journal: {bucket: my-audit-bucket, prefix: rebake}  # what was done, by whom and why: in S3, too
 """
 
 

@@ -35,7 +35,7 @@ def build_image(bench: Workbench, step: BuildImage) -> Outcome:
             bench, request, standing, f"{standing.id} was baked from exactly this by a run that was cut short"
         )
     if family_key(family, request.rendered.files, step.source_image) != step.bake_key:
-        return Failed(reason="The recipe changed after the plan was made.", hint="Plan again.")
+        return Failed(reason="The recipe changed after the plan was made.", hint="plan again")
     try:
         product = bench.tools.builder.build(request, lambda line: bench.say(step.family, line, kind=EventKind.LINE))
     except RebakeError as error:
@@ -59,7 +59,7 @@ def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest
     tools = bench.tools
     source = tools.images.get([step.source_image]).get(step.source_image)
     if source is None:
-        raise StepFailed(f"The source image {step.source_image} is gone.", hint="Plan again.")
+        raise StepFailed(f"The source image {step.source_image} is gone.", hint="plan again")
     return BuildRequest(
         family=family,
         rendered=tools.builder.render(family),
@@ -133,7 +133,7 @@ def await_image(bench: Workbench, target: str, image: ImageId) -> Image:
         if found is not None and found.state in {"failed", "error", "invalid", "deregistered", "disabled"}:
             raise StepFailed(
                 f"Image {image} is {found.state}: {found.state_reason or 'AWS gives no reason'}.",
-                hint="A KMS key that may not be used is the usual cause; see: rebake check --live",
+                hint="a KMS key that may not be used is the usual cause; see: rebake check --live",
             )
         return found if found is not None and found.state == "available" else None
 

@@ -52,11 +52,12 @@ def take(bench: Workbench, planned: PlannedStep) -> Waiting[StepResult]:
     except StepFailed as error:
         outcome = Failed(reason=error.message, hint=error.hint)
     took = clock.now() - began
+    told = {"step": name, "outcome": type(outcome).__name__, "hint": getattr(outcome, "hint", "")}
     bench.say(
         planned.target,
         f"{name}: {tell(outcome)}",
         kind=EventKind.FINISHED if isinstance(outcome, (Done, Skipped)) else EventKind.WARNING,
-        data={"seconds": round(took.total_seconds(), 1)},
+        data={**told, "seconds": round(took.total_seconds(), 1)},
     )
     return StepResult(planned=planned, outcome=outcome, took=took)
 

@@ -111,3 +111,8 @@ def andon_path(prefix: str) -> str:
 def approval_path(prefix: str) -> str:
     """Name the path of the SSM parameters that hold the answers to runs that ask for approval, one a run."""
     return f"{prefix.rstrip('/')}/approvals"
+
+
+def lease_path(prefix: str) -> str:
+    """Name the path of the SSM parameters that say who works on what, one path below it a family or fleet."""
+    return f"{prefix.rstrip('/')}/leases"

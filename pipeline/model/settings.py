@@ -234,8 +234,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """A place in S3: objects whose keys begin with ``<prefix>/``."""
+
+    name: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The whole of ``rebake.yaml``. ``root`` is the absolute folder it stands in."""
+    """The whole of ``rebake.yaml``. ``root`` is the absolute folder it stands in, ``digest`` the file's SHA-256.
+
+    ``journal`` is where journals of runs are kept besides on this machine; None: nowhere.
+    """
 
     root: PurePath
     region: str | None
@@ -245,3 +256,5 @@ class Settings:
     fleets: Mapping[str, FleetSettings]
     patch_groups: Mapping[str, PatchGroup] = field(default_factory=dict)
     limits: Limits = Limits()
+    journal: Bucket | None = None
+    digest: str = ""

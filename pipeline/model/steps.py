@@ -132,13 +132,15 @@ class Lane:
     """What happens to one fleet, in this order.
 
     ``image`` is what the fleet is being brought to, None where it goes back or is only tidied up. ``channel`` is the
-    parameter that must still point there when it begins; empty: that does not matter.
+    parameter that must still point there when it begins; empty: that does not matter. ``urgent``: it goes back, and
+    takes over from whoever goes forward.
     """
 
     fleet: str
     steps: tuple[PlannedStep, ...]
     image: ImageRef | None = None
     channel: str = ""
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

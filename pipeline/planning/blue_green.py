@@ -114,7 +114,7 @@ def _create(view: FleetView, strategy: BlueGreen, version: VersionRef, *, left: 
     resting = resting_partner(view, strategy)
     template = resting.group.template if resting else view.group.template
     if template is None:
-        raise NotPossible(f"Group {view.group.name} or its partner has no launch template.", hint="Give it one.")
+        raise NotPossible(f"Group {view.group.name} or its partner has no launch template.", hint="give it one")
     return CreateGreen(
         fleet=view.name,
         blue=view.group.name,

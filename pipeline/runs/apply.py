@@ -23,9 +23,17 @@ from pipeline.runs.replanner import Replanner
 from pipeline.runs.room import Room
 
 
-def apply(room: Room, plan: Plan) -> RunResult:
-    """Execute the plan; a fleet whose turn comes later, or whose rollout fails, is observed and planned anew."""
-    return execute(room.bench(plan.radius), plan, Replanner(room))
+def apply(room: Room, plan: Plan, *, patient: bool = False) -> RunResult:
+    """Execute the plan; a fleet whose turn comes later, or whose rollout fails, is observed and planned anew.
+
+    Family by family and fleet by fleet nobody else works on them meanwhile; ``patient``: whoever does is waited for.
+    """
+    bench = room.bench(plan.radius, patient=patient)
+    with room.tools.leases.guarded(bench.keeper.check):
+        try:
+            return execute(bench, plan, Replanner(room))
+        finally:
+            bench.keeper.release_all()
 
 
 def exit_code(plan: Plan, result: RunResult) -> ExitCode:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from pipeline.errors import CredentialsError, RebakeError
+from pipeline.errors import CredentialsError, HeldError, RebakeError
 from pipeline.model import names
+from pipeline.model.refs import Baked
 from pipeline.model.views import FamilyView
-from pipeline.planning.fleets import require_rollable
+from pipeline.planning.roll import plan_roll
 from pipeline.ports.builder import BuildRequest
 from pipeline.ports.preflight import Finding
 from pipeline.runs.room import Room
@@ -81,10 +82,15 @@ def _valid(room: Room, view: FamilyView) -> Iterable[Finding]:
 
 
 def _rollable(room: Room, name: str) -> Iterable[Finding]:
-    view = room.fleet(name)
-    version = require_rollable(view)
-    text = f"group {view.group.name}, {view.group.desired} instances, version {version.number} ({version.image})"
-    return (Finding(check=f"fleet {name}", ok=True, text=text),)
+    """Plan a roll to an image that is yet to be baked: whatever would refuse that refuses here."""
+    view, check = room.fleet(name), f"fleet {name}"
+    try:
+        plan_roll(view, Baked(family=view.settings.family))
+    except HeldError as error:  # somebody rolls it now: that says nothing of whether it can be rolled
+        return (Finding(check=check, ok=None, text=error.message, hint=error.hint),)
+    version = f", version {view.version.number} ({view.version.image})" if view.version else ""
+    text = f"group {view.group.name}, {view.group.desired} instances{version}"
+    return (Finding(check=check, ok=True, text=text),)
 
 
 def _guarded(check: str, findings: Callable[[], Iterable[Finding]]) -> list[Finding]:

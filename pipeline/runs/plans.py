@@ -51,7 +51,7 @@ def for_roll(room: Room, fleet: str, *, image: ImageId | None = None, supersede:
     found = room.tools.images.get([target]).get(target)
     if found is None:
         raise NotFound(
-            f"{target} does not exist, or this account may not see it.", hint=f"See: rebake history {family}"
+            f"{target} does not exist, or this account may not see it.", hint=f"see: rebake history {family}"
         )
     require_proven(found, family=family)
     plan = plan_roll(view, target, supersede=supersede)
@@ -66,7 +66,7 @@ def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool 
     plan = plan_rollback(room.fleet(fleet, copyable=False), to=to, reject=reject)
     if any(isinstance(planned.step, CreateGreen) for planned in plan.steps):
         plan = plan_rollback(room.fleet(fleet), to=to, reject=reject)
-    return alone(FleetPlan(fleet=fleet, plan=plan))
+    return alone(FleetPlan(fleet=fleet, plan=plan, urgent=True))
 
 
 def for_repair(room: Room, fleet: str | None = None) -> Plan:
@@ -144,6 +144,6 @@ def _promoted(room: Room, family: str) -> ImageId:
     if view.channel is None:
         raise NotFound(
             f"Channel {view.parameter} does not exist: nothing was promoted yet.",
-            hint=f"Promote an image with: rebake promote {family}",
+            hint=f"promote an image with: rebake promote {family}",
         )
     return view.channel

@@ -16,7 +16,7 @@ from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 from pipeline.errors import NotFound, UsageError
-from pipeline.sandbox import alarms, balancing, metrics
+from pipeline.sandbox import alarms, balancing, buckets, metrics
 from pipeline.sandbox.bases import BaseImage, base_images
 from pipeline.sandbox.calls import CallLog
 from pipeline.sandbox.clock import SandboxClock, WallClock
@@ -210,6 +210,7 @@ class Cloud(Generic[ClockT]):
         seam = Seam(self._state, self.tick)
         seam.install()
         stack.callback(seam.uninstall)
+        stack.enter_context(buckets.through(seam))
         stack.callback(self.clock.watch(self.tick))
         if isinstance(self.clock, WallClock):
             ended = threading.Event()

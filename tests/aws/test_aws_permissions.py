@@ -15,8 +15,9 @@ from pipeline.aws.permissions import ACTIONS, CALLS
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.fleets import Group
-from pipeline.model.ids import TargetGroupArn
+from pipeline.model.ids import RunId, TargetGroupArn
 from pipeline.model.images import Image
+from pipeline.model.leases import Lease
 from pipeline.model.settings import GroupByName
 from pipeline.model.signals import Signal
 from pipeline.ports.instances import LaunchRequest
@@ -39,6 +40,7 @@ def test_throttling_past_the_budget_is_told(account: Account) -> None:
     assert raised.value.transient
 
 
+RUN = RunId("20261123T181500-kqzt")
 DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Images.get": lambda account, _, image: account.images.get([image.id]),
     "Images.newest": lambda account, *_: account.base(),
@@ -74,6 +76,9 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
         account.launch(token="c"), "true", timeout=timedelta(minutes=1)
     ),
     "Instances.terminate": lambda account, *_: account.instances.terminate((NOBODY,)),
+    "Journals.keep": lambda account, *_: account.journals.keep(RUN, 1, "{}"),
+    "Journals.runs": lambda account, *_: account.journals.runs(),
+    "Journals.lines": lambda account, *_: account.journals.lines(RUN),
 }
 
 
@@ -88,6 +93,7 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
     """No port method makes a call that the IAM list of its verb does not have."""
     group = account.group()
     image = account.bake()
+    account.bucket()
     for method, do in DOING.items():
         account.cloud.calls.clear()
         do(account, group, image)
@@ -98,6 +104,9 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
 
 
 DAY = timedelta(days=1)
+LEASE = Lease(
+    name="fleet-web", number=2, run=RunId("r"), by="ann@here", process="", urgent=False, since=AT, until=AT + DAY
+)
 ROLLING: Mapping[str, Callable[[Teams], object]] = {
     "Copies.obstacles": lambda teams: teams.account.copies.obstacles(WEB),
     "Traffic.route": lambda teams: teams.account.traffic.route(teams.fleet.listener),
@@ -127,6 +136,9 @@ ROLLING: Mapping[str, Callable[[Teams], object]] = {
     "Signals.under": lambda teams: teams.account.signals.under("/rebake/andon"),
     "Signals.read": lambda teams: teams.account.signals.read("/rebake/andon/all"),
     "Signals.take": lambda teams: teams.account.signals.take("/rebake/andon/all"),
+    "Leases.create": lambda teams: teams.account.leases.create(LEASE),
+    "Leases.latest": lambda teams: teams.account.leases.latest("fleet-web"),
+    "Leases.rewrite": lambda teams: teams.account.leases.rewrite(LEASE),
     "Stacks.get": lambda teams: teams.account.stacks.get("shop"),
     "Stacks.propose": lambda teams: teams.account.stacks.propose(
         "shop", parameter="ImageId", value="ami-1", change_set="r1"

@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, Generic, TypeVar
 
-from pipeline.aws.session import Clients
+from pipeline.aws.session import connect
 
 SERVICES = ("autoscaling", "cloudformation", "cloudwatch", "ec2", "elbv2", "iam", "kms", "quotas", "ssm", "sts")
 Answer = TypeVar("Answer")
@@ -43,32 +45,47 @@ class Verdict:
     left: tuple[str, ...] = ()
 
 
-class Calls:
-    """Counts the calls of clients, and tells of both ends of each to whoever listens."""
+class Machine:
+    """A machine that a command runs on: clients of its own, whose calls are told of at both ends.
 
-    def __init__(self, clients: Clients) -> None:
+    Leases are renewed from a thread while Packer works. Its calls are no points, and the process is not forked in the
+    middle of one: the copy would find everything locked for ever.
+    """
+
+    def __init__(self) -> None:
+        self.clients = connect(region="us-east-1", profile=None, endpoint=None, attempts=3)
         self._listener: Callable[[Point], None] | None = None
         self._count = 0
+        self._thread = threading.get_ident()
+        self._turn = threading.RLock()
         for service in SERVICES:
-            client = getattr(clients, service)
-            client.meta.events.register("before-call", self._before)
-            client.meta.events.register("after-call", self._after)
+            events = getattr(self.clients, service).meta.events
+            # After the fence, which makes a call of its own before each change.
+            events.register_last("before-call", self._before)
+            events.register("after-call", self._after)
 
     def listen(self, listener: Callable[[Point], None] | None) -> None:
         """Count from one again, for this listener; None: nobody listens."""
         self._listener, self._count = listener, 0
 
     def _before(self, model: Any, **_: Any) -> None:
+        if threading.get_ident() != self._thread:
+            self._turn.acquire()
+            return
         self._count += 1
         self._tell(model, after=False)
 
     def _after(self, model: Any, **_: Any) -> None:
+        if threading.get_ident() != self._thread:
+            self._turn.release()
+            return
         self._tell(model, after=True)
 
     def _tell(self, model: Any, *, after: bool) -> None:
         if self._listener is not None:
             action = f"{model.service_model.service_name}:{model.name}"
-            self._listener(Point(call=self._count, after=after, action=action))
+            with self._turn:
+                self._listener(Point(call=self._count, after=after, action=action))
 
 
 class Copies(Generic[Answer]):
@@ -84,7 +101,8 @@ class Copies(Generic[Answer]):
         while len(self._working) >= self._most:
             self._collect()
         answer, asked = _FORK.Pipe(duplex=False)
-        process = _FORK.Process(target=lambda: asked.send(work()))
+        # In a context of its own: what the command had set for the call in whose middle it was killed is gone.
+        process = _FORK.Process(target=lambda: asked.send(Context().run(work)))
         process.start()
         asked.close()
         self._working[answer] = process

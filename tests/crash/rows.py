@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from crash.standing import Standing, standing
 from runs.watching import KilledError, at, kill
 from world import Fleet, World
 
+from pipeline.aws.leases import SsmLeases
 from pipeline.aws.session import Clients
 from pipeline.errors import ExitCode
 from pipeline.model.ids import GroupName
 from pipeline.model.images import Stage
-from pipeline.model.names import TAG_FAMILY, TAG_STAGE
+from pipeline.model.names import TAG_FAMILY, TAG_STAGE, lease_path
 from pipeline.model.settings import FleetSettings, Settings
 from pipeline.model.steps import Plan
 from pipeline.model.strategies import OnBusy
@@ -42,9 +43,12 @@ class Place:
     clients: Clients
     state: Path
 
-    def room(self, settings: Settings, state: Path | None = None) -> rooms.Scene:
-        """Open a room as a new process does; with a folder of its own, on another machine."""
-        return rooms.opened(settings, self.world, self.clients, state or self.state)
+    def room(self, settings: Settings, *, alone: bool = True) -> rooms.Scene:
+        """Open a room as a new process does. ``alone``: whoever else had a lease was a process of this machine."""
+        scene = rooms.opened(settings, self.world, self.clients, self.state)
+        path = lease_path(settings.channel_prefix)
+        leases = SsmLeases(self.clients, path, me=("somebody", "a process"), gone=lambda _: alone)
+        return replace(scene, room=replace(scene.room, tools=replace(scene.room.tools, leases=leases)))
 
     def settled(self) -> Standing:
         """Tell what stands once nothing drains, boots or is deleted any more."""
@@ -60,7 +64,8 @@ class Row:
     """A command, what stands before it, and what is run after it was killed: the same again, or a repair.
 
     After a repair either what stood before shall stand, or what the command would have ended in. ``pauses`` are the
-    times between the kill and what is run next: later, AWS has ended what it was asked for.
+    times between the kill and what is run next: at once on the same machine, or later on another one, when AWS has
+    ended what it was asked for and the dead run's leases are over.
     """
 
     name: str

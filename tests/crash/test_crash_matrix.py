@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import rooms
-from crash.killing import Calls, Copies, Point, Verdict
+from crash.killing import Copies, Machine, Point, Verdict
 from crash.matrix import crash_everywhere
 from crash.rows import LATER, ROWS, Place, Row
 from crash.standing import Standing, standing
 from world import World
 
-from pipeline.aws.session import Clients, connect
 from pipeline.errors import ExitCode
 from pipeline.model.ids import ImageId
 from pipeline.model.settings import Settings
@@ -28,25 +27,19 @@ CHANNEL = "/rebake/web/stable"
 
 
 @pytest.fixture(scope="module")
-def clients() -> Iterator[Clients]:
-    """Real boto3 clients, whose calls are counted."""
+def machines() -> Iterator[list[Machine]]:
+    """Three machines, for a command that is killed twice."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        yield connect(region="us-east-1", profile=None, endpoint=None, attempts=3)
-
-
-@pytest.fixture(scope="module")
-def calls(clients: Clients) -> Calls:
-    """Count them."""
-    return Calls(clients)
+        yield [Machine() for _ in range(3)]
 
 
 @pytest.mark.parametrize("name", ["bake", "promote"])
-def test_a_command_killed_at_every_point_ends_the_same(name: str, clients: Clients, calls: Calls) -> None:
+def test_a_command_killed_at_every_point_ends_the_same(name: str, machines: list[Machine]) -> None:
     """Before and after each call, and in some recoveries once more; what is left of builds is marked for the sweep."""
     (row,) = [row for row in ROWS if row.name == name]
-    verdicts = crash_everywhere(row, clients, calls, twice=0.02)
+    verdicts = crash_everywhere(row, machines, twice=0.02)
     first = [one.points[0] for one in verdicts if len(one.points) == 1]
     assert [one for one in verdicts if one.faults] == []
     assert len(set(first)) == len(first) == 2 * max(point.call for point in first)
@@ -83,18 +76,16 @@ def failing(room: Room) -> ExitCode:
     ("command", "found", "said"),
     [(careful, 0, ""), (careless, 3, f"parameter {CHANNEL} aws:ec2:image <old> 2"), (failing, 3, "AssertionError")],
 )
-def test_a_change_that_is_done_twice_is_found(
-    clients: Clients, calls: Calls, command: object, found: int, said: str
-) -> None:
+def test_a_change_that_is_done_twice_is_found(machines: list[Machine], command: object, found: int, said: str) -> None:
     """A planted fault shows at the points after the change, and at no other."""
     row = Row(name="planted", before=_promoted, command=command)  # type: ignore[arg-type] # one of the above
-    faulty = [one for one in crash_everywhere(row, clients, calls, pause=LATER) if one.faults]
+    faulty = [one for one in crash_everywhere(row, machines, pause=LATER) if one.faults]
     assert len(faulty) == found
     assert all(any(said in fault for fault in one.faults) for one in faulty)
     assert all(one.points[0].action in {"ssm:PutParameter", "ssm:GetParameter"} for one in faulty)
 
 
-def test_after_a_repair_one_of_two_states_may_stand(clients: Clients, calls: Calls) -> None:
+def test_after_a_repair_one_of_two_states_may_stand(machines: list[Machine]) -> None:
     """What stood before, or what the command ends in; a repair that makes something else of it is found."""
 
     def nothing(_: Room) -> ExitCode:
@@ -106,25 +97,25 @@ def test_after_a_repair_one_of_two_states_may_stand(clients: Clients, calls: Cal
 
     for repair, fine in ((nothing, True), (something, False)):
         row = Row(name="planted", before=_promoted, command=careful, repair=repair)
-        assert all(bool(one.faults) is not fine for one in crash_everywhere(row, clients, calls))
+        assert all(bool(one.faults) is not fine for one in crash_everywhere(row, machines))
 
 
-def test_a_killed_command_cleans_nothing_up(clients: Clients, calls: Calls, tmp_path: Path) -> None:
+def test_a_killed_command_cleans_nothing_up(machines: list[Machine], tmp_path: Path) -> None:
     """Its handlers run in the one process that goes on, and in none that was killed."""
     marks = tmp_path / "marks"
 
     def command() -> None:
         try:
-            clients.ec2.describe_key_pairs()
+            machines[0].clients.ec2.describe_key_pairs()
         finally:
             with marks.open("a") as file:
                 file.write(f"{os.getpid()}\n")
 
     copies = Copies[Point]()
     with Cloud(clock=ManualClock()).in_process():
-        calls.listen(lambda point: copies.start(lambda: [point]))
+        machines[0].listen(lambda point: copies.start(lambda: [point]))
         command()
-        calls.listen(None)
+        machines[0].listen(None)
     told = sorted((point.call, point.after, point.action) for point in copies.finish())
     assert told == [(1, False, "ec2:DescribeKeyPairs"), (1, True, "ec2:DescribeKeyPairs")]
     assert marks.read_text() == f"{os.getpid()}\n"
