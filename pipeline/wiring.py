@@ -20,6 +20,7 @@ from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.journals import S3Journals
 from pipeline.aws.leases import SsmLeases
+from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.permissions import ACTIONS, JOURNAL_ACTIONS
 from pipeline.aws.preflight import LivePreflight
@@ -116,6 +117,7 @@ def assemble(
         headroom=preflight,
         signals=SsmSignals(clients),
         leases=SsmLeases(clients, lease_path(settings.channel_prefix), me=this_process(), gone=is_gone),
+        leftovers=AwsLeftovers(clients),
         metrics=CloudWatchMetrics(clients),
         prober=HttpProber(),
         judge=ExternalJudge(Path(settings.root)),

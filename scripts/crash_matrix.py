@@ -39,7 +39,7 @@ def main(words: Sequence[str], *, each: bool) -> int:
     points, twice, failed, left = _counts(verdicts)
     print(
         f"\n{points} points and {twice} second crashes (seed {SEED}): {failed} failures.\n"
-        f"After {left} of them leftovers of builds and tests wait for the sweep, each marked.\n"
+        f"After {left} of them builds and tests had left something, and a sweep removed it.\n"
         f"{time.monotonic() - began:.0f} s, {_cpu():.0f} s of CPU."
     )
     return 1 if failed or not points else 0

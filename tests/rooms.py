@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -18,7 +18,7 @@ from pipeline.aws.session import Clients
 from pipeline.errors import RebakeError
 from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
-from pipeline.model.names import TAG_FAMILY, TAG_PURPOSE, TAG_RUN, build_name
+from pipeline.model.names import TAG_PURPOSE, TAG_STAGE, build_name
 from pipeline.model.outcomes import Package, SmokeReport, TestResult, Verdict
 from pipeline.model.settings import Family, FleetSettings, GroupByName, Settings, SmokeSettings
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
@@ -29,6 +29,12 @@ from pipeline.runs.room import Room, new_run
 
 DEBIAN_OWNER = "136693071363"
 LOCAL = "127.0.0.0/8"
+PACKERS_WORDS = "Temporary group for Packer"
+
+
+def packers_name(at: datetime, end: str = "") -> str:
+    """Name a group as Packer does: its UUIDs begin with the time."""
+    return f"packer_{int(at.timestamp()):08x}-{end or str(uuid.uuid4())[9:]}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,11 +95,12 @@ class ApiBuilder:
         ec2 = self.clients.ec2
         key = build_name(request.run, request.family.name)
         ec2.create_key_pair(KeyName=key, KeyType="ed25519")  # an RSA key takes longer than the whole bake
-        temporary = "Temporary group for Packer"
-        group = ec2.create_security_group(GroupName=f"packer_{uuid.uuid4()}", Description=temporary)["GroupId"]
+        name = packers_name(self.world.cloud.clock.now())
+        group = ec2.create_security_group(GroupName=name, Description=PACKERS_WORDS)["GroupId"]
         ec2.describe_security_groups(GroupIds=[group])
         ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp=LOCAL)
-        marks = tag_list({TAG_RUN: request.run, TAG_PURPOSE: "build", TAG_FAMILY: request.family.name})
+        tags = {name: value for name, value in request.tags.items() if name != TAG_STAGE}
+        marks = tag_list({"Name": key, **tags, TAG_PURPOSE: "build"})
         launched = ec2.run_instances(
             ImageId=request.source.id,
             InstanceType="t3.small",

@@ -54,8 +54,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Traffic.route": _ROUTE,
     "Traffic.weigh": (*_ROUTE, "elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"),
     "Traffic.elsewhere": (*_ROUTE, "elasticloadbalancing:DescribeTargetGroups"),
+    "Traffic.forwarding": (*_ROUTE, "elasticloadbalancing:DescribeTargetGroups"),
     "Traffic.target_group": ("elasticloadbalancing:DescribeTargetGroupAttributes",),
     "Traffic.clone": (
+        "elasticloadbalancing:AddTags",
         "elasticloadbalancing:CreateTargetGroup",
         "elasticloadbalancing:DescribeTags",
         "elasticloadbalancing:DescribeTargetGroupAttributes",
@@ -105,6 +107,32 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Leases.latest": ("ssm:GetParametersByPath",),
     "Leases.create": ("ssm:DeleteParameters", "ssm:PutParameter"),
     "Leases.rewrite": ("ssm:PutParameter",),
+    "Leftovers.found": (
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeInstanceRefreshes",
+        "ec2:DescribeImages",
+        "ec2:DescribeInstances",
+        "ec2:DescribeKeyPairs",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSnapshots",
+        "ec2:DescribeVolumes",
+        "elasticloadbalancing:DescribeTags",
+        "elasticloadbalancing:DescribeTargetGroups",
+    ),
+    "Leftovers.remove": (
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeInstanceRefreshes",
+        "ec2:DeleteKeyPair",
+        "ec2:DeleteLaunchTemplateVersions",
+        "ec2:DeleteSecurityGroup",
+        "ec2:DeleteSnapshot",
+        "ec2:DeleteVolume",
+        "ec2:DeregisterImage",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:TerminateInstances",
+    ),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
     "Metrics.values": ("cloudwatch:GetMetricData",),
     "Metrics.served": ("cloudwatch:GetMetricData", "elasticloadbalancing:DescribeTargetGroups"),
@@ -150,7 +178,6 @@ _PACKER = (
 # instance refresh will make ("Control Amazon EC2 launch template usage"), and the check of an aws:ec2:image parameter.
 _ON_LAUNCH = ("ec2:CreateTags", "iam:PassRole")
 _ON_REFRESH = ("ec2:RunInstances", "iam:PassRole")
-_ON_COPY = ("elasticloadbalancing:AddTags",)
 _ON_MOVE = ("ec2:DescribeImages",)
 
 AGENT_ACTIONS = (
@@ -206,7 +233,7 @@ _ROLL = _of(
     "Stacks.",
     "Signals.read",
     "Images.tag",
-).union(_ON_REFRESH, _ON_COPY, _LEASE)
+).union(_ON_REFRESH, _LEASE)
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     verb: tuple(sorted(_PLAN | actions))
@@ -219,6 +246,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "rollback": _ROLL,
         "repair": _ROLL,
         "halt": _of("Signals.leave", "Refreshes.cancel", "Refreshes.roll_back"),
+        "sweep": _of("Leftovers.", "Signals.take", "Copies.delete")
+        | _of("Traffic.forwarding", "Traffic.weigh", "Traffic.delete"),
         "unhalt": _of("Signals.take"),
         "approve": _of("Signals.leave"),
         "unlock": _LEASE,

@@ -40,7 +40,7 @@ def carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: st
     """
     if common.report is not None:
         report.require_writable(common.report)
-    patience = None if approve_by is None else _duration(approve_by)
+    patience = None if approve_by is None else option_duration("--approve-by", approve_by)
     with open_room(common) as (room, recorder):
         try:
             plan = planner(room)
@@ -111,13 +111,18 @@ def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Seque
         show_error(error, as_json=False)
 
 
-def _duration(text: str) -> timedelta:
+def option_duration(option: str, text: str) -> timedelta:
+    """Read an option's duration.
+
+    Raises:
+        UsageError: it is none.
+    """
     try:
         found, fault = duration(text), f"{text!r} is less than 1m"
     except ValueError as error:
         found, fault = timedelta(), str(error)
     if found < _LEAST:
-        raise UsageError(f"--approve-by: {fault}.", hint="say how long to wait, as in --approve-by 2h")
+        raise UsageError(f"{option}: {fault}.", hint=f"say how long, as in {option} 2h")
     return found
 
 

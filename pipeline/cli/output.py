@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.execute.performing import tell
 from pipeline.execute.waiting import describe
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import (
     Done,
     Failed,
@@ -60,6 +61,7 @@ WORDS: Mapping[type[Step], str] = {
     RetireGroup: "retire",
     PutBack: "put back",
     UpdateStack: "stack",
+    Remove: "remove",
 }
 """The reader's word for each kind of step."""
 
@@ -72,6 +74,7 @@ _COUNTED: Mapping[type[Step], str] = {
     RollBackRefresh: "roll-back",
     CreateGreen: "blue-green rollout",
     UpdateStack: "stack update",
+    Remove: "removal",
 }
 
 

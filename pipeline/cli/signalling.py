@@ -67,7 +67,7 @@ def approve(
 ) -> None:
     """Say yes to a rollout that waits for approval. Or no."""
     runs, journal = room("pipeline.runs.signals"), room("pipeline.cli.journalling")
-    if not runs.is_run(run):
+    if room("pipeline.model.names").run_began(run) is None:
         raise UsageError(f"{run} is not the id of a run.", hint="it looks like 20261123T181500-kqzt")
     with open_room(common) as (opened, _):
         with journal.begun(common, opened, targets=[run]):

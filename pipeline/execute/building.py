@@ -9,7 +9,7 @@ from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import wait_for
 from pipeline.model import names
 from pipeline.model.ids import ImageId
-from pipeline.model.images import Image, Stage
+from pipeline.model.images import AVAILABLE_WITHIN, Image, Stage
 from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
 from pipeline.model.settings import Family
 from pipeline.model.steps import BuildImage
@@ -18,8 +18,6 @@ from pipeline.ports.builder import BuildProduct, BuildRequest
 from pipeline.ports.progress import EventKind
 
 _IMAGE_PACE = timedelta(seconds=15)
-_IMAGE_BUDGET = timedelta(hours=2)
-"""AMIs of 53 minutes have been seen; botocore's own waiter gives up after 10."""
 
 
 def build_image(bench: Workbench, step: BuildImage) -> Outcome:
@@ -138,4 +136,6 @@ def await_image(bench: Workbench, target: str, image: ImageId) -> Image:
         return found if found is not None and found.state == "available" else None
 
     bench.say(target, f"waiting for {image} to become available")
-    return wait_for(bench.tools.clock, look, every=_IMAGE_PACE, within=_IMAGE_BUDGET, what=f"Availability of {image}")
+    return wait_for(
+        bench.tools.clock, look, every=_IMAGE_PACE, within=AVAILABLE_WITHIN, what=f"Availability of {image}"
+    )

@@ -12,6 +12,7 @@ from pipeline.execute.performing import take, tell
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
 from pipeline.model.leases import family_lease, fleet_lease
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import Done, LaneResult, RunResult, Skipped, StepResult
 from pipeline.model.steps import Lane, Plan, PlannedStep, Wave
 
@@ -36,7 +37,8 @@ def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
                 lanes=_left(plan.waves, "the run was interrupted"),
                 stopped=_again(signal),
             )
-        if not isinstance(results[-1].outcome, (Done, Skipped)):
+        # What cannot be removed keeps nobody else.
+        if not isinstance(results[-1].outcome, (Done, Skipped)) and not isinstance(planned.step, Remove):
             return RunResult(results=tuple(results), lanes=_left(plan.waves, "a step before failed"))
     bench.keeper.release_all()
     fleets = Fleets(bench=bench, planner=planner, planned=planned_at)
@@ -44,8 +46,10 @@ def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
 
 
 def _alone(bench: Workbench, planned: PlannedStep) -> StepResult:
-    """Take a step that is about a family's images, while nobody else works on them."""
+    """Take a step that is about a family's images, while nobody else works on them; a leftover is nobody's work."""
     keeper, clock = bench.keeper, bench.tools.clock
+    if isinstance(planned.step, Remove):
+        return drive(clock, take(bench, planned))
     name = family_lease(planned.target)
     with keeper.beating(), keeper.acting(name):
         if not keeper.holds(name):

@@ -121,7 +121,8 @@ def _green_name(step: CreateGreen, blue: Group, version: int) -> GroupName:
 
 
 def _clone(bench: Workbench, step: CreateGreen, green: GroupName, source: TargetGroupArn) -> TargetGroupArn:
-    marks = {names.TAG_ORIGIN: step.origin}
+    made = bench.tools.clock.now().isoformat()  # ELB does not say
+    marks = {names.TAG_ORIGIN: step.origin, names.TAG_RUN: bench.run, names.TAG_MADE: made}
     return bench.tools.traffic.clone(source, name=names.target_group_name(green), tags=marks)
 
 
@@ -131,6 +132,8 @@ def _make(
     tags = {names.TAG_ORIGIN: step.origin, names.TAG_ROLE: Role.GREEN.value, names.TAG_RUN: bench.run}
     tags |= _left(step.left)
     bench.tools.copies.create(blue, name=green, version=version, target_group=targets, tags=tags)
+    # One that a killed run has begun is this run's now, and as young as it.
+    bench.tools.changes.tag({green: {names.TAG_RUN: bench.run}})
 
 
 def _left(image: ImageId | None) -> dict[str, str]:

@@ -16,8 +16,10 @@ from pipeline.execute.restoring import hold_zones, put_back
 from pipeline.execute.shifting import await_targets_healthy, drain, shift_traffic, soak
 from pipeline.execute.smoking import smoke_test_image
 from pipeline.execute.stacks import update_stack
+from pipeline.execute.sweeping import remove
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import Done, Failed, Halted, Outcome, Refused, RolledBack, Skipped, StepResult
 from pipeline.model.rollouts import (
     AwaitRefresh,
@@ -99,6 +101,8 @@ def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PL
             return put_back(bench, step)
         case UpdateStack():
             return (yield from update_stack(bench, step))
+        case Remove():
+            return (yield from remove(bench, step))
         case _:
             assert_never(step)
 

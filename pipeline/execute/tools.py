@@ -26,6 +26,7 @@ from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, RunCommand
 from pipeline.ports.judging import Judge, Prober, Statistics
 from pipeline.ports.leases import Leases
+from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Headroom
 from pipeline.ports.progress import Event, EventKind, Evidence, Progress
@@ -55,6 +56,7 @@ class Tools:
     headroom: Headroom
     signals: Signals
     leases: Leases
+    leftovers: Leftovers
     metrics: Metrics
     prober: Prober
     judge: Judge
@@ -83,6 +85,7 @@ class Made:
     pairs: dict[str, Pair] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
     touched: dict[str, int] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
     old_answers: dict[str, Answers] = field(default_factory=dict)
     canaries: dict[tuple[str, CanaryGate], tuple[int, GateVerdict]] = field(default_factory=dict)
     cords: dict[str, Signal] = field(default_factory=dict)

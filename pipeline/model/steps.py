@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pipeline.errors import ExitCode
 from pipeline.model.ids import BakeKey, ImageId, TemplateId
 from pipeline.model.images import Stage
+from pipeline.model.leftovers import Remove
 from pipeline.model.refs import ImageRef
 from pipeline.model.rollouts import (
     AwaitRefresh,
@@ -102,6 +103,7 @@ Step = (
     | RetireGroup
     | PutBack
     | UpdateStack
+    | Remove
 )
 
 

@@ -18,7 +18,7 @@ from pipeline.planning.fleets import describe_members, planned, require_rollable
 from pipeline.planning.refresh import gate_step
 from pipeline.planning.sides import give_back, require_shiftable, resting_partner, retiring, settled, stands
 
-_UNTRAFFICKED = timedelta(minutes=10)
+UNTRAFFICKED = timedelta(minutes=10)
 """How long a gate may stay unknown before green has traffic."""
 RETIREMENT = "retirement"
 """The wave that comes after all others: blue groups whose rollback window is over."""
@@ -52,8 +52,13 @@ def plan_blue_green(view: FleetView, image: ImageRef, strategy: BlueGreen) -> Pl
     resting = resting_partner(view, strategy)
     # A partner has a launch template of its own, perhaps another one.
     base = resting.version if resting is not None and resting.version is not None else saved
-    steps = (*give_back(view, strategy, towards=image), *first, template_step(view, base, image))
-    return Plan(steps=(*steps, *_forward(view, strategy, Created(fleet=view.name), 0)), waves=last)
+    version: VersionRef = Created(fleet=view.name)
+    if resting is not None and base.image == image:
+        version = base.number  # it was saved by a run that was killed before it had called the partner green
+    else:
+        first = (*first, template_step(view, base, image))
+    steps = (*give_back(view, strategy, towards=image), *first)
+    return Plan(steps=(*steps, *_forward(view, strategy, version, 0)), waves=last)
 
 
 def way_back(view: FleetView, strategy: BlueGreen, version: TemplateVersion, left: ImageId, *, why: str) -> Plan:
@@ -95,13 +100,13 @@ def _forward(view: FleetView, strategy: BlueGreen, version: VersionRef, done: in
     if done:
         steps += planned(view, (soak(done), f"at {done} %"))
     else:
-        steps += gate_step(settings, gates.before(settings.gates), _UNTRAFFICKED)
+        steps += gate_step(settings, gates.before(settings.gates), UNTRAFFICKED)
     create = (_create(view, strategy, version), f"{describe_members(view)} -> blue-green")
     steps = [*planned(view, create), *steps] if done else [*steps, *planned(view, create)]
     for percent in (percent for percent in strategy.shifts if percent > done):
         steps += planned(view, (healthy, "blue may have grown" if done else "before any traffic"))
         if not done:
-            steps += gate_step(settings, gates.without_traffic(settings.gates), _UNTRAFFICKED)
+            steps += gate_step(settings, gates.without_traffic(settings.gates), UNTRAFFICKED)
         shift = ShiftTraffic(fleet=name, percent=percent, after=done)
         steps += planned(view, (shift, f"{percent} % to the new image"), (soak(percent), f"at {percent} %"))
         done = percent

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from pipeline.errors import ExitCode, Interrupted
 from pipeline.execute.executor import execute
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import (
     Done,
     Failed,
@@ -37,13 +38,15 @@ def apply(room: Room, plan: Plan, *, patient: bool = False) -> RunResult:
 
 
 def exit_code(plan: Plan, result: RunResult) -> ExitCode:
-    """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some fleets done and others not, 6 halted.
+    """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some targets done and others not, 6 halted.
 
     What stopped the run in the middle of a step brings its own code, but what was rolled before it stays rolled.
     """
     if isinstance(result.stopped, Interrupted):
         return ExitCode.INTERRUPTED
-    code = result.stopped.exit_code if result.stopped else _of_outcome(result.last)
+    codes = [_of_outcome(step.outcome) for step in result.results]
+    code = next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE)
+    code = result.stopped.exit_code if result.stopped else code
     if code is ExitCode.DONE:
         code = next((code for lane in result.lanes if (code := _of_lane(lane)) is not ExitCode.DONE), code)
     if code is not ExitCode.DONE:
@@ -54,8 +57,8 @@ def exit_code(plan: Plan, result: RunResult) -> ExitCode:
 
 
 def _some_done(result: RunResult) -> bool:
-    rolled = any(isinstance(step.planned.step, AwaitRefresh) and _good(step.outcome) for step in result.results)
-    return rolled or any(lane.succeeded for lane in result.lanes)
+    whole = [step.outcome for step in result.results if isinstance(step.planned.step, (AwaitRefresh, Remove))]
+    return any(map(_good, whole)) or any(lane.succeeded for lane in result.lanes)
 
 
 def _of_lane(lane: LaneResult) -> ExitCode:

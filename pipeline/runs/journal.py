@@ -11,10 +11,10 @@ from typing import Any
 
 from pipeline.errors import RebakeError, UsageError
 from pipeline.model.ids import RunId
+from pipeline.model.names import run_began
 from pipeline.model.settings import Settings
 from pipeline.planning.halts import scopes_of
 from pipeline.ports.journal import BEGUN, ENDED, SCHEMA, Journals
-from pipeline.runs.signals import is_run
 
 Warn = Callable[[RebakeError], None]
 """Told of a place that cannot be read while another one can."""
@@ -73,7 +73,7 @@ def told(places: Sequence[Journals], run: str, warn: Warn) -> tuple[Record, ...]
         UsageError: no place has it.
         RebakeError: a place cannot be read, and no other has it.
     """
-    found = _records(places, RunId(run), warn) if is_run(run) else ()
+    found = _records(places, RunId(run), warn) if run_began(run) is not None else ()
     if not found:
         raise UsageError(f"No journal here has a run {run}.", hint="`rebake history` lists the runs")
     return found

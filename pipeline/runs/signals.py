@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from pipeline.errors import NotFound, RebakeError, UsageError
@@ -41,11 +40,6 @@ def scope_of(room: Room, *, fleet: str | None, group: str | None, everything: bo
         require_known("patch group", group, names)
         return group_scope(group)
     return EVERYTHING
-
-
-def is_run(text: str) -> bool:
-    """Tell whether a text is the id of a run."""
-    return re.fullmatch(r"\d{8}T\d{6}-[a-z]{4}", text) is not None
 
 
 def halt(room: Room, scope: str, reason: str, *, dry_run: bool = False) -> tuple[HaltedFleet, ...]:

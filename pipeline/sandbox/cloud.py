@@ -23,6 +23,7 @@ from pipeline.sandbox.clock import SandboxClock, WallClock
 from pipeline.sandbox.commands import follow_commands
 from pipeline.sandbox.ec2.images import follow_freezes
 from pipeline.sandbox.ec2.instances import changing, follow_machines, forget_ended
+from pipeline.sandbox.ec2.temporary import timed
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.fleets import scaling
 from pipeline.sandbox.lookups import indexed
@@ -46,6 +47,7 @@ _OPERATIONS = (
     "ec2.instances",
     "ec2.retirement",
     "ec2.templates",
+    "ec2.temporary",
     "fleets.attached",
     "fleets.describing",
     "fleets.groups",
@@ -207,6 +209,7 @@ class Cloud(Generic[ClockT]):
             get_backend(service).clear()
         stack.enter_context(furnished(self._state))
         stack.enter_context(indexed(self._state))
+        stack.enter_context(timed(self._state))
         seam = Seam(self._state, self.tick)
         seam.install()
         stack.callback(seam.uninstall)

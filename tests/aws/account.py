@@ -15,6 +15,7 @@ from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.journals import S3Journals
 from pipeline.aws.leases import SsmLeases
+from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
@@ -27,6 +28,7 @@ from pipeline.aws.traffic import ElbTraffic
 from pipeline.model.fleets import Group, RefreshStatus, TemplateVersion
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
 from pipeline.model.images import Architecture, Image
+from pipeline.model.leftovers import Kind
 from pipeline.model.settings import Bucket, GroupByName
 from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.channels import Channels
@@ -36,6 +38,7 @@ from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, LaunchRequest, RunCommand
 from pipeline.ports.journal import Journals
 from pipeline.ports.leases import Leases
+from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
@@ -48,6 +51,16 @@ from pipeline.sandbox.cloud import Cloud
 WEB = GroupName("web")
 STABLE = "/rebake/web/stable"
 NOBODY = InstanceId("i-00000000000000000")
+GONE = {
+    Kind.INSTANCE: NOBODY,
+    Kind.SECURITY_GROUP: "sg-00000000000000000",
+    Kind.KEY_PAIR: "rebake-none",
+    Kind.VOLUME: "vol-00000000000000000",
+    Kind.IMAGE: "ami-00000000000000000",
+    Kind.SNAPSHOT: "snap-00000000000000000",
+    Kind.TEMPLATE_VERSION: "lt-00000000000000000:2",
+}
+"""Ids of leftovers that are not there."""
 FAST = RefreshStrategy(min_healthy=50, max_healthy=100, warmup=timedelta(0))
 
 
@@ -86,6 +99,7 @@ class Account:
         self.changes: GroupChanges = AutoScalingChanges(clients)
         self.signals: Signals = SsmSignals(clients)
         self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
+        self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
         self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))

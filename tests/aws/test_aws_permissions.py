@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from aws.account import NOBODY, STABLE, WEB, Account
+from aws.account import GONE, NOBODY, STABLE, WEB, Account
 from aws.answers import AT
 from aws.teams import GREEN, OURS, Teams
 
@@ -18,6 +18,7 @@ from pipeline.model.fleets import Group
 from pipeline.model.ids import RunId, TargetGroupArn
 from pipeline.model.images import Image
 from pipeline.model.leases import Lease
+from pipeline.model.leftovers import Kind
 from pipeline.model.settings import GroupByName
 from pipeline.model.signals import Signal
 from pipeline.ports.instances import LaunchRequest
@@ -41,6 +42,19 @@ def test_throttling_past_the_budget_is_told(account: Account) -> None:
 
 
 RUN = RunId("20261123T181500-kqzt")
+
+
+def remove_each(account: Account, group: Group) -> None:
+    """Remove one of each kind that the port removes, there or not."""
+    for kind, gone in GONE.items():
+        account.leftovers.remove(kind, gone)
+    vpc = account.world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    packers = account.world.ec2.create_security_group(GroupName="packer_1", Description="x", VpcId=vpc)["GroupId"]
+    assert account.leftovers.remove(Kind.SECURITY_GROUP, packers)
+    version = account.world.version(account.saved(group).id, InstanceType="t3.large")
+    assert account.leftovers.remove(Kind.TEMPLATE_VERSION, f"{account.saved(group).id}:{version}")
+
+
 DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Images.get": lambda account, _, image: account.images.get([image.id]),
     "Images.newest": lambda account, *_: account.base(),
@@ -79,6 +93,8 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Journals.keep": lambda account, *_: account.journals.keep(RUN, 1, "{}"),
     "Journals.runs": lambda account, *_: account.journals.runs(),
     "Journals.lines": lambda account, *_: account.journals.lines(RUN),
+    "Leftovers.found": lambda account, group, _: account.leftovers.found([GroupByName(name=group.name)]),
+    "Leftovers.remove": lambda account, group, _: remove_each(account, group),
 }
 
 
@@ -86,6 +102,12 @@ ASKED_BESIDES = {
     "Templates.versions": {"ec2:DescribeLaunchTemplateVersions"},
     "Refreshes.start": {"ec2:DescribeLaunchTemplateVersions"},
     "RunCommand.run": {"ec2:DescribeImages", "ec2:RunInstances"},
+    "Leftovers.remove": {
+        "ec2:CreateLaunchTemplateVersion",
+        "ec2:CreateSecurityGroup",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeVpcs",
+    },
 }
 
 
@@ -112,6 +134,7 @@ ROLLING: Mapping[str, Callable[[Teams], object]] = {
     "Traffic.route": lambda teams: teams.account.traffic.route(teams.fleet.listener),
     "Traffic.target_group": lambda teams: teams.account.traffic.target_group(teams.blue),
     "Traffic.elsewhere": lambda teams: teams.account.traffic.elsewhere(teams.blue, route=""),
+    "Traffic.forwarding": lambda teams: teams.account.traffic.forwarding(teams.blue),
     "Traffic.health": lambda teams: teams.account.traffic.health(teams.blue),
     "Traffic.clone": lambda teams: teams.account.traffic.clone(teams.blue, name="web-v3", tags=OURS),
     "Traffic.weigh": lambda teams: teams.account.traffic.weigh(
@@ -177,6 +200,18 @@ def test_every_verb_lists_what_it_needs() -> None:
         "ssm:PutParameter",
     }
     assert ACTIONS["watch"] == ACTIONS["plan"]
+    assert not {action for action in ACTIONS["sweep"] if ":Create" in action or ":Run" in action}
+    assert {action for action in ACTIONS["sweep"] if ":Delete" in action or ":Terminate" in action} == {
+        "autoscaling:DeleteAutoScalingGroup",
+        "ec2:DeleteKeyPair",
+        "ec2:DeleteLaunchTemplateVersions",
+        "ec2:DeleteSecurityGroup",
+        "ec2:DeleteSnapshot",
+        "ec2:DeleteVolume",
+        "ec2:TerminateInstances",
+        "elasticloadbalancing:DeleteTargetGroup",
+        "ssm:DeleteParameter",
+    }
 
 
 def test_the_preflight_sees_what_is_denied(account: Account) -> None:

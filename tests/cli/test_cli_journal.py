@@ -276,7 +276,7 @@ def test_an_unknown_run_is_one_sentence(rebake: Command, project: Project, world
     (Path.cwd() / "rebake.yaml").unlink()
     world.cloud.calls.clear()
     unknown = rebake("show", f"{run[:-1]}0")
-    assert (unknown.code, unknown.complaint()[1]) == (64, "`rebake history` lists the runs.")
+    assert (unknown.code, unknown.complaint()[1]) == (64, "`rebake history` lists the runs")
     assert rebake("show", "../../rebake").code == 64
     assert rebake("show", run).code == 0
     assert run in rebake("history").out

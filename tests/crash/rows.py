@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,10 +30,11 @@ from pipeline.runs.room import Room
 
 OURS = {TAG_FAMILY: "web", TAG_STAGE: Stage.TESTED.value}
 GROUP, PARTNER = "web-prod", "web-b"
-MIDWAY, ZONE, HALF = "InProgress", "us-east-1b", "50 % green"
+MIDWAY, ZONE, HEALTHY, HALF = "InProgress", "us-east-1b", "green targets healthy", "50 % green"
 _SHORT = timedelta(seconds=15)
 _SETTLED = timedelta(hours=2)
 NOW, LATER = timedelta(), timedelta(hours=1)
+SWEPT_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,11 @@ def halt(room: Room) -> ExitCode:
 def repair(room: Room) -> ExitCode:
     """Put back what killed runs have left."""
     return _done(room, plans.for_repair(room))
+
+
+def sweep(room: Room) -> ExitCode:
+    """Remove what killed runs have left since yesterday."""
+    return _done(room, plans.for_sweep(room, older_than=SWEPT_AFTER, at_most=50))
 
 
 def _done(room: Room, plan: Plan) -> ExitCode:
@@ -215,8 +222,24 @@ def _rolled(before: Callable[[Place], Settings], *, killed: str = "", wait: floa
     return prepared
 
 
+def _littered(before: Callable[[Place], Settings], command: Command, killed: str) -> Callable[[Place], Settings]:
+    """Let a command be killed, and nobody come for more than a day."""
+
+    def prepared(place: Place) -> Settings:
+        settings = before(place)
+        with suppress(KilledError):
+            command(at(place.room(settings), killed, kill).room)
+        place.world.wait((SWEPT_AFTER + LATER).total_seconds())
+        return settings
+
+    return prepared
+
+
 BOTH = (NOW, LATER)
 ROWS = (
+    Row(
+        name="sweep after blue-green", before=_littered(_proven(_shifted), roll, "green targets healthy"), command=sweep
+    ),
     Row(name="bake", before=_nothing, command=bake),
     Row(name="smoke", before=_after(bake), command=smoke),
     Row(name="promote", before=_after(bake, smoke), command=promote),
@@ -238,6 +261,7 @@ ROWS = (
     Row(name="repair between zones", before=_rolled(_in_zones, killed=ZONE, wait=1200), command=repair, pauses=BOTH),
     Row(name="repair of blue-green", before=_rolled(_shifted, killed=HALF), command=repair),
     Row(name="repair of a partner", before=_rolled(_partnered, killed=HALF), command=repair),
+    Row(name="sweep after a bake", before=_littered(_nothing, bake, "provisioning"), command=sweep),
     Row(name="roll by refresh, then repair", before=_proven(_refreshed), command=roll, repair=repair),
     # While a refresh runs, repair leaves it to AWS: zones are put back once it has ended.
     Row(name="roll zone by zone, then repair", before=_proven(_in_zones), command=roll, repair=repair, pauses=(LATER,)),

@@ -10,8 +10,6 @@ from typing import Any
 
 from world import World
 
-from pipeline.model.names import TAG_PURPOSE, TAG_RUN
-
 MADE = (
     "ec2:CreateImage",
     "autoscaling:CreateAutoScalingGroup",
@@ -24,6 +22,7 @@ _VOLATILE = (
     (re.compile(r"\d{8}T\d{6}Z"), "TIME"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)?"), "TIME"),
     (re.compile(r"arn:[^\s\"',}]*:targetgroup/([^/\s]+)/\w+"), r"\1"),
+    (re.compile(r"arn:[^\s\"',}]*:listener/app/([^/\s]+)/\w+/\w+"), r"\1's listener"),
     (re.compile(r"\b(i|sg|snap|vol)-[0-9a-f]{8,}"), r"\1"),
     (re.compile(r"packer_[0-9a-f-]{36}"), "packer_UUID"),
 )
@@ -187,17 +186,16 @@ def _parameters(world: World) -> Iterator[str]:
 
 
 def _left(world: World, members: set[str]) -> Iterator[str]:
-    """List what builds and smoke tests have left running; the word unmarked where a sweep could not know it as ours."""
+    """List what builds and smoke tests have left."""
     for reservation in world.ec2.describe_instances()["Reservations"]:
         for one in reservation["Instances"]:
             if one["InstanceId"] in members or one["State"]["Name"] in {"terminated", "shutting-down"}:
                 continue
-            tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])}
-            mark = f"for {tags[TAG_PURPOSE]}" if {TAG_RUN, TAG_PURPOSE} <= tags.keys() else "unmarked"
-            yield f"instance {one['State']['Name']} {mark}"
+            yield f"instance {one['State']['Name']} {_tags(one.get('Tags'))}"
     for pair in world.ec2.describe_key_pairs()["KeyPairs"]:
-        yield f"key pair {pair['KeyName'] if pair['KeyName'].startswith('rebake-') else 'unmarked'}"
+        yield f"key pair {pair['KeyName']}"
     for group in world.ec2.describe_security_groups()["SecurityGroups"]:
         if group["GroupName"] != "default":
-            ours = group["GroupName"].startswith("packer_") and group["Description"] == "Temporary group for Packer"
-            yield f"security group {group['GroupName'] if ours else 'unmarked'}"
+            yield f"security group {group['GroupName']}"
+    for volume in world.ec2.describe_volumes(Filters=[{"Name": "status", "Values": ["available"]}])["Volumes"]:
+        yield f"volume {_tags(volume.get('Tags'))}"

@@ -171,6 +171,15 @@ def came_back(**changes: Any) -> FleetView:
     return replace(view, group=replace(view.group, tags={TAG_LEFT: nouns.NEW}), images=known)
 
 
+def test_a_partner_that_a_killed_run_has_set_to_the_image_needs_no_other_version() -> None:
+    """Killed before it had called the partner green: the version that is saved on it is the one."""
+    partner = nouns.side(None, name="web-b", number=7)
+    view = nouns.shifting(nouns.OLD, others=(partner,), settings=nouns.blue_green(partner=GroupName("web-b")))
+    create = plan_roll(view, nouns.NEW).steps[0].step
+    assert isinstance(create, CreateGreen)
+    assert (create.version, create.partner) == (7, "web-b")
+
+
 def test_repair_ends_the_group_that_is_left_also_where_more_is_to_be_put_back() -> None:
     """One repair is enough: a run that was killed while it turned the names round has left both."""
     kept = nouns.side(Role.BLUE, nouns.OLD, name="web-prod-v1", number=1)
@@ -235,7 +244,7 @@ def test_rollback_after_blue_is_gone_makes_a_group_on_the_earlier_version() -> N
 
 def test_a_standing_partner_takes_the_part_of_green() -> None:
     """Nothing is made or deleted: the partner gets the version, and whoever is left is emptied."""
-    partner = nouns.side(None, name="web-b", number=7)
+    partner = replace(nouns.side(None, name="web-b"), version=nouns.version(7))
     view = nouns.shifting(
         nouns.OLD, others=(partner,), weights=(1, 0), settings=nouns.blue_green(partner=GroupName("web-b"))
     )
