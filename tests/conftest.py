@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.loaders import create_loader
-from botocore.utils import parse_timestamp
 from hypothesis import settings
+from quick import quick_boto
 
 ROOT = Path(__file__).parents[1]
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
@@ -45,21 +42,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_loader() -> Iterator[None]:
-    """Let all sessions of botocore share what they read: parsing EC2's model anew costs a third of a second."""
-    with pytest.MonkeyPatch.context() as patch:
-        loader = create_loader()
-        patch.setattr("botocore.session.create_loader", lambda *_: loader)
-        patch.setattr("botocore.parsers.DEFAULT_TIMESTAMP_PARSER", _moment)
+def _quick() -> Iterator[None]:
+    """Let botocore be quick for all tests."""
+    with quick_boto():
         yield
-
-
-def _moment(value: Any) -> datetime:
-    """Read a moment as botocore does, in a tenth of the time where it is written as ISO 8601."""
-    try:
-        return datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return parse_timestamp(value)
 
 
 @pytest.fixture(autouse=True)

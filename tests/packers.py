@@ -23,3 +23,15 @@ def for_each_packer(metafunc: pytest.Metafunc) -> None:
     if "packer" in metafunc.fixturenames:
         none = pytest.param(None, marks=pytest.mark.skip(reason="no Packer is found: run scripts/get-packer"))
         metafunc.parametrize("packer", packers() or [none], ids=lambda path: path.parent.name if path else "none")
+
+
+def running(executable: Path, mark: str) -> list[int]:
+    """List the processes of a program whose environment carries a mark."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "exe").samefile(executable) and mark.encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+        except OSError:  # it ended meanwhile, or is not ours
+            continue
+    return found

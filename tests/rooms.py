@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,10 +13,12 @@ import nouns
 from world import World
 
 from pipeline import wiring
+from pipeline.aws.paging import tag_list
 from pipeline.aws.session import Clients
 from pipeline.errors import RebakeError
 from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
+from pipeline.model.names import TAG_PURPOSE, TAG_STAGE, build_name
 from pipeline.model.outcomes import Package, SmokeReport, TestResult, Verdict
 from pipeline.model.settings import Family, FleetSettings, GroupByName, Settings, SmokeSettings
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
@@ -25,13 +28,24 @@ from pipeline.records.events import Recorder
 from pipeline.runs.room import Room, new_run
 
 DEBIAN_OWNER = "136693071363"
+LOCAL = "127.0.0.0/8"
+PACKERS_WORDS = "Temporary group for Packer"
+
+
+def packers_name(at: datetime, end: str = "") -> str:
+    """Name a group as Packer does: its UUIDs begin with the time."""
+    return f"packer_{int(at.timestamp()):08x}-{end or str(uuid.uuid4())[9:]}"
 
 
 @dataclass(slots=True, kw_only=True)
 class ApiBuilder:
-    """Bakes by the EC2 calls that Packer makes. ``recipe`` stands for everything a template renders to."""
+    """Bakes by the EC2 calls that Packer 1.6.6 makes, in its order, as the sandbox has recorded them.
+
+    ``recipe`` stands for everything a template renders to.
+    """
 
     world: World
+    clients: Clients
     recipe: bytes = b"recipe 1"
     failure: RebakeError | None = None
     failure_before_image: RebakeError | None = None
@@ -51,28 +65,63 @@ class ApiBuilder:
         return ()
 
     def build(self, request: BuildRequest, on_line: Callable[[str], None]) -> BuildProduct:
-        """Launch, make the image, terminate; ``failure`` comes after the image was made, as a lost answer does."""
+        """Launch, make the image, clean up; ``failure`` comes after the image was made, as a lost answer does."""
         self.built.append(request)
-        ec2 = self.world.ec2
-        launched = ec2.run_instances(ImageId=request.source.id, InstanceType="t3.small", MinCount=1, MaxCount=1)
-        instance = launched["Instances"][0]["InstanceId"]
+        ec2 = self.clients.ec2
+        ec2.describe_images(Filters=[{"Name": "name", "Values": [request.image_name]}])
+        ec2.describe_images(ImageIds=[request.source.id])
+        key, group, instance = self._launch(request)
         self.world.wait(60)
+        ec2.describe_instances(InstanceIds=[instance])
         on_line("provisioning")
         if self.failure_before_image is not None:
             raise self.failure_before_image
+        ec2.stop_instances(InstanceIds=[instance])
+        ec2.describe_instances(InstanceIds=[instance])
         if self.failing_image:
             self.world.cloud.virtual.fail_freeze(instance)
-        tags: Any = [{"Key": key, "Value": value} for key, value in request.tags.items()]
-        marks: Any = [{"ResourceType": kind, "Tags": tags} for kind in ("image", "snapshot")]
-        made = ec2.create_image(
-            InstanceId=instance, Name=request.image_name, TagSpecifications=marks if self.tags_images else []
-        )
+        image = self._freeze(request, instance)
         ec2.terminate_instances(InstanceIds=[instance])
+        ec2.describe_instances(InstanceIds=[instance])
+        ec2.delete_security_group(GroupId=group)
+        ec2.delete_key_pair(KeyName=key)
         if self.failure is not None:
             raise self.failure
         before = (Package(name="openssl", version="3.0.20"),)
         after = (Package(name="openssl", version="3.0.22"),)
-        return BuildProduct(image=ImageId(made["ImageId"]), before=before, after=after)
+        return BuildProduct(image=image, before=before, after=after)
+
+    def _launch(self, request: BuildRequest) -> tuple[str, str, str]:
+        ec2 = self.clients.ec2
+        key = build_name(request.run, request.family.name)
+        ec2.create_key_pair(KeyName=key, KeyType="ed25519")  # an RSA key takes longer than the whole bake
+        name = packers_name(self.world.cloud.clock.now())
+        group = ec2.create_security_group(GroupName=name, Description=PACKERS_WORDS)["GroupId"]
+        ec2.describe_security_groups(GroupIds=[group])
+        ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp=LOCAL)
+        tags = {name: value for name, value in request.tags.items() if name != TAG_STAGE}
+        marks = tag_list({"Name": key, **tags, TAG_PURPOSE: "build"})
+        launched = ec2.run_instances(
+            ImageId=request.source.id,
+            InstanceType="t3.small",
+            KeyName=key,
+            SecurityGroupIds=[group],
+            MinCount=1,
+            MaxCount=1,
+            TagSpecifications=[{"ResourceType": kind, "Tags": marks} for kind in ("instance", "volume")],
+        )
+        return key, group, launched["Instances"][0]["InstanceId"]
+
+    def _freeze(self, request: BuildRequest, instance: str) -> ImageId:
+        """Make the image; its tags come once it is there, in a call of their own."""
+        ec2 = self.clients.ec2
+        made = ec2.create_image(InstanceId=instance, Name=request.image_name)["ImageId"]
+        while (image := ec2.describe_images(ImageIds=[made])["Images"][0])["State"] == "pending":
+            self.world.wait(15)
+        disks = [mapping["Ebs"]["SnapshotId"] for mapping in image["BlockDeviceMappings"] if "Ebs" in mapping]
+        if self.tags_images and image["State"] == "available":
+            ec2.create_tags(Resources=[made, *disks], Tags=tag_list(request.tags))
+        return ImageId(made)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,11 +165,14 @@ SceneMaker = Callable[..., Scene]
 
 def scene(world: World, clients: Clients, state: Path, *fleets: FleetSettings, **settings: Any) -> Scene:
     """Assemble a room over the sandbox for a family named web and these fleets."""
+    return opened(configuration(*fleets, **settings), world, clients, state)
+
+
+def opened(settings: Settings, world: World, clients: Clients, state: Path) -> Scene:
+    """Assemble a room over the sandbox, as a process that knows nothing but its configuration does."""
     recorder = Recorder()
-    room = wiring.assemble(
-        configuration(*fleets, **settings), clients, clock=world.cloud.clock, progress=recorder, state=state
-    )
-    builder = ApiBuilder(world=world)
+    room = wiring.assemble(settings, clients, clock=world.cloud.clock, progress=recorder, state=state)
+    builder = ApiBuilder(world=world, clients=clients)
     smoke = AgentSmoke(commands=room.tools.commands)
     tools = replace(room.tools, builder=builder, smoke=smoke)
     return Scene(room=replace(room, tools=tools), world=world, builder=builder, smoke=smoke, recorder=recorder)

@@ -57,10 +57,10 @@ class Ec2Images:
         images = map(_image, self._describe(tag_filters(tags), "self"))
         return tuple(sorted(images, key=lambda image: image.created, reverse=True))
 
-    def named(self, name: str) -> Image | None:
-        """Find our own image by its exact name, in every state (names are unique in an account's region)."""
+    def named(self, name: str) -> tuple[Image, ...]:
+        """List our own images by name (``*`` and ``?`` as in the filter ``name``), newest first, in every state."""
         images = map(_image, self._describe([{"Name": "name", "Values": [name]}], "self"))
-        return next((image for image in images if image.name == name), None)
+        return tuple(sorted(images, key=lambda image: image.created, reverse=True))
 
     @translated("ec2")
     def tag(self, image: Image, tags: Mapping[str, str]) -> None:
@@ -104,5 +104,6 @@ def _image(entry: ImageTypeDef) -> Image:
         snapshots=tuple(SnapshotId(snapshot) for snapshot in snapshots if snapshot),
         state_reason=entry.get("StateReason", {}).get("Message", ""),
         platform=entry.get("Platform", ""),
+        imds_v2=entry.get("ImdsSupport") == "v2.0",
         tags=tags_of(entry.get("Tags", [])),
     )

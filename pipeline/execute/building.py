@@ -23,10 +23,15 @@ _IMAGE_PACE = timedelta(seconds=15)
 def build_image(bench: Workbench, step: BuildImage) -> Outcome:
     """Bake the image, or adopt one of the same key that stands already."""
     family = bench.settings.families[step.family]
-    if not step.force and (standing := _standing(bench, step)) is not None:
+    standing = None if step.force else _standing(bench, step)
+    if standing is not None and standing.imds_v2:
         bench.made.images[step.family] = standing.id
         return Skipped(reason=f"{standing.id} was baked from exactly this in the meantime")
     request = _request(bench, family, step)
+    if standing is not None:
+        return _adopt(
+            bench, request, standing, f"{standing.id} was baked from exactly this by a run that was cut short"
+        )
     if family_key(family, request.rendered.files, step.source_image) != step.bake_key:
         return Failed(reason="The recipe changed after the plan was made.", hint="plan again")
     try:
@@ -38,11 +43,14 @@ def build_image(bench: Workbench, step: BuildImage) -> Outcome:
 
 
 def _standing(bench: Workbench, step: BuildImage) -> Image | None:
-    """Find an image of the same key that another run has made since the plan."""
-    for image in bench.tools.images.baked(family=step.family, key=step.bake_key):
-        if image.usable and image.stage is not Stage.REJECTED:
-            return image
-    return None
+    """Find an image of the same key that another run has made since the plan, or was killed before it could mark it.
+
+    Packer asks for the image once everything is provisioned, and writes its tags once it is there.
+    """
+    images = bench.tools.images
+    marked = images.baked(family=step.family, key=step.bake_key)
+    unmarked = [one for one in images.named(names.image_names(step.family, step.bake_key)) if one.family is None]
+    return next((one for one in (*marked, *unmarked) if one.usable and one.stage is not Stage.REJECTED), None)
 
 
 def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest:
@@ -77,8 +85,8 @@ def _tags(bench: Workbench, family: Family, step: BuildImage) -> dict[str, str]:
 def _finish(bench: Workbench, request: BuildRequest, image: Image, product: BuildProduct) -> Outcome:
     tools = bench.tools
     # Templates of the user's own know nothing of our tags, and a lost answer can leave an image without any.
-    # Its snapshots may lack what it has itself, so that all tags are written on all of them.
-    tools.images.tag(image, request.tags)
+    # Its snapshots may lack what it has itself, so that all tags are written on all of them; what it has stays.
+    tools.images.tag(image, {key: image.tags.get(key, value) for key, value in request.tags.items()})
     tools.images.require_imds_v2(image)
     if product.after:
         tools.evidence.keep_packages(image.id, before=product.before, after=product.after)
@@ -93,15 +101,19 @@ def _after_failure(bench: Workbench, request: BuildRequest, error: RebakeError) 
     CreateImage takes no token: where its answer is lost, Packer's retry finds the name taken and the build fails,
     while the image, made from a disk that was fully provisioned, becomes available without tags.
     """
-    orphan = bench.tools.images.named(request.image_name)
-    if orphan is None or not orphan.usable:
+    orphan = next((image for image in bench.tools.images.named(request.image_name) if image.usable), None)
+    if orphan is None:
         raise error
     # Tagged at once, so that a run that is stopped now leaves an image that the next one finds by its key.
     bench.tools.images.tag(orphan, request.tags)
     if isinstance(error, Interrupted):
         raise error
-    text = f"Packer failed after it had created {orphan.id}; the image is complete and is used"
-    bench.say(request.family.name, text, kind=EventKind.WARNING)
+    return _adopt(bench, request, orphan, f"Packer failed after it had created {orphan.id}; the image is complete")
+
+
+def _adopt(bench: Workbench, request: BuildRequest, orphan: Image, why: str) -> Outcome:
+    """Finish a bake that somebody else has begun."""
+    bench.say(request.family.name, f"{why}, and is used", kind=EventKind.WARNING)
     image = await_image(bench, request.family.name, orphan.id)
     return _finish(bench, request, image, BuildProduct(image=image.id))
 

@@ -10,7 +10,7 @@ from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import PACE, Waiting, pause, poll
 from pipeline.model import names
 from pipeline.model.fleets import Group
-from pipeline.model.ids import GroupName, TargetGroupArn
+from pipeline.model.ids import GroupName, ImageId, TargetGroupArn
 from pipeline.model.names import Role
 from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
 from pipeline.model.rollouts import CreateGreen, NameLive, RetireGroup
@@ -51,6 +51,7 @@ def name_live(bench: Workbench, step: NameLive) -> Outcome:
     blue, green = tools.fleets.named(pair.blue, pair.green)
     now = tools.clock.now()
     live = {names.TAG_ROLE: Role.LIVE.value, names.TAG_ORIGIN: blue.origin, names.TAG_SINCE: now.isoformat()}
+    live |= _left(step.left)
     undo, before = green.undo, blue.undo
     if undo is None and before is not None:
         # Whoever has changed blue's minimum in the meantime meant the fleet.
@@ -129,9 +130,14 @@ def _make(
     bench: Workbench, step: CreateGreen, green: GroupName, targets: TargetGroupArn, blue: Group, version: int
 ) -> None:
     tags = {names.TAG_ORIGIN: step.origin, names.TAG_ROLE: Role.GREEN.value, names.TAG_RUN: bench.run}
+    tags |= _left(step.left)
     bench.tools.copies.create(blue, name=green, version=version, target_group=targets, tags=tags)
     # One that a killed run has begun is this run's now, and as young as it.
     bench.tools.changes.tag({green: {names.TAG_RUN: bench.run}})
+
+
+def _left(image: ImageId | None) -> dict[str, str]:
+    return {} if image is None else {names.TAG_LEFT: image}
 
 
 def _empty_partner(bench: Workbench, step: CreateGreen, blue: Group) -> Group:
@@ -154,7 +160,10 @@ def _fill(bench: Workbench, step: CreateGreen, partner: Group, blue: Group, vers
     changes = bench.tools.changes
     if partner.role is not Role.GREEN:
         changes.set_version(partner, version)
-        changes.tag({partner.name: {names.TAG_ROLE: Role.GREEN.value, names.TAG_ORIGIN: step.origin}})
+        if step.left is None and partner.left is not None:
+            changes.untag(partner.name, (names.TAG_LEFT,))  # of an earlier turn
+        marks = {names.TAG_ROLE: Role.GREEN.value, names.TAG_ORIGIN: step.origin} | _left(step.left)
+        changes.tag({partner.name: marks})
     changes.resize(partner.name, minimum=blue.desired)
 
 
@@ -194,8 +203,9 @@ def _empty(bench: Workbench, group: Group) -> Waiting[None]:
         return None if fleets.named(group.name)[0].members else True
 
     yield from poll(bench.tools.clock, look, every=PACE, within=_GONE_WITHIN, what=f"The emptying of {group.name}")
-    changes.tag({group.name: {names.TAG_ROLE: Role.RETIRED.value}})
+    # Its role goes last: as blue it is found, and emptied, again.
     changes.untag(group.name, (names.TAG_RETIRE, names.TAG_SINCE, *UNDO_TAGS))
+    changes.tag({group.name: {names.TAG_ROLE: Role.RETIRED.value}})
 
 
 def _find(bench: Workbench, name: GroupName) -> Group | None:

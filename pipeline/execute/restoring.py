@@ -45,5 +45,8 @@ def put_back(bench: Workbench, step: PutBack) -> Outcome:
     if undo.unprotect and (members := [one.id for one in group.standing if one.protected]):
         changes.protect(group.name, members, protected=False)
         facts["unprotected"] = str(len(members))
-    changes.untag(group.name, UNDO_TAGS)
+    if step.returning and undo.version is not None:
+        changes.tag({group.name: Undo(run=undo.run, version=undo.version).tags()})
+    else:
+        changes.untag(group.name, UNDO_TAGS)
     return Done(facts={"group": group.name, **facts})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pipeline.errors import HeldError, NotPossible, StepFailed
+from pipeline.errors import HeldError, NotFound, NotPossible, StepFailed
 from pipeline.execute.judging import judge_all, outcome_of
 from pipeline.execute.subjects import Subject
 from pipeline.execute.telling import served_since, tell_fleet
@@ -99,7 +99,10 @@ def drain(bench: Workbench, step: Drain) -> Waiting[Outcome]:
     if not pair.blue_targets:
         return Skipped(reason=f"{pair.blue} has no targets")
     traffic = bench.tools.traffic
-    targets = traffic.target_group(pair.blue_targets)
+    try:
+        targets = traffic.target_group(pair.blue_targets)
+    except NotFound:
+        return Skipped(reason=f"the targets of {pair.blue} were removed by a run before")
     route = traffic.route(pair.route)
     longest = targets.deregistration_delay
     if pair.blue_targets in route.weights:  # out of the route nobody sticks to it

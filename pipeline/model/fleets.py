@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pipeline.errors import NotPossible
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, SnapshotId, TargetGroupArn, TemplateId
-from pipeline.model.names import TAG_ORIGIN, TAG_UNDO, Role, role_of
+from pipeline.model.names import TAG_LEFT, TAG_ORIGIN, TAG_UNDO, Role, role_of
 from pipeline.model.undo import Undo, undo_of
 
 
@@ -113,6 +113,12 @@ class Group:
     def origin(self) -> GroupName:
         """The group that its fleet began with: itself, unless it was made in a rollout."""
         return GroupName(self.tags.get(TAG_ORIGIN, self.name))
+
+    @property
+    def left(self) -> ImageId | None:
+        """The image that the fleet was brought away from when it came to this group, or is by a way back under way."""
+        left = self.tags.get(TAG_LEFT)
+        return ImageId(left) if left else None
 
     def moment(self, tag: str) -> datetime | None:
         """Read the moment that a tag holds, in UTC where it does not say; None: it does not stand there.

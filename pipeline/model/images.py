@@ -43,6 +43,8 @@ class Image:
     snapshots: tuple[SnapshotId, ...] = ()
     state_reason: str = ""
     platform: str = ""
+    imds_v2: bool = True
+    """Whether instances launched from it require IMDSv2: what a bake writes last."""
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -49,6 +49,11 @@ def image_name(family: str, at: datetime, key: BakeKey) -> str:
     return f"{family}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{key[:8]}"
 
 
+def image_names(family: str, key: BakeKey) -> str:
+    """Match what `image_name` answers at any time: ``?`` is any character, so that no longer family's name matches."""
+    return f"{family}-{'?' * 8}T{'?' * 6}Z-{key[:8]}"
+
+
 def image_stamp(name: str, family: str) -> datetime | None:
     """Read from an AMI's name when it was named; None for one that no bake of the family has named."""
     match = re.fullmatch(rf"{re.escape(family)}-([0-9]{{8}}T[0-9]{{6}})Z-[0-9a-f]{{8}}", name)

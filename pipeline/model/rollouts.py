@@ -96,7 +96,8 @@ class CreateGreen:
     """Bring up a green group of blue's size and shape, in a target group of its own at weight 0; or adopt it.
 
     ``blue`` is pinned to its size meanwhile. ``origin`` is the group that the fleet began with. ``partner`` is the
-    standing group that takes the part of green; None: one is made.
+    standing group that takes the part of green; None: one is made. ``left`` is the image that the fleet is brought away
+    from, where green is a way back: noted on it, so that the same command run again does not take it for a rollout.
     """
 
     fleet: str
@@ -106,6 +107,7 @@ class CreateGreen:
     version: VersionRef
     strategy: BlueGreen
     partner: GroupName | None = None
+    left: ImageId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +166,12 @@ class CheckGate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameLive:
-    """Write down that green is the fleet's group now, and until when blue is kept."""
+    """Write down that green is the fleet's group now, until when blue is kept, and what it was brought away from."""
 
     fleet: str
     keep: timedelta
     pair: Pair | None = None
+    left: ImageId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,10 +193,14 @@ class RetireGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutBack:
-    """Undo on a group what its own tag says was changed, and take the tag away."""
+    """Undo on a group what its own tag says was changed, and take the tag away.
+
+    ``returning``: the instances follow by a refresh. Until they are back the tag keeps the version that they go to.
+    """
 
     fleet: str
     group: GroupName
+    returning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,9 @@ def plan_bake(view: FamilyView, *, force: bool = False) -> Plan:
     if view.current is None:
         return Plan(steps=(PlannedStep(target=name, step=step, why=_why_bake(view)),))
     rejected = view.current.stage is Stage.REJECTED
+    if not rejected and not view.current.imds_v2:
+        why = f"{view.current.id} was baked by a run that was cut short: it is finished"
+        return Plan(steps=(PlannedStep(target=name, step=step, why=why),))
     note = Note(target=name, text=_already(view.current), blocked=ExitCode.REFUSED if rejected else None)
     return Plan(notes=(note,))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pipeline.errors import NotPossible
+from pipeline.model.fleets import TemplateVersion
+from pipeline.model.ids import ImageId
 from pipeline.model.names import Role
 from pipeline.model.refs import Created, ImageRef, VersionRef
 from pipeline.model.rollouts import AwaitTargetsHealthy, CreateGreen, Drain, NameLive, RetireGroup, ShiftTraffic, Soak
@@ -50,25 +52,34 @@ def plan_blue_green(view: FleetView, image: ImageRef, strategy: BlueGreen) -> Pl
     resting = resting_partner(view, strategy)
     # A partner has a launch template of its own, perhaps another one.
     base = resting.version if resting is not None and resting.version is not None else saved
-    steps = (*give_back(view, strategy), *first, template_step(view, base, image))
-    return Plan(steps=(*steps, *_forward(view, strategy, Created(fleet=view.name), 0)), waves=last)
+    version: VersionRef = Created(fleet=view.name)
+    if resting is not None and base.image == image:
+        version = base.number  # it was saved by a run that was killed before it had called the partner green
+    else:
+        first = (*first, template_step(view, base, image))
+    steps = (*give_back(view, strategy, towards=image), *first)
+    return Plan(steps=(*steps, *_forward(view, strategy, version, 0)), waves=last)
 
 
-def way_back(view: FleetView, strategy: BlueGreen, version: int, *, why: str) -> Plan:
+def way_back(view: FleetView, strategy: BlueGreen, version: TemplateVersion, left: ImageId, *, why: str) -> Plan:
     """Plan a second group on an earlier version, with all traffic at once: blue is gone, so this is the way back.
+
+    One that is under way already is gone on with; a green group of anything else is taken back first.
 
     Raises: as `plan_blue_green`.
     """
-    require_shiftable(view, strategy)
+    green = require_shiftable(view, strategy).side(Role.GREEN)
+    under_way = green is not None and green.version == version and green.group.left == left
     steps: list[tuple[Step, str]] = [
-        (_create(view, strategy, version), why),
+        (_create(view, strategy, version.number, left=left), why),
         (AwaitTargetsHealthy(fleet=view.name, within=strategy.healthy_within), "before any traffic"),
         (ShiftTraffic(fleet=view.name, percent=100), "all at once"),
         (Drain(fleet=view.name), "clients that stay with their targets"),
-        (NameLive(fleet=view.name, keep=timedelta()), "it is the fleet's group"),
+        (NameLive(fleet=view.name, keep=timedelta(), left=left), "it is the fleet's group"),
         (RetireGroup(fleet=view.name, role=Role.BLUE, standing=stands(view.group, strategy)), "it is left"),
     ]
-    return Plan(steps=(*give_back(view, strategy), *planned(view, *steps)))
+    first = () if under_way else give_back(view, strategy, towards=ImageId(version.image))
+    return Plan(steps=(*first, *planned(view, *steps)))
 
 
 def retirement(view: FleetView, steps: tuple[PlannedStep, ...]) -> tuple[Wave, ...]:
@@ -104,7 +115,7 @@ def _forward(view: FleetView, strategy: BlueGreen, version: VersionRef, done: in
     return (*steps, *planned(view, *last))
 
 
-def _create(view: FleetView, strategy: BlueGreen, version: VersionRef) -> CreateGreen:
+def _create(view: FleetView, strategy: BlueGreen, version: VersionRef, *, left: ImageId | None = None) -> CreateGreen:
     resting = resting_partner(view, strategy)
     template = resting.group.template if resting else view.group.template
     if template is None:
@@ -117,4 +128,5 @@ def _create(view: FleetView, strategy: BlueGreen, version: VersionRef) -> Create
         version=version,
         strategy=strategy,
         partner=resting.group.name if resting else None,
+        left=left,
     )

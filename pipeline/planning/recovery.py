@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline.model.fleets import Refresh
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
-from pipeline.model.names import template_origin
+from pipeline.model.names import Role, template_origin
 from pipeline.model.rollouts import CancelRefresh, RetireGroup
 from pipeline.model.steps import Note, Plan, PlannedStep, Wave
 from pipeline.model.strategies import BlueGreen, OnHalt, RefreshStrategy
@@ -40,17 +41,22 @@ def plan_repair(view: FleetView) -> Plan:
 
     The end of a blue group whose rollback window is not over yet comes last, as a wave of its own.
     """
-    if view.active is not None:
+    if view.active is not None and not _returning(view, view.active):
         text = f"refresh {view.active.id} is {view.active.status}: wait for it, or undo it with rebake rollback"
         return Plan(notes=(Note(target=view.name, text=f"{text} {view.name}"),))
     steps = plan_recovery(view, begun=False, failed=False).steps
     waves: tuple[Wave, ...] = ()
-    if isinstance(view.settings.strategy, BlueGreen) and not steps:
+    if isinstance(view.settings.strategy, BlueGreen) and view.traffic and view.traffic.side(Role.GREEN) is None:
         owed = settled(view, view.settings.strategy)
-        last = tuple(one for one in owed if isinstance(one.step, RetireGroup))
-        steps, waves = tuple(one for one in owed if one not in last), retirement(view, last)
+        waves = retirement(view, tuple(one for one in owed if isinstance(one.step, RetireGroup)))
     notes = () if steps or waves else (Note(target=view.name, text="nothing to put back"),)
     return Plan(steps=steps, waves=waves, notes=notes)
+
+
+def _returning(view: FleetView, active: Refresh) -> bool:
+    """Tell whether a refresh is a way back, zone by zone, whose record is still on the group."""
+    undo = view.group.undo
+    return undo is not None and active.desired is not None and active.desired.number == undo.version
 
 
 def _after_refresh(

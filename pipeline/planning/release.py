@@ -10,7 +10,6 @@ from pipeline.errors import ExitCode, RebakeError
 from pipeline.model.fleets import RefreshStatus
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
-from pipeline.model.names import TAG_LEFT
 from pipeline.model.refs import Baked, ImageRef
 from pipeline.model.settings import Settings
 from pipeline.model.steps import Note, Plan
@@ -137,7 +136,7 @@ def _left(fleet: FleetView, image: ImageRef) -> Plan | None:
 
 
 def _how_left(fleet: FleetView, image: ImageId) -> str | None:
-    if fleet.group.tags.get(TAG_LEFT) == image:
+    if fleet.group.left == image:
         return f"left {image} again"
     last = next((refresh for refresh in fleet.refreshes if fleet.goal(refresh) == image), None)
     if last is None or last.status is RefreshStatus.CANCELLED:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from pipeline.errors import NotPossible
+from pipeline.model.fleets import TemplateVersion
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
-from pipeline.model.names import TAG_LEFT, Role
+from pipeline.model.names import Role
 from pipeline.model.rollouts import PutBack
 from pipeline.model.steps import Note, Plan, PlannedStep, TagImage
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
 from pipeline.model.views import FleetView
 from pipeline.planning.blue_green import way_back
 from pipeline.planning.fleets import planned, require_rollable
-from pipeline.planning.sides import give_back, resting_partner, return_to_blue
-from pipeline.planning.unroll import back_from, destination, left_behind, previous, require_bootable
+from pipeline.planning.sides import end_of_return, give_back, put_back, resting_partner, return_to_blue
+from pipeline.planning.unroll import (
+    back_from,
+    came_back_from,
+    destination,
+    left_behind,
+    previous,
+    require_bootable,
+)
 
 
 def plan_rollback(view: FleetView, *, to: int | None = None, reject: bool = False) -> Plan:
     """Plan the way back.
 
+    Where the last thing that happened to the fleet was a way back, that is ended and nothing else is done.
     During a refresh it is AWS's own roll-back. After one that did not get through, it is a refresh to the version
     saved on the group, which AWS rewrites only on success. After one that did, it is a refresh to the version that
     the saved one was made from. In a blue-green rollout it is blue's weight back in one call, also while blue is only
@@ -42,6 +51,8 @@ def plan_rollback(view: FleetView, *, to: int | None = None, reject: bool = Fals
 
 def _refreshed_back(view: FleetView, strategy: RefreshStrategy, *, to: int | None, reject: bool) -> Plan:
     saved = require_rollable(view)
+    if to is None and (left := came_back_from(view, saved)) is not None:
+        return _settled(view, put_back(view), saved, left, reject=reject)
     target = destination(view, saved, to=to)
     steps = back_from(view, strategy, to=to)
     if all(isinstance(one.step, PutBack) for one in steps):
@@ -53,10 +64,13 @@ def _refreshed_back(view: FleetView, strategy: RefreshStrategy, *, to: int | Non
 def _shifted_back(view: FleetView, strategy: BlueGreen, *, to: int | None, reject: bool) -> Plan:
     traffic = view.traffic
     green, kept = (traffic.side(Role.GREEN), traffic.side(Role.BLUE)) if traffic else (None, None)
-    if green is not None and to is None:
+    returning = green is not None and green.group.left is not None
+    if green is not None and not returning and to is None:
         left = ImageId(green.version.image) if green.version else None
         return _marked(view, give_back(view, strategy, failed=True), left, reject=reject)
     saved = require_rollable(view)
+    if to in {None, saved.number} and (left := view.group.left) not in {None, saved.image}:
+        return _settled(view, end_of_return(view, strategy), saved, left, reject=reject)
     if kept is not None and traffic is not None and to is None and kept.group.standing:
         return _marked(view, return_to_blue(view, traffic, kept, strategy), ImageId(saved.image), reject=reject)
     partner = resting_partner(view, strategy)
@@ -65,14 +79,25 @@ def _shifted_back(view: FleetView, strategy: BlueGreen, *, to: int | None, rejec
             f"Version {to} of {saved.id} says nothing of {partner.group.name}, which boots from {partner.version.id}.",
             hint=f"it comes back on its own version {partner.version.number} without --to",
         )
-    target = partner.version if partner and partner.version and to is None else previous(view, saved, to)
-    if to is None and target.image == view.group.tags.get(TAG_LEFT):
-        # What rests on the partner is what failed there last.
-        target = previous(view, saved, None)
+    known = green if returning else partner
+    target = known.version if known and known.version and to is None else previous(view, saved, to)
     require_bootable(view, target)
     why = f"{saved.image} -> version {target.number} ({target.image})"
-    plan = way_back(view, strategy, target.number, why=why)
-    return _marked(view, plan.steps, ImageId(saved.image), reject=reject)
+    left = ImageId(saved.image)
+    return _marked(view, way_back(view, strategy, target, left, why=why).steps, left, reject=reject)
+
+
+def _settled(
+    view: FleetView, steps: tuple[PlannedStep, ...], saved: TemplateVersion, left: ImageId, *, reject: bool
+) -> Plan:
+    """Plan what a way back that has arrived still owes: run again, it goes no further."""
+    text = f"the fleet was brought back from {left} to version {saved.number} already; further back goes"
+    note = Note(target=view.name, text=f"{text} only a version by its number: rebake rollback {view.name} --to VERSION")
+    known = view.images.get(left)
+    if reject and known is not None and known.stage is not Stage.REJECTED:
+        mark = TagImage(family=view.settings.family, image=left, stage=Stage.REJECTED)
+        steps = (*planned(view, (mark, f"{left} must not be rolled again")), *steps)
+    return Plan(steps=steps, notes=(note,))
 
 
 def _marked(view: FleetView, back: tuple[PlannedStep, ...], left: ImageId | None, *, reject: bool) -> Plan:

@@ -8,6 +8,7 @@ from pipeline.errors import HeldError, NotPossible, RefusedError
 from pipeline.model.fleets import Group
 from pipeline.model.ids import ImageId
 from pipeline.model.names import Role, green_name, target_group_name
+from pipeline.model.refs import ImageRef
 from pipeline.model.rollouts import Drain, NameLive, PutBack, RetireGroup, ShiftTraffic
 from pipeline.model.steps import PlannedStep, Step
 from pipeline.model.strategies import BlueGreen
@@ -55,15 +56,18 @@ def require_shiftable(view: FleetView, strategy: BlueGreen) -> TrafficView:
     return traffic
 
 
-def give_back(view: FleetView, strategy: BlueGreen, *, failed: bool = False) -> tuple[PlannedStep, ...]:
+def give_back(
+    view: FleetView, strategy: BlueGreen, *, failed: bool = False, towards: ImageRef | None = None
+) -> tuple[PlannedStep, ...]:
     """Plan to take an unfinished rollout back: weights first, in one call, then green, then what else was changed.
 
-    ``failed``: its image is noted as one that the fleet was brought away from.
+    ``failed``: its image is noted as one that the fleet was brought away from. ``towards``: a rollout to that image
+    comes next, which takes on what one before it has begun.
     """
     traffic = view.traffic
     green = traffic.side(Role.GREEN) if traffic else None
     if traffic is None or green is None:
-        return (*_strays(view), *put_back(view))
+        return (*_strays(view, towards), *put_back(view))
     pair = traffic.pair(view.group.name, green)
     steps: list[tuple[Step, str]] = []
     if traffic.route.weights.get(pair.green_targets):
@@ -79,16 +83,12 @@ def return_to_blue(view: FleetView, traffic: TrafficView, kept: Side, strategy: 
     pair = traffic.pair(view.group.name, kept)
     image = kept.version.image if kept.version else "its image"
     retire = RetireGroup(
-        fleet=view.name,
-        role=Role.BLUE,
-        pair=pair,
-        standing=stands(view.group, strategy),
-        at_once=True,
-        left=ImageId(view.version.image) if view.version else None,
+        fleet=view.name, role=Role.BLUE, pair=pair, standing=stands(view.group, strategy), at_once=True
     )
+    left = ImageId(view.version.image) if view.version else None
     steps: list[tuple[Step, str]] = [
         (ShiftTraffic(fleet=view.name, percent=100, pair=pair, leave=True), f"back to {pair.green} ({image})"),
-        (NameLive(fleet=view.name, keep=timedelta(), pair=pair), "it is the fleet's group again"),
+        (NameLive(fleet=view.name, keep=timedelta(), pair=pair, left=left), "it is the fleet's group again"),
         (Drain(fleet=view.name, pair=pair), "requests that the other one still answers"),
         (retire, "it has no traffic"),
         (PutBack(fleet=view.name, group=pair.green), "its size may change again"),
@@ -96,13 +96,24 @@ def return_to_blue(view: FleetView, traffic: TrafficView, kept: Side, strategy: 
     return planned(view, *steps)
 
 
-def _strays(view: FleetView) -> tuple[PlannedStep, ...]:
+def end_of_return(view: FleetView, strategy: BlueGreen) -> tuple[PlannedStep, ...]:
+    """Plan what is left of a way back once the fleet's group is the one that it goes to: the other one's end."""
+    kept = view.traffic.side(Role.BLUE) if view.traffic else None
+    if view.traffic is None or kept is None:
+        return put_back(view)
+    pair = view.traffic.pair(view.group.name, kept).turned
+    drain = planned(view, (Drain(fleet=view.name, pair=pair), "requests that it still answers"))
+    return (*drain, *retiring(view, kept, strategy, why="it is left", at_once=True), *put_back(view))
+
+
+def _strays(view: FleetView, towards: ImageRef | None) -> tuple[PlannedStep, ...]:
     """Plan the end of target groups that a killed run had put into the route before it made their group."""
     traffic = view.traffic
     if traffic is None:
         return ()
     known = {view.group.name, *(side.group.name for side in traffic.others)}
-    made = {green_name(view.group.origin, version.number) for version in view.versions} - known
+    versions = [version.number for version in view.versions if version.image != towards]
+    made = {green_name(view.group.origin, number) for number in versions} - known
     steps = []
     for name in sorted(made):
         for arn, weight in traffic.route.weights.items():
@@ -153,11 +164,12 @@ def settled(view: FleetView, strategy: BlueGreen) -> tuple[PlannedStep, ...]:
     )
 
 
-def put_back(view: FleetView) -> tuple[PlannedStep, ...]:
-    """Plan to put back what the group's own tag says was changed."""
+def put_back(view: FleetView, *, returning: bool = False) -> tuple[PlannedStep, ...]:
+    """Plan to put back what the group's own tag says was changed; see `PutBack` for ``returning``."""
     if UNDO_TAGS[0] not in view.group.tags:
         return ()
-    return planned(view, (PutBack(fleet=view.name, group=view.group.name), "what was changed on the way"))
+    step = PutBack(fleet=view.name, group=view.group.name, returning=returning)
+    return planned(view, (step, "what was changed on the way"))
 
 
 def retiring(

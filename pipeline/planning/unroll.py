@@ -36,7 +36,8 @@ def back_from(
         return (*first, *put_back(view))
     left = away or left_behind(view, saved, target) or "a mix"
     why = f"{left} -> version {target.number} ({target.image})"
-    return (*first, *put_back(view), *refresh_back(view, saved, target, strategy, why=why))
+    back = refresh_back(view, saved, target, strategy, why=why)
+    return (*first, *put_back(view, returning=True), *back, *put_back(view))
 
 
 def taken_over(view: FleetView, away: ImageId | None) -> bool:
@@ -69,6 +70,23 @@ def destination(
     target = saved if to is None and kept else previous(view, saved, to)
     require_bootable(view, target)
     return target
+
+
+def came_back_from(view: FleetView, saved: TemplateVersion) -> ImageId | None:
+    """Tell which image the fleet was brought away from by the last thing that happened to it; None: it was no way back.
+
+    Without this a roll-back that is run again, because its end was not seen, would go one version further.
+    """
+    last, before = (*view.refreshes, None, None)[:2]
+    if last is None or not last.status.ended or stale_members(view, saved.image):
+        return None
+    if last.status is RefreshStatus.ROLLBACK_SUCCESSFUL:
+        return view.goal(last)
+    if before is None or before.desired is None or last.desired is None or last.desired.number != saved.number:
+        return None
+    made = next((one for one in view.versions if one.number == before.desired.number), None)
+    origin = template_origin(made.description) if made else None
+    return view.goal(before) if origin is not None and origin[2] == saved.number else None
 
 
 def left_behind(view: FleetView, saved: TemplateVersion, target: TemplateVersion) -> ImageId | None:

@@ -24,8 +24,11 @@ class Images(Protocol):
         """List our own images of a family, newest first, in every state; with a key, only those of that key."""
         ...
 
-    def named(self, name: str) -> Image | None:
-        """Find our own image by its exact name: the way back to an image whose creation's answer was lost."""
+    def named(self, name: str) -> tuple[Image, ...]:
+        """List our own images by name, newest first, marked or not; ``*`` is any text and ``?`` any character.
+
+        It is the way back to an image whose creation's answer was lost, or whose bake was killed.
+        """
         ...
 
     def tag(self, image: Image, tags: Mapping[str, str]) -> None:

@@ -43,9 +43,8 @@ def test_images_of_ours_are_found_by_family_and_name(account: Account) -> None:
     account.images.require_imds_v2(image)
     assert [found.id for found in account.images.baked(family="web")] == [image.id]
     assert account.images.baked(family="other") == ()
-    named = account.images.named("web-1")
-    assert named is not None
-    assert named.id == image.id
+    assert [(found.id, found.imds_v2) for found in account.images.named("web-?")] == [(image.id, True)]
+    assert account.images.named("web-??") == ()
     snapshot = account.clients.ec2.describe_snapshots(SnapshotIds=list(image.snapshots))["Snapshots"][0]
     assert {"Key": TAG_FAMILY, "Value": "web"} in snapshot["Tags"]
 

@@ -78,6 +78,7 @@ def test_images_are_fetched_by_filter(clients: Clients, clock: ManualClock, stub
         snapshots=(SnapshotId("snap-1"),),
         state_reason="why",
         platform="windows",
+        imds_v2=False,
         tags={"rebake:family": "web"},
     )
 
@@ -128,16 +129,15 @@ def test_our_images_are_found_by_tags(clients: Clients, clock: ManualClock, stub
     assert images.baked(family="web", key=BakeKey("4f2a")) == ()
 
 
-def test_an_image_is_found_by_its_exact_name(clients: Clients, clock: ManualClock, stub: Stub) -> None:
-    """The filter takes patterns, so that the name is compared again."""
-    asked = {"Owners": ["self"], "Filters": [{"Name": "name", "Values": ["web-1"]}]}
-    answer_images(stub, image("web-1x", 1), image("web-1", 2, State="pending"), **asked)
-    answer_images(stub, **asked)
-    images = Ec2Images(clients, clock)
-    found = images.named("web-1")
-    assert found is not None
-    assert (found.id, found.state) == ("ami-web-1", "pending")
-    assert images.named("web-1") is None
+def test_our_images_are_found_by_name(clients: Clients, clock: ManualClock, stub: Stub) -> None:
+    """Newest first, in every state; the name may be a pattern."""
+    asked = {"Owners": ["self"], "Filters": [{"Name": "name", "Values": ["web-?"]}]}
+    answer_images(stub, image("web-1", 1), image("web-2", 2, State="pending", ImdsSupport="v2.0"), **asked)
+    found = Ec2Images(clients, clock).named("web-?")
+    assert [(one.id, one.state, one.imds_v2) for one in found] == [
+        ("ami-web-2", "pending", True),
+        ("ami-web-1", "available", False),
+    ]
 
 
 def test_tags_go_on_image_and_snapshots_in_one_call(clients: Clients, clock: ManualClock, stub: Stub) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from commands import Project
-from packers import for_each_packer
+from packers import for_each_packer, running
 from world import World
 
 from pipeline.model.names import TAG_FAMILY, TAG_STAGE
@@ -151,3 +151,127 @@ def builders(world: World) -> list[str]:
         ]
     )
     return [instance["InstanceId"] for group in found["Reservations"] for instance in group["Instances"]]
+
+
+OWN = """
+variable "rebake_source_image" {}
+variable "rebake_image_name" {}
+variable "rebake_region" {}
+variable "rebake_endpoint" {}
+variable "rebake_instance_type" {}
+variable "rebake_build_name" {}
+variable "rebake_manifest" {}
+variable "rebake_tags" {
+  type = map(string)
+}
+variable "rebake_run_tags" {
+  type = map(string)
+}
+source "amazon-ebs" "own" {
+  communicator            = "none"
+  region                  = var.rebake_region
+  custom_endpoint_ec2     = var.rebake_endpoint
+  skip_region_validation  = true
+  skip_metadata_api_check = true
+  source_ami              = var.rebake_source_image
+  instance_type           = var.rebake_instance_type
+  ami_name                = var.rebake_image_name
+  tags                    = var.rebake_tags
+  run_tags                = var.rebake_run_tags
+  temporary_key_pair_name = var.rebake_build_name
+}
+build {
+  sources = ["source.amazon-ebs.own"]
+  provisioner "shell-local" {
+    inline = ["touch FOLDER/started", "[ -e FOLDER/go ] || sleep 60"]
+  }
+  post-processor "manifest" {
+    output = var.rebake_manifest
+  }
+}
+"""
+
+
+@pytest.mark.packer
+@pytest.mark.parametrize(
+    ("when", "who"),
+    [("provisioning", "command"), ("provisioning", "packer"), ("imaging", "command"), ("imaging", "machine")],
+)
+def test_a_bake_that_is_killed_and_run_again_makes_one_image(
+    world: World, project: Project, packer: Path, monkeypatch: pytest.MonkeyPatch, when: str, who: str
+) -> None:
+    """By SIGKILL: the command (Packer cleans up), Packer (its group ends, too), or all (what is left is marked)."""
+    folder = project(template="own.pkr.hcl")
+    monkeypatch.setenv("REBAKE_PACKER", str(packer))
+    mark = f"AWS_TEST_MARK={folder}"
+    monkeypatch.setenv(*mark.split("=", 1))
+    # A recipe of this test alone: nothing of another one is adopted.
+    (folder / "own.pkr.hcl").write_text(OWN.replace("FOLDER", str(folder)))
+    if when == "imaging":
+        (folder / "go").touch()
+        monkeypatch.setattr(world.cloud.virtual, "freeze_time", timedelta(seconds=10 * SPEED))
+    world.cloud.calls.clear()
+
+    def reached() -> bool:
+        pending = any(image["State"] == "pending" for image in world.ec2.describe_images(Owners=["self"])["Images"])
+        return pending if when == "imaging" else (folder / "started").exists()
+
+    command = [sys.executable, "-m", "pipeline.cli", "bake", "web", "--yes"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        assert within_a_minute(reached)
+        (builder,) = [pid for pid in running(packer, mark) if parent(pid) == process.pid]
+        if who == "machine":
+            process.send_signal(signal.SIGSTOP)  # it must not see that Packer is gone
+            os.killpg(builder, signal.SIGKILL)
+            process.kill()
+        else:
+            os.kill({"command": process.pid, "packer": builder}[who], signal.SIGKILL)
+    assert within_a_minute(lambda: not running(packer, mark))
+    if who == "command":
+        assert world.ec2.describe_key_pairs()["KeyPairs"] == []
+        assert builders(world) == []
+
+    (folder / "go").touch()
+    again = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    made = [call for call in world.cloud.calls.matching("ec2:CreateImage") if not call.error]
+    assert len(made) == 1
+    (image,) = [
+        image
+        for image in world.ec2.describe_images(Owners=["self"])["Images"]
+        if image["Name"] == made[0].parameters["Name"]
+    ]
+    tags = {tag["Key"]: tag["Value"] for tag in image["Tags"]}
+    assert (image["State"], image["ImdsSupport"], tags[TAG_FAMILY], tags[TAG_STAGE]) == (
+        "available",
+        "v2.0",
+        "web",
+        "candidate",
+    )
+    remove(world)
+
+
+def within_a_minute(true: Callable[[], bool]) -> bool:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + 60
+    while not (known := true()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return known
+
+
+def parent(pid: int) -> int:
+    """Tell who started a process."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def remove(world: World) -> None:
+    """Remove what a killed build has left, each of it marked: the account is the whole file's."""
+    if left := builders(world):
+        world.ec2.terminate_instances(InstanceIds=left)
+    for pair in world.ec2.describe_key_pairs()["KeyPairs"]:
+        assert pair["KeyName"].startswith("rebake-")
+        world.ec2.delete_key_pair(KeyName=pair["KeyName"])
+    for group in world.ec2.describe_security_groups()["SecurityGroups"]:
+        if group["GroupName"] != "default":
+            assert group["Description"] == "Temporary group for Packer"
+            world.ec2.delete_security_group(GroupId=group["GroupId"])

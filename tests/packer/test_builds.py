@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from packers import running
 
 from pipeline.errors import Interrupted, StepFailed, TimedOut
 from pipeline.model.settings import Family, Secret
@@ -89,18 +90,6 @@ def children() -> dict[int, str]:
 def packer_children() -> list[int]:
     """List the Packers that this process started and that still run."""
     return [pid for pid, command in children().items() if " build " in command]
-
-
-def running(executable: Path, mark: str) -> list[int]:
-    """List the processes of a program whose environment carries a mark."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "exe").samefile(executable) and mark.encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
-        except OSError:  # it ended meanwhile, or is not ours
-            continue
-    return found
 
 
 @pytest.mark.packer

@@ -56,6 +56,14 @@ def test_an_image_of_the_same_key_is_not_baked_again(stage: Stage, said: str, bl
     assert plan.notes[0].blocked is blocked
 
 
+def test_a_bake_that_was_cut_short_is_finished() -> None:
+    """An image without what a bake writes last is no finished one; a rejected one is left as it is."""
+    plan = plan_bake(nouns.family_view(nouns.image(stage=Stage.CANDIDATE, imds_v2=False)))
+    assert kinds(plan) == ["BuildImage"]
+    assert "cut short" in plan.steps[0].why
+    assert plan_bake(nouns.family_view(nouns.image(stage=Stage.REJECTED, imds_v2=False))).steps == ()
+
+
 def test_force_bakes_although_nothing_changed() -> None:
     """--force plans a bake whatever stands."""
     assert kinds(plan_bake(nouns.family_view(nouns.image()), force=True)) == ["BuildImage"]

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.errors import HeldError, NotPossible, RebakeError, RefusedError
 from pipeline.model.gates import AlarmGate, CanaryGate, TargetGate
-from pipeline.model.ids import GroupName
-from pipeline.model.names import Role
+from pipeline.model.ids import GroupName, ImageId, TargetGroupArn
+from pipeline.model.names import TAG_LEFT, Role, target_group_name
 from pipeline.model.refs import Created
 from pipeline.model.rollouts import (
     AwaitTargetsHealthy,
@@ -25,7 +25,7 @@ from pipeline.model.rollouts import (
     Soak,
     StartRefresh,
 )
-from pipeline.model.steps import Plan
+from pipeline.model.steps import Plan, TagImage
 from pipeline.model.undo import Undo
 from pipeline.model.views import FleetView
 from pipeline.planning.recovery import plan_recovery, plan_repair
@@ -156,11 +156,80 @@ def test_rollback_while_blue_is_kept_returns_to_it() -> None:
     kept = nouns.side(Role.BLUE, nouns.OLD, name="web-prod-v1", number=1)
     plan = plan_rollback(on_new(others=(kept,), weights=(100, 0)))
     assert kinds(plan) == [ShiftTraffic, NameLive, Drain, RetireGroup, PutBack]
-    shift, retire = plan.steps[0].step, plan.steps[3].step
+    shift, live, retire = plan.steps[0].step, plan.steps[1].step, plan.steps[3].step
     assert isinstance(shift, ShiftTraffic)
+    assert isinstance(live, NameLive)
     assert isinstance(retire, RetireGroup)
     assert shift.pair is not None
-    assert (shift.percent, shift.pair.green, retire.left, retire.at_once) == (100, "web-prod-v1", nouns.NEW, True)
+    assert (shift.percent, shift.pair.green, live.left, retire.at_once) == (100, "web-prod-v1", nouns.NEW, True)
+
+
+def came_back(**changes: Any) -> FleetView:
+    """Make a blue-green fleet that was brought back from the new image to the old one."""
+    view = nouns.shifting(nouns.OLD, versions=(nouns.version(2, nouns.NEW, source=1), nouns.version(1)), **changes)
+    known = {**view.images, nouns.NEW: nouns.image(nouns.NEW)}
+    return replace(view, group=replace(view.group, tags={TAG_LEFT: nouns.NEW}), images=known)
+
+
+def test_a_partner_that_a_killed_run_has_set_to_the_image_needs_no_other_version() -> None:
+    """Killed before it had called the partner green: the version that is saved on it is the one."""
+    partner = nouns.side(None, name="web-b", number=7)
+    view = nouns.shifting(nouns.OLD, others=(partner,), settings=nouns.blue_green(partner=GroupName("web-b")))
+    create = plan_roll(view, nouns.NEW).steps[0].step
+    assert isinstance(create, CreateGreen)
+    assert (create.version, create.partner) == (7, "web-b")
+
+
+def test_repair_ends_the_group_that_is_left_also_where_more_is_to_be_put_back() -> None:
+    """One repair is enough: a run that was killed while it turned the names round has left both."""
+    kept = nouns.side(Role.BLUE, nouns.OLD, name="web-prod-v1", number=1)
+    view = on_new(others=(kept,), weights=(100, 0))
+    undone = replace(view.group, tags={**view.group.tags, **Undo(run="r", minimum=1, pinned=2).tags()})
+    assert kinds(plan_repair(replace(view, group=undone))) == [PutBack, RetireGroup]
+
+
+def test_a_target_group_of_the_same_rollout_is_taken_on() -> None:
+    """Killed before its group was made: the same roll keeps it, and one to another image removes it first."""
+    versions = (nouns.version(2, nouns.NEW, source=1), nouns.version(1))
+    view = nouns.shifting(nouns.OLD, versions=versions)
+    assert view.traffic is not None
+    route = view.traffic.route
+    begun = f"arn:targetgroup/{target_group_name('web-prod-v2')}/1"
+    traffic = replace(view.traffic, route=replace(route, weights={**route.weights, TargetGroupArn(begun): 0}))
+    view = replace(view, traffic=traffic)
+    assert kinds(plan_roll(view, nouns.NEW))[:2] == LANE
+    assert kinds(plan_roll(view, ImageId("ami-0newer")))[:3] == [RetireGroup, *LANE]
+
+
+def test_rollback_run_again_goes_no_further() -> None:
+    """Killed after it had arrived, or typed twice: it says so, and how to go further; the image can be rejected."""
+    plan = plan_rollback(came_back())
+    assert plan.empty
+    assert "already" in plan.notes[0].text
+    assert "--to VERSION" in plan.notes[0].text
+    assert kinds(plan_rollback(came_back(), reject=True)) == [TagImage]
+
+
+def test_rollback_killed_after_the_names_were_turned_ends_the_group_that_was_left() -> None:
+    """The group that is kept beside the fleet's own is what was left, and no way back."""
+    left = nouns.side(Role.BLUE, nouns.NEW, name="web-prod-v2", number=2)
+    plan = plan_rollback(came_back(others=(left,), weights=(100, 0)))
+    assert kinds(plan) == [Drain, RetireGroup]
+    retire = plan.steps[1].step
+    assert isinstance(retire, RetireGroup)
+    assert (retire.pair and retire.pair.blue, retire.at_once) == ("web-prod-v2", True)
+
+
+def test_a_way_back_under_way_is_gone_on_with() -> None:
+    """A green group that says what it leads away from is no rollout to be undone; towards another version it is."""
+    begun = nouns.side(Role.GREEN, nouns.OLD, name="web-prod-v1", number=1)
+    begun = replace(begun, group=replace(begun.group, tags={**begun.group.tags, TAG_LEFT: nouns.NEW}))
+    view = on_new(others=(begun,), weights=(50, 50))
+    view = replace(view, images={**view.images, nouns.OLD: nouns.image(nouns.OLD)})
+    assert kinds(plan_rollback(view)) == [CreateGreen, AwaitTargetsHealthy, ShiftTraffic, Drain, NameLive, RetireGroup]
+    third = nouns.version(3, nouns.OLD)
+    elsewhere = plan_rollback(replace(view, versions=(third, *view.versions)), to=3)
+    assert kinds(elsewhere)[:4] == [ShiftTraffic, Drain, RetireGroup, CreateGreen]
 
 
 def test_rollback_after_blue_is_gone_makes_a_group_on_the_earlier_version() -> None:
@@ -175,7 +244,7 @@ def test_rollback_after_blue_is_gone_makes_a_group_on_the_earlier_version() -> N
 
 def test_a_standing_partner_takes_the_part_of_green() -> None:
     """Nothing is made or deleted: the partner gets the version, and whoever is left is emptied."""
-    partner = nouns.side(None, name="web-b", number=7)
+    partner = replace(nouns.side(None, name="web-b"), version=nouns.version(7))
     view = nouns.shifting(
         nouns.OLD, others=(partner,), weights=(1, 0), settings=nouns.blue_green(partner=GroupName("web-b"))
     )

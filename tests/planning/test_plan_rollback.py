@@ -7,7 +7,8 @@ import nouns
 import pytest
 
 from pipeline.errors import NotPossible
-from pipeline.model.fleets import RefreshStatus
+from pipeline.model.fleets import Refresh, RefreshStatus
+from pipeline.model.ids import RefreshId
 from pipeline.model.images import Stage
 from pipeline.model.names import TAG_UNDO
 from pipeline.model.rollouts import AwaitRefresh, CancelRefresh, PutBack, RollBackRefresh, StartRefresh
@@ -134,10 +135,44 @@ def test_where_aws_would_go_forward_a_refresh_is_cancelled() -> None:
         (rolled(group=zoned), []),
     ):
         steps = [planned.step for planned in plan_rollback(view).steps]
-        assert [type(step) for step in steps] == [*first, PutBack, StartRefresh, AwaitRefresh]
+        assert [type(step) for step in steps] == [*first, PutBack, StartRefresh, AwaitRefresh, PutBack]
+        assert [step.returning for step in steps if isinstance(step, PutBack)] == [True, False]
         assert [step.version for step in steps if isinstance(step, StartRefresh)] == [1]
     bare = rolling(refreshes=(nouns.refresh(to=None),), goals={})
     assert [type(one.step) for one in plan_rollback(bare).steps] == [CancelRefresh, StartRefresh, AwaitRefresh]
+
+
+def returned(*refreshes: Refresh) -> FleetView:
+    """Make a fleet that is on version 1 after these refreshes, newest first."""
+    view = nouns.fleet_view(nouns.OLD, nouns.OLD, saved=BEFORE, versions=(AFTER, BEFORE))
+    images = {nouns.NEW: nouns.image(nouns.NEW), nouns.OLD: nouns.image(nouns.OLD)}
+    goals = {one.id: nouns.NEW if one.desired == nouns.refresh().desired else nouns.OLD for one in refreshes}
+    return replace(view, refreshes=refreshes, goals=goals, images=images)
+
+
+UP = nouns.refresh(RefreshStatus.SUCCESSFUL, id=RefreshId("refresh-up"))
+BACK = nouns.refresh(RefreshStatus.SUCCESSFUL, to=1, id=RefreshId("refresh-back"))
+ROLLED_BACK = nouns.refresh(RefreshStatus.ROLLBACK_SUCCESSFUL)
+
+
+@pytest.mark.parametrize("refreshes", [(ROLLED_BACK,), (BACK, UP)])
+def test_a_rollback_run_again_goes_no_further(refreshes: tuple[Refresh, ...]) -> None:
+    """Killed after it had arrived, or typed twice: it says so, and how to go further; the image can be rejected."""
+    plan = plan_rollback(returned(*refreshes))
+    assert plan.empty
+    assert "already" in plan.notes[0].text
+    assert "--to VERSION" in plan.notes[0].text
+    (step,) = plan_rollback(returned(*refreshes), reject=True).steps
+    assert step.step == TagImage(family="web", image=nouns.NEW, stage=Stage.REJECTED)
+
+
+@pytest.mark.parametrize(
+    "refreshes", [(), (BACK,), (UP, BACK), (BACK, BACK), (nouns.refresh(RefreshStatus.FAILED), UP)]
+)
+def test_only_a_way_back_that_came_last_counts(refreshes: tuple[Refresh, ...]) -> None:
+    """What else happened before says nothing: version 1 was not made here, so that there is no way back from it."""
+    with pytest.raises(NotPossible, match="was not made here"):
+        plan_rollback(returned(*refreshes))
 
 
 def test_a_refresh_that_is_being_cancelled_is_waited_for() -> None:

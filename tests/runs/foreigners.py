@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from runs.packing import WORDS, packers_name, tag_list
+from rooms import PACKERS_WORDS as WORDS
+from rooms import packers_name
 from world import World
 
 from pipeline.model.names import TAG_FAMILY, TAG_ORIGIN, TAG_PURPOSE, TAG_ROLE, TAG_RUN
@@ -22,6 +23,11 @@ TAGS = (
 """Almost the tags of a build; none is whole."""
 
 Maker = Callable[[World, str, Mapping[str, str]], None]
+
+
+def tag_list(tags: Mapping[str, str]) -> Any:
+    """Write tags as every service takes them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def instance(world: World, name: str, tags: Mapping[str, str]) -> None:

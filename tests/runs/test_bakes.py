@@ -91,7 +91,7 @@ def failing_bake(scene: Scene) -> tuple[ExitCode, RunResult]:
 
 
 def test_an_interrupted_bake_marks_what_it_leaves(make: SceneMaker) -> None:
-    """Stopped while the image was being made: it carries its key, so that the next run finds it instead of baking."""
+    """Stopped while the image was being made: it carries its key, and the next run finishes it instead of baking."""
     scene = make()
     scene.builder.tags_images = False
     scene.builder.failure = Interrupted("Stopped by SIGTERM.")
@@ -99,8 +99,9 @@ def test_an_interrupted_bake_marks_what_it_leaves(make: SceneMaker) -> None:
     assert code is ExitCode.INTERRUPTED
     assert isinstance(result.stopped, Interrupted)
     scene.builder.failure = None
+    assert bake(scene)[0] is ExitCode.DONE
     assert bake(scene)[1].results == ()
-    assert len(baked(scene)) == 1
+    assert len(scene.builder.built) == len(baked(scene)) == 1
 
 
 def test_two_plans_made_at_once_bake_once(make: SceneMaker) -> None:

@@ -27,7 +27,7 @@ FINISHED = 7
 
 def bake(scene: Scene, lives: int) -> None:
     """Bake until Packer and we are killed."""
-    builder = DyingBuilder(world=scene.world, lives=lives)
+    builder = DyingBuilder(world=scene.world, clients=scene.builder.clients, lives=lives)
     room = replace(scene.room, tools=replace(scene.room.tools, builder=builder))
     with pytest.raises(KilledError):
         apply(room, plans.for_bake(room, "web", force=True))

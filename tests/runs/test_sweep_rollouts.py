@@ -39,7 +39,7 @@ def killed(stand: Stand, words: str) -> None:
 def left(stand: Stand) -> Stand:
     """Leave something of a bake and of a test."""
     scene = stand.scene
-    dying = DyingBuilder(world=scene.world, lives=6)
+    dying = DyingBuilder(world=scene.world, clients=scene.builder.clients, lives=6)
     room = replace(scene.room, tools=replace(scene.room.tools, builder=dying))
     with pytest.raises(KilledError):
         apply(room, plans.for_bake(room, "web", force=True))
