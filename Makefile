@@ -8,13 +8,14 @@ WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 VERBS = bake smoke roll rollback promote release repair sweep halt unhalt unlock approve windows status watch history show diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
-.PHONY: help setup packer base demo crash-matrix bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
+.PHONY: help setup packer base demo crash-matrix chaos bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
 
 ## Try it
 ##   make demo                   the main job on a sandbox: bake, smoke test, promote, roll
+##   make chaos                  releases and ways back in a hostile cloud: throttled, answers lost, slow; ARGS names scenarios
 ##   make crash-matrix           every command, killed before and after each of its AWS calls and run again; ARGS names rows
 ##   make bench-traffic          rollouts under real HTTP load, good and bad images: what failed, how long, what is left
 ##
@@ -69,6 +70,9 @@ test: base setup packer
 	@$(WITH_TOOLS) scripts/run-tests $(ARGS)
 
 # The harness stands on the tests' own sandbox account.
+chaos: setup
+	@PYTHONPATH=tests $(BIN)/python scripts/chaos.py $(ARGS)
+
 crash-matrix: setup
 	@PYTHONPATH=tests $(BIN)/python scripts/crash_matrix.py $(ARGS)
 

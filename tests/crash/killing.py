@@ -52,8 +52,8 @@ class Machine:
     middle of one: the copy would find everything locked for ever.
     """
 
-    def __init__(self) -> None:
-        self.clients = connect(region="us-east-1", profile=None, endpoint=None, attempts=3)
+    def __init__(self, *, attempts: int = 3) -> None:
+        self.clients = connect(region="us-east-1", profile=None, endpoint=None, attempts=attempts)
         self._listener: Callable[[Point], None] | None = None
         self._count = 0
         self._thread = threading.get_ident()

@@ -33,17 +33,17 @@ def crash_everywhere(
     next finds the very same; it is tried once for all of them, unless ``each`` is asked for.
     """
     # Killed before it had done anything, a command is in the end one that was begun later.
-    ends = [_undisturbed(row, machines[0], row.command, after=after) for after in {NOW, pause}]
+    ends = [undisturbed(row, machines[0], row.command, after=after) for after in {NOW, pause}]
     if row.repair:
-        ends = [end.plain for end in (*ends, _undisturbed(row, machines[0], None))]
-    with _place(row, machines[0]) as (place, settings):
+        ends = [end.plain for end in (*ends, undisturbed(row, machines[0], None))]
+    with placed(row, machines[0]) as (place, settings):
         trial = _Trial(row=row, machines=machines, place=place, settings=settings, pause=pause, twice=twice, ends=ends)
         return trial.everywhere(each=each)
 
 
-def _undisturbed(row: Row, machine: Machine, command: Command | None, *, after: timedelta = NOW) -> Standing:
+def undisturbed(row: Row, machine: Machine, command: Command | None, *, after: timedelta = NOW) -> Standing:
     """Look how a row ends undisturbed, or if its command is never run."""
-    with _place(row, machine) as (place, settings):
+    with placed(row, machine) as (place, settings):
         place.world.wait(after.total_seconds())
         code = command(place.room(settings).room) if command else ExitCode.DONE
         assert code is ExitCode.DONE, f"{row.name} ends with {code.name} by itself"
@@ -51,7 +51,7 @@ def _undisturbed(row: Row, machine: Machine, command: Command | None, *, after: 
 
 
 @contextmanager
-def _place(row: Row, machine: Machine) -> Iterator[tuple[Place, Settings]]:
+def placed(row: Row, machine: Machine) -> Iterator[tuple[Place, Settings]]:
     """Bring a cloud up in which a row begins."""
     with Cloud(clock=ManualClock()).in_process() as cloud, tempfile.TemporaryDirectory() as state:
         cloud.virtual.boot_time, cloud.virtual.freeze_time = timedelta(seconds=5), timedelta(seconds=10)
