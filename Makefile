@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair halt unhalt approve status watch history diff init schema
+VERBS = bake smoke roll rollback promote release repair baselines halt unhalt approve patches status watch history diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
 .PHONY: help setup packer base demo bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline import config
+from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
@@ -119,6 +120,7 @@ def assemble(
             credentials=clients.environment,
         ),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
+        baselines=SsmBaselines(clients),
         secrets=AwsSecrets(clients),
         evidence=FileEvidence(folder / "evidence"),
         progress=progress,

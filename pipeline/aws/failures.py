@@ -62,7 +62,15 @@ _THROTTLED = frozenset(
 _HELD = frozenset({"InstanceRefreshInProgress"})
 
 # Names of "it is not there" that do not contain NotFound.
-_ABSENT = frozenset({"InvocationDoesNotExist", "NoSuchEntity", "NoSuchResourceException", "InvalidAMIID.Unavailable"})
+_ABSENT = frozenset(
+    {
+        "DoesNotExistException",
+        "InvocationDoesNotExist",
+        "NoSuchEntity",
+        "NoSuchResourceException",
+        "InvalidAMIID.Unavailable",
+    }
+)
 
 _UNAVAILABLE = frozenset(
     {

@@ -44,6 +44,15 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Channels.current": ("ssm:GetParameter",),
     "Channels.history": ("ssm:GetParameterHistory",),
     "Channels.move": ("ssm:GetParameter", "ssm:PutParameter"),
+    "Baselines.get": ("ssm:GetPatchBaseline",),
+    "Baselines.chosen": ("ssm:GetDefaultPatchBaseline", "ssm:GetPatchBaselineForPatchGroup"),
+    "Baselines.find": ("ssm:DescribePatchBaselines",),
+    "Baselines.write": ("ssm:CreatePatchBaseline", "ssm:UpdatePatchBaseline"),
+    "Baselines.register": (
+        "ssm:DeregisterPatchBaselineForPatchGroup",
+        "ssm:DescribePatchGroups",
+        "ssm:RegisterPatchBaselineForPatchGroup",
+    ),
     "Instances.launch": ("ec2:DescribeLaunchTemplateVersions", "ec2:RunInstances"),
     "Instances.get": ("ec2:DescribeInstances",),
     "Instances.tagged": ("ec2:DescribeInstances",),
@@ -181,6 +190,8 @@ _PLAN = _of(
     "Copies.obstacles",
     "Signals.under",
     "Stacks.get",
+    "Baselines.get",
+    "Baselines.chosen",
 )
 _BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
@@ -215,6 +226,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "unhalt": _of("Signals.take"),
         "approve": _of("Signals.leave"),
         "watch": set[str](),
+        "patches": set(_PACKER),
+        "baselines": _of("Baselines."),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }

@@ -1,8 +1,9 @@
-"""The verbs that change something: bake, smoke, promote, roll, rollback, release, repair."""
+"""The verbs that change something: bake, smoke, promote, roll, rollback, release, repair, baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,14 +30,15 @@ ApproveByOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (bake, smoke, promote, roll, rollback, release, repair):
+    for function in (bake, smoke, promote, roll, rollback, release, repair, baselines):
         verb(app, changes=True)(function)
 
 
 def bake(common: Common, family: FamilyName, force: ForceOption = False) -> None:
     """Bake a candidate image, unless one of this very recipe stands."""
     plans = room("pipeline.runs.plans")
-    _carry_out(common, lambda opened: plans.for_bake(opened, family, force=force))
+    within = _survey_within(common)
+    _carry_out(common, lambda opened: plans.for_bake(opened, family, force=force, survey_within=within))
 
 
 def smoke(common: Common, family: FamilyName, image: ImageOption = None) -> None:
@@ -90,10 +92,16 @@ def release(
 ) -> None:
     """Bake, smoke test, promote and roll, where it is needed. Fleets of one patch group after the other."""
     plans = room("pipeline.runs.plans")
+    within = _survey_within(common)
 
     def planner(opened: Room) -> Plan:
         planned: Plan = plans.for_release(
-            opened, tuple(families or ()), force=force, supersede=supersede, wait=not no_wait
+            opened,
+            tuple(families or ()),
+            force=force,
+            supersede=supersede,
+            wait=not no_wait,
+            survey_within=within,
         )
         return planned
 
@@ -106,6 +114,20 @@ def repair(
     """Put back what a killed run has left. Weights, groups without traffic, sizes, processes, protection."""
     plans = room("pipeline.runs.plans")
     _carry_out(common, lambda opened: plans.for_repair(opened, fleet))
+
+
+def baselines(
+    common: Common, name: Annotated[str | None, typer.Argument(help="A baseline of the file; default: all.")] = None
+) -> None:
+    """Write the file's patch baselines to SSM. Its patch groups are given theirs, so that both are one."""
+    runs = room("pipeline.runs.baselines")
+    _carry_out(common, lambda opened: runs.for_baselines(opened, name))
+
+
+def _survey_within(common: Common) -> timedelta | None:
+    """Tell how old a survey of a source image may be; a dry run boots nothing and takes what is kept."""
+    fresh: timedelta = room("pipeline.observe.patches").FRESH
+    return None if common.dry_run else fresh
 
 
 def _carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: str | None = None) -> None:

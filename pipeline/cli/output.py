@@ -35,7 +35,17 @@ from pipeline.model.rollouts import (
     StartRefresh,
     UpdateStack,
 )
-from pipeline.model.steps import BuildImage, MoveChannel, Plan, PlannedStep, SmokeTestImage, Step, TagImage, Wave
+from pipeline.model.steps import (
+    BuildImage,
+    MoveChannel,
+    Plan,
+    PlannedStep,
+    SmokeTestImage,
+    Step,
+    TagImage,
+    Wave,
+    WriteBaseline,
+)
 
 _GAP = 2
 
@@ -60,6 +70,7 @@ WORDS: Mapping[type[Step], str] = {
     RetireGroup: "retire",
     PutBack: "put back",
     UpdateStack: "stack",
+    WriteBaseline: "baseline",
 }
 """The reader's word for each kind of step."""
 
@@ -72,6 +83,7 @@ _COUNTED: Mapping[type[Step], str] = {
     RollBackRefresh: "roll-back",
     CreateGreen: "blue-green rollout",
     UpdateStack: "stack update",
+    WriteBaseline: "patch baseline",
 }
 
 

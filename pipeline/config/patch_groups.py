@@ -28,6 +28,9 @@ class PatchGroupSection(Section):
     soak_before: _UpToAYear = Field(
         default=timedelta(), description="Since the patch group before was done; default: 0s."
     )
+    baseline: Name | None = Field(
+        default=None, description="The one of `baselines` that SSM is to measure its instances by."
+    )
 
     def settings(self, name: str) -> PatchGroup:
         """Say it in the model's words."""

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from pipeline.errors import StepFailed
 from pipeline.execute.awaiting import await_refresh
+from pipeline.execute.baselines import write_baseline
 from pipeline.execute.building import build_image
 from pipeline.execute.greens import create_green, name_live, retire_group
 from pipeline.execute.guarding import guard
@@ -37,7 +38,7 @@ from pipeline.model.rollouts import (
     StartRefresh,
     UpdateStack,
 )
-from pipeline.model.steps import BuildImage, MoveChannel, PlannedStep, SmokeTestImage, Step, TagImage
+from pipeline.model.steps import BuildImage, MoveChannel, PlannedStep, SmokeTestImage, Step, TagImage, WriteBaseline
 from pipeline.ports.progress import EventKind
 
 
@@ -98,6 +99,8 @@ def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PL
             return put_back(bench, step)
         case UpdateStack():
             return (yield from update_stack(bench, step))
+        case WriteBaseline():
+            return write_baseline(bench, step)
         case _:
             assert_never(step)
 

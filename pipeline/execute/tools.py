@@ -16,6 +16,7 @@ from pipeline.model.settings import Family, Secret, Settings
 from pipeline.model.shares import Radius
 from pipeline.model.signals import Signal
 from pipeline.model.traffic import Pair
+from pipeline.ports.baselines import Baselines
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.clock import Clock
@@ -59,6 +60,7 @@ class Tools:
     instances: Instances
     commands: RunCommand
     builder: Builder
+    baselines: Baselines
     smoke: SmokeRunner
     secrets: Secrets
     evidence: Evidence

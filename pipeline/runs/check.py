@@ -7,7 +7,9 @@ from functools import partial
 
 from pipeline.errors import CredentialsError, RebakeError
 from pipeline.model import names
-from pipeline.model.views import FamilyView
+from pipeline.model.images import Image
+from pipeline.model.settings import Family
+from pipeline.planning.bake_key import family_key
 from pipeline.planning.fleets import require_rollable
 from pipeline.ports.builder import BuildRequest
 from pipeline.ports.preflight import Finding
@@ -48,7 +50,8 @@ def live(room: Room, actions: Sequence[str]) -> tuple[Finding, ...]:
 
 
 def _renders(room: Room, name: str) -> Iterable[Finding]:
-    rendered = room.tools.builder.render(room.settings.families[name])
+    family = room.settings.families[name]
+    rendered = room.tools.builder.render(family, None if family.ruled is None else ())
     return (Finding(check=f"family {name}", ok=True, text=f"{rendered.recipe}, {len(rendered.files)} files"),)
 
 
@@ -56,23 +59,25 @@ def _buildable(room: Room, name: str) -> list[Finding]:
     """Find the source image and let Packer check the template against it, as a build of this moment would."""
     check = f"family {name}"
     try:
-        view = room.family(name)
+        source = room.source(name)
     except RebakeError as error:
         return [_fault(check, error)]
-    source = Finding(check=check, ok=True, text=f"source image {view.source.id} ({view.source.name})")
-    return [source, *_guarded(check, partial(_valid, room, view))]
+    found = Finding(check=check, ok=True, text=f"source image {source.id} ({source.name})")
+    return [found, *_guarded(check, partial(_valid, room, room.settings.families[name], source))]
 
 
-def _valid(room: Room, view: FamilyView) -> Iterable[Finding]:
-    tools, family = room.tools, view.family
+def _valid(room: Room, family: Family, source: Image) -> Iterable[Finding]:
+    tools = room.tools
+    rendered = tools.builder.render(family, None if family.ruled is None else ())
+    key = family_key(family, rendered.files, source.id)
     tools.builder.validate(
         BuildRequest(
             family=family,
-            rendered=tools.builder.render(family),
-            source=view.source,
-            key=view.key,
+            rendered=rendered,
+            source=source,
+            key=key,
             run=room.run,
-            image_name=names.image_name(family.name, tools.clock.now(), view.key),
+            image_name=names.image_name(family.name, tools.clock.now(), key),
             tags=room.settings.tags,
             secrets=tools.reveal(family),
         )

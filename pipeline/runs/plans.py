@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from graphlib import TopologicalSorter
 
 from pipeline.errors import NotFound, NotPossible, RefusedError, UsageError
@@ -22,9 +23,9 @@ _OWN = (NotPossible, RefusedError, UsageError)
 """Errors of one family or fleet; all others (credentials, an outage) concern every one of them."""
 
 
-def for_bake(room: Room, family: str, *, force: bool = False) -> Plan:
-    """Plan a bake."""
-    return plan_bake(room.family(family), force=force)
+def for_bake(room: Room, family: str, *, force: bool = False, survey_within: timedelta | None = None) -> Plan:
+    """Plan a bake; ``survey_within`` as for `Room.family`."""
+    return plan_bake(room.family(family, survey_within=survey_within), force=force)
 
 
 def for_smoke(room: Room, family: str, *, image: ImageId | None = None) -> Plan:
@@ -76,10 +77,17 @@ def for_repair(room: Room, fleet: str | None = None) -> Plan:
 
 
 def for_release(
-    room: Room, families: tuple[str, ...] = (), *, force: bool = False, supersede: bool = False, wait: bool = True
+    room: Room,
+    families: tuple[str, ...] = (),
+    *,
+    force: bool = False,
+    supersede: bool = False,
+    wait: bool = True,
+    survey_within: timedelta | None = None,
 ) -> Plan:
     """Plan everything between the recipes as they are and every fleet running their images; no names: all families.
 
+    ``survey_within`` as for `Room.family`.
     Images come first, families after those they are baked from; then the fleets of all families, wave after wave. Of
     several families, one that cannot be planned is noted and stops no other; one alone raises what is wrong with it.
     """
@@ -90,7 +98,7 @@ def for_release(
     absent: list[Plan] = []
     for family in chosen:
         try:
-            released.append(_released(room, family))
+            released.append(_released(room, family, survey_within))
         except _OWN as error:
             if len(families) == 1:
                 raise
@@ -100,8 +108,8 @@ def for_release(
     return _bounded(room, merge((plan, *absent)))
 
 
-def _released(room: Room, family: str) -> Released:
-    view = room.family(family)
+def _released(room: Room, family: str, survey_within: timedelta | None) -> Released:
+    view = room.family(family, survey_within=survey_within)
     fleets: list[FleetView] = []
     absent: list[FleetPlan] = []
     for name in room.fleets_of(family):

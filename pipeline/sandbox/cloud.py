@@ -37,6 +37,7 @@ LOOPBACK = "127.0.0.1"
 _OPERATIONS = (
     "account",
     "balancing",
+    "baselines",
     "commands",
     "listeners",
     "metrics",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, StepFailed
-from pipeline.model.outcomes import Package
+from pipeline.model.packages import Package
 from pipeline.packer.archive import pack
 from pipeline.packer.artifacts import built_image, packages
 from pipeline.packer.diagnosis import Diagnosis

@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.errors import NotPossible, StepFailed
 from pipeline.model.ids import ImageId, InstanceId
-from pipeline.model.outcomes import Package, SmokeReport
+from pipeline.model.outcomes import SmokeReport
+from pipeline.model.packages import Package
 from pipeline.ports.progress import Evidence
 from pipeline.records import FileEvidence, state_dir
 
