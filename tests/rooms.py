@@ -36,6 +36,7 @@ class ApiBuilder:
     recipe: bytes = b"recipe 1"
     failure: RebakeError | None = None
     failure_before_image: RebakeError | None = None
+    failure_of_survey: RebakeError | None = None
     failing_image: bool = False
     tags_images: bool = True
     built: list[BuildRequest] = field(default_factory=list)
@@ -52,6 +53,8 @@ class ApiBuilder:
     def survey(self, request: SurveyRequest, on_line: Callable[[str], None]) -> Survey:
         """Offer what ``offered`` names; each survey is counted by its moment."""
         on_line("surveying")
+        if self.failure_of_survey is not None:
+            raise self.failure_of_survey
         self.surveyed.append(request)
         return Survey(
             image=request.source.id, at=request.at, system=OperatingSystem.DEBIAN, patches=tuple(self.offered)

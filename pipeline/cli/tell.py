@@ -101,8 +101,9 @@ def _fleet(fleet: FleetStatus) -> str:
     drift = {True: "", False: " DRIFT", None: ""}[fleet.on_channel]
     last = f"; last refresh {refresh_text(fleet.refresh)}" if fleet.refresh else ""
     beside = "".join(f"; {name} is {text}" for name, text in sorted(fleet.beside.items()))
+    wrong = "".join(f"; {count} of {fleet.desired} {what}" for what, count in sorted(fleet.astray.items()))
     halted = f" HALTED: {fleet.halted}" if fleet.halted else ""
-    return f"{fleet.healthy}/{fleet.desired} healthy{age}: {mix}{drift}{last}{beside}{halted}"
+    return f"{fleet.healthy}/{fleet.desired} healthy{age}: {mix}{drift}{last}{beside}{wrong}{halted}"
 
 
 def _day(refresh: Refresh) -> str:

@@ -15,6 +15,7 @@ from pipeline.model.names import andon_path
 from pipeline.model.signals import Signal
 from pipeline.model.views import FleetView, Side, TrafficView
 from pipeline.planning.halts import halted
+from pipeline.planning.patch_groups import astray
 from pipeline.runs.room import Room, require_known
 
 
@@ -22,7 +23,8 @@ from pipeline.runs.room import Room, require_known
 class FleetStatus:
     """A fleet at one moment; ``fault`` says why it could not be observed. Ages are in whole days.
 
-    ``beside`` says of each other group of a blue-green fleet what it is, and its share of the traffic.
+    ``astray`` counts instances by what is wrong with their patch group. ``beside`` says of each other group of a
+    blue-green fleet what it is, and its share of the traffic.
     """
 
     name: str
@@ -36,6 +38,8 @@ class FleetStatus:
     by_image: Mapping[str, int] = field(default_factory=dict)
     refresh: Refresh | None = None
     beside: Mapping[str, str] = field(default_factory=dict)
+    patch_group: str | None = None
+    astray: Mapping[str, int] = field(default_factory=dict)
     halted: str = ""
     fault: str = ""
 
@@ -136,6 +140,8 @@ def describe_fleet(view: FleetView, *, channel: ImageId | None, now: datetime) -
         on_channel=None if channel is None else all(member.image == channel for member in group.standing),
         by_image=dict(Counter(str(member.image or "unknown") for member in group.standing)),
         refresh=view.active or next(iter(view.refreshes), None),
+        patch_group=view.settings.patch_group,
+        astray=astray(view),
         beside={side.group.name: _beside(view.traffic, side) for side in view.traffic.others} if view.traffic else {},
     )
 

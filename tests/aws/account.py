@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from world import World
 
+from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
@@ -27,6 +28,7 @@ from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, Templa
 from pipeline.model.images import Architecture, Image
 from pipeline.model.settings import GroupByName
 from pipeline.model.strategies import RefreshStrategy
+from pipeline.ports.baselines import Baselines
 from pipeline.ports.channels import Channels
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
@@ -82,6 +84,7 @@ class Account:
         self.changes: GroupChanges = AutoScalingChanges(clients)
         self.signals: Signals = SsmSignals(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
+        self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
 
     def base(self) -> Image:
