@@ -32,6 +32,8 @@ help:
 ##   make schema                 its JSON Schema for editors
 ##   make preflight              rebake check --live: what would fail, told before anything is built
 ##   make plan                   what would be done, and why
+##   make patches FAMILY=web     which patches a bake would install (ARGS=--survey: ask the source image first)
+##   make baselines              SSM's patch baselines as in the file
 ##   make bake FAMILY=web        a new candidate image, unless its bake key stands already
 ##   make smoke FAMILY=web       test the candidate
 ##   make promote FAMILY=web     move the channel to the tested image
@@ -89,7 +91,7 @@ preflight: setup packer
 plan: setup
 	@$(WITH_TOOLS) $(BIN)/rebake plan $(FAMILY) $(ARGS) || [ $$? = 2 ]
 
-bake release: packer
+bake release patches: packer
 
 $(VERBS): setup
 	@$(WITH_TOOLS) $(BIN)/rebake $@ $(FAMILY) $(FLEET) $(RUN) $(OLD) $(NEW) $(ARGS)

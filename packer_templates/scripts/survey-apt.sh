@@ -15,6 +15,7 @@ apt -o APT::Update::Error-Mode=any update
 
 # offered: name, version, suite/component of every version on offer; installed: name, version
 apt -s upgrade --with-new-pkgs | awk '/^Inst [^ ]+ \[/ {print $2}' | sort -u >names
+# shellcheck disable=SC2016 # dpkg-query expands these
 xargs -r dpkg-query -W -f '${binary:Package} ${Version} ${source:Version}\n' <names | sed 's/^\([^ :]*\):[^ ]* /\1 /' >installed
 xargs -r apt-cache madison <names | awk -F ' *[|] *' '{sub(/^ */, "", $1); split($3, place, " "); print $1, $2, place[2]}' |
     sort -u >offered

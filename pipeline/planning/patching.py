@@ -114,14 +114,14 @@ def _by_rule(patch: Patch, number: int, rule: ApprovalRule, now: datetime) -> De
     if rule.until is None and not rule.after:
         return replace(approved, why="approved at once")
     if patch.released is None:
-        return replace(held, why=f"its release date is not known, and {by} goes by that")
+        return replace(held, why="its release date is not known, and the rule goes by that")
     if rule.until is not None:
         in_time = patch.released.astimezone(UTC).date() <= rule.until
         why = "was released by" if in_time else "was not released by"
         return replace(approved if in_time else held, why=f"it {why} {rule.until}")
     moment, days = patch.released + rule.after, rule.after / timedelta(days=1)
     if now < moment:
-        return replace(held, until=moment, why=f"{by} waits {days:g} days from its release")
+        return replace(held, until=moment, why=f"waits {days:g} days from its release")
     return replace(approved, why=f"{days:g} days have passed since its release")
 
 
