@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair baselines halt unhalt approve patches status watch history diff init schema
+VERBS = bake smoke roll rollback promote release repair sweep baselines halt unhalt unlock approve patches status watch history show diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
 .PHONY: help setup packer base demo bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
@@ -41,10 +41,12 @@ help:
 ##   make rollback FLEET=web-dev put the fleet back on the image before
 ##   make release FAMILY=web     bake, smoke, promote, roll
 ##   make repair                 put back what a killed run has left (FLEET=web-dev: only there)
+##   make sweep                  what killed bakes and tests have left; ARGS=--yes removes it
 ##   make halt ARGS='--all --reason "…"' stop every rollout, at once; make unhalt ARGS=--all lets go
+##   make unlock ARGS='--fleet …' let go of a fleet for a run that is dead
 ##   make approve RUN=…          say yes to a rollout that waits (ARGS=--reject: no)
 ##   make status | watch         images, channels and fleets as they stand; the same, live
-##   make history FAMILY=web     what the channel pointed to, and since when
+##   make history | show RUN=…   the runs: who, when, how they ended, and what AWS has of it; one of them, step by step
 ##   make diff OLD=ami-… NEW=ami-… the packages that differ between two images
 ##
 ## Sandbox

@@ -19,7 +19,7 @@
     `-- Interrupted           a signal asked us to stop                             exit 130
 
 Transient errors (``transient = True``) may succeed when the same command is run again unchanged; the others
-need the reader to change something first.
+need the reader to change something first. Passing ones (``passing = True``) may pass while a run waits.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ class ExitCode(IntEnum):
 
 
 class RebakeError(Exception):
-    """The root: a sentence for the reader, and what to do next."""
+    """The root: a sentence for the reader, and what to do next: a clause in lower case, as it follows an arrow."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
     transient: ClassVar[bool] = False
+    passing: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -56,6 +57,11 @@ class RebakeError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def whole(self) -> str:
+        """The sentence and its hint in one line."""
+        return f"{self.message} -> {self.hint}" if self.hint else self.message
 
 
 class UsageError(RebakeError):
@@ -102,12 +108,14 @@ class Unavailable(RebakeError):
 
     exit_code = ExitCode.UNAVAILABLE
     transient = True
+    passing = True
 
 
 class AccessDenied(Unavailable):
     """The caller lacks an IAM action."""
 
     transient = False
+    passing = False
 
     def __init__(self, action: str, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -116,6 +124,8 @@ class AccessDenied(Unavailable):
 
 class CredentialsError(Unavailable):
     """There are no credentials, or they have expired."""
+
+    passing = False
 
 
 class Throttled(Unavailable):
@@ -126,6 +136,7 @@ class ToolMissing(Unavailable):
     """Packer, or a plugin of it, is missing or too old."""
 
     transient = False
+    passing = False
 
 
 class StepFailed(RebakeError):
@@ -144,7 +155,7 @@ class Defect(RebakeError):
     def __init__(self, cause: Exception) -> None:
         super().__init__(
             f"Something unforeseen happened: {type(cause).__name__}: {cause}.",
-            hint="This is a fault of rebake itself: please report it, with what -v says.",
+            hint="this is a fault of rebake itself: please report it, with what -v says",
         )
         self.__cause__ = cause
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import os
+import pwd
+import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline import config
+from pipeline import __version__, config
 from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
@@ -17,8 +19,11 @@ from pipeline.aws.copies import AutoScalingCopies
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
+from pipeline.aws.journals import S3Journals
+from pipeline.aws.leases import SsmLeases
+from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
-from pipeline.aws.permissions import ACTIONS
+from pipeline.aws.permissions import ACTIONS, JOURNAL_ACTIONS
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.run_command import SsmRunCommand
@@ -30,22 +35,29 @@ from pipeline.aws.templates import Ec2Templates
 from pipeline.aws.traffic import ElbTraffic
 from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
+from pipeline.model.masking import Masker, credentials
+from pipeline.model.names import lease_path
 from pipeline.model.settings import Settings
 from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.templates import builtin_names, builtin_templates
 from pipeline.ports.clock import Clock
+from pipeline.ports.journal import Journals
 from pipeline.ports.progress import Progress
 from pipeline.probing.canary import ScipyStatistics
 from pipeline.probing.judge import ExternalJudge
 from pipeline.probing.prober import HttpProber
 from pipeline.probing.smoke import SmokeTests
+from pipeline.records.events import Fanout
 from pipeline.records.evidence import FileEvidence
+from pipeline.records.journal import FileJournals, RunJournal
 from pipeline.records.places import state_dir
+from pipeline.records.process import is_gone, this_process
 from pipeline.runs.room import Room, new_run
 
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _TIME_SCALE = "REBAKE_TIME_SCALE"
 _TIME_ORIGIN = "REBAKE_TIME_ORIGIN"
+_JOURNAL = "journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,7 @@ def assemble(
 ) -> Room:
     """Put a room together from its parts; tests bring a manual clock and clients of their own."""
     folder = state or state_dir()
+    journal = _journal(settings, clients, folder, clock, progress)
     commands = SsmRunCommand(clients, clock)
     preflight = LivePreflight(clients)
     tools = Tools(
@@ -104,33 +117,72 @@ def assemble(
         stacks=CloudFormationStacks(clients),
         headroom=preflight,
         signals=SsmSignals(clients),
+        leases=SsmLeases(clients, lease_path(settings.channel_prefix), me=this_process(), gone=is_gone),
+        leftovers=AwsLeftovers(clients),
         metrics=CloudWatchMetrics(clients),
         prober=HttpProber(),
         judge=ExternalJudge(Path(settings.root)),
         statistics=ScipyStatistics(),
         instances=Ec2Instances(clients),
         commands=commands,
-        builder=PackerBuilder(
-            executable=packer,
-            root=Path(settings.root),
-            logs=folder / "logs",
-            region=clients.region,
-            endpoint=endpoint,
-            environment=os.environ,
-            credentials=clients.environment,
-        ),
+        builder=_builder(settings, clients, folder, endpoint=endpoint, packer=packer),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         baselines=SsmBaselines(clients),
-        secrets=AwsSecrets(clients),
-        evidence=FileEvidence(folder / "evidence"),
-        progress=progress,
+        secrets=AwsSecrets(clients, journal.masker.learn),
+        evidence=FileEvidence(folder / "evidence", journal.masker),
+        progress=Fanout(progress, journal),
     )
-    return Room(settings=settings, tools=tools, preflight=preflight, run=new_run(clock.now()))
+    return Room(settings=settings, tools=tools, preflight=preflight, journal=journal, run=new_run(clock.now()))
 
 
-def actions() -> tuple[str, ...]:
+def _builder(
+    settings: Settings, clients: Clients, folder: Path, *, endpoint: str | None, packer: str | None
+) -> PackerBuilder:
+    return PackerBuilder(
+        executable=packer,
+        root=Path(settings.root),
+        logs=folder / "logs",
+        region=clients.region,
+        endpoint=endpoint,
+        environment=os.environ,
+        credentials=clients.environment,
+    )
+
+
+def journals(settings: Settings | None, *, region: str | None, profile: str | None) -> tuple[Journals, ...]:
+    """Name the places where journals lie: this machine, and the bucket where one is configured."""
+    local = FileJournals(state_dir() / _JOURNAL)
+    if settings is None or settings.journal is None:
+        return (local,)
+    clients = connect(region=region or settings.region, profile=profile, endpoint=os.environ.get(_ENDPOINT))
+    return local, S3Journals(clients, settings.journal)
+
+
+def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, progress: Progress) -> RunJournal:
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # containers run as users that nobody has named
+        user = str(os.getuid())
+    return RunJournal(
+        local=FileJournals(folder / _JOURNAL),
+        shared=S3Journals(clients, settings.journal) if settings.journal else None,
+        clock=clock,
+        masker=Masker(credentials(os.environ, *(family.variables for family in settings.families.values()))),
+        progress=progress,
+        facts={
+            "user": user,
+            "host": socket.gethostname(),
+            "region": clients.region,
+            "version": __version__,
+            "configuration": settings.digest,
+        },
+    )
+
+
+def actions(settings: Settings) -> tuple[str, ...]:
     """List the IAM actions of all verbs, for the preflight."""
-    return tuple(sorted({action for needed in ACTIONS.values() for action in needed}))
+    every = [*ACTIONS.values(), *([JOURNAL_ACTIONS] if settings.journal else [])]
+    return tuple(sorted({action for needed in every for action in needed}))
 
 
 def system_clock() -> SystemClock:
@@ -151,5 +203,5 @@ def _number(name: str, default: float) -> float:
     except ValueError:
         number = 0.0
     if not 0 < number < math.inf:
-        raise UsageError(f"{name} is {text!r}, not a number above zero.", hint=f"Unset {name}.")
+        raise UsageError(f"{name} is {text!r}, not a number above zero.", hint=f"unset {name}")
     return number

@@ -58,11 +58,11 @@ def failed_while(figures: Mapping[str, Any], image: str) -> tuple[int, float]:
 
 
 def refresh_bound(aws: Sandbox, world: World, minimum: int, maximum: int, warmup: float) -> float:
-    """Compare a refresh's time with ceil(n / batch) x (boot + warm-up), both in the sandbox's time.
+    """Compare the newest refresh's time with ceil(n / batch) x (boot + warm-up), both in the sandbox's time.
 
     A boot is what the group's own activities say of its launches, by the median.
     """
-    (refresh,) = aws.autoscaling.describe_instance_refreshes(AutoScalingGroupName=world.group)["InstanceRefreshes"]
+    refresh, *_ = aws.autoscaling.describe_instance_refreshes(AutoScalingGroupName=world.group)["InstanceRefreshes"]
     began: datetime = refresh["StartTime"]
     took = (refresh["EndTime"] - began).total_seconds()
     activities = aws.autoscaling.describe_scaling_activities(AutoScalingGroupName=world.group)["Activities"]

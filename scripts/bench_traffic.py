@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,10 @@ _TARGETS = [{"targets": {"healthy": 100}}, {"probe": {"port": open_port(80), "pa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A rollout to measure. ``behaviour`` is the new image's; ``share`` the percent of requests that may fail."""
+    """A rollout to measure. ``behaviour`` is the new image's; ``share`` the percent of requests that may fail.
+
+    It is played again, to and fro, until so many ``requests`` were sent between its starts and ends.
+    """
 
     name: str
     strategy: Mapping[str, Any]
@@ -167,10 +171,10 @@ class Bench:
             )
 
     @contextmanager
-    def load(self, world: World, *, least: int) -> Iterator[Path]:
-        """Send requests without a pause while the block runs, and so many at least."""
+    def load(self, world: World) -> Iterator[Path]:
+        """Send requests without a pause while the block runs, and none after it."""
         figures = self.folder / "traffic.json"
-        words = ["--seconds", str(_SECONDS), "--min-requests", str(least), "--max-requests", "10000000"]
+        words = ["--seconds", str(_SECONDS), "--max-requests", "10000000"]
         command = [sys.executable, "-m", "pipeline.sandbox.load", world.url, *words, "--json", str(figures)]
         process = subprocess.Popen([*command, "--concurrency", "4"], env=self.environment)
         try:
@@ -195,14 +199,19 @@ def measure(bench: Bench) -> Iterator[Figure]:
         world = aws.build_world(old, group="web-prod", size=scenario.size)
         before = aws.standing(world)
         bench.configure(world)
-        with bench.load(world, least=scenario.requests) as traffic:
-            code = bench.rebake("roll", "web-prod", "--image", new).wait()
-        figures = json.loads(traffic.read_text())
-        yield Figure(scenario.name, "exit code", code, scenario.code, code == scenario.code, bench.words("roll"))
+        code, sent, failed, share = scenario.code, 0, 0, 0.0
+        for image in cycle((new, old)):  # there and back, for only requests in the middle of a roll say anything of it
+            with bench.load(world) as traffic:
+                code = ExitCode(bench.rebake("roll", "web-prod", "--image", image).wait())
+            figures = json.loads(traffic.read_text())
+            lost, part = failed_while(figures, image)
+            sent, failed, share = sent + figures["requests"], failed + lost, max(share, part)
+            if code is not scenario.code or sent >= scenario.requests:
+                break
+        yield Figure(scenario.name, "exit code", code, scenario.code, code is scenario.code, bench.words("roll"))
         if scenario.requests:
-            enough = figures["requests"] >= scenario.requests
-            yield Figure(scenario.name, "requests", figures["requests"], f">= {scenario.requests}", enough)
-        failed, share = failed_while(figures, new)
+            enough = sent >= scenario.requests
+            yield Figure(scenario.name, "requests in rolls", sent, f">= {scenario.requests}", enough)
         kept = share <= scenario.share
         yield Figure(scenario.name, "failed", f"{failed} ({share:.2f} %)", f"<= {scenario.share:g} %", kept)
         if scenario.code is ExitCode.ROLLED_BACK:
@@ -221,7 +230,7 @@ def measure_rollback(bench: Bench) -> Iterator[Figure]:
         world = aws.build_world(old, group="web-prod", size=bench.scenario.size)
         before = aws.standing(world)
         bench.configure(world)
-        with bench.load(world, least=0) as traffic:
+        with bench.load(world) as traffic:
             rolling = bench.rebake("roll", "web-prod", "--image", new)
             until(lambda: aws.green_percent(world) == 50)  # noqa: PLR2004 - the second shift
             began = time.monotonic()

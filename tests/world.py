@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from pipeline.sandbox.calls import Call
 from pipeline.sandbox.clock import SandboxClock
 from pipeline.sandbox.cloud import Cloud
 
@@ -57,6 +59,12 @@ class World:
         self.elbv2: ElasticLoadBalancingv2Client = self.client("elbv2")
         self.ssm: SSMClient = self.client("ssm")
         self.cloudwatch: CloudWatchClient = self.client("cloudwatch")
+
+    @property
+    def changed(self) -> tuple[Call, ...]:
+        """The calls that asked for a change, but those that say who works on what."""
+        calls = self.cloud.calls.mutating
+        return tuple(call for call in calls if "/leases/" not in json.dumps(call.parameters, default=str))
 
     def client(self, service: str) -> Any:
         """Make a client of any service."""

@@ -22,32 +22,32 @@ _UNWELL = re.compile(r"health[ -]check|status checks? failure|abandoned lifecycl
 
 _KEY = (
     "the encrypted volume could not be created or attached",
-    "Enable the KMS key, and let AWSServiceRoleForAutoScaling use it (kms:CreateGrant in its policy, or a grant).",
+    "enable the KMS key, and let AWSServiceRoleForAutoScaling use it (kms:CreateGrant in its policy, or a grant)",
 )
-_GONE = ("the image does not exist for this account", "Restore it from the Recycle Bin, share it, or roll to another.")
+_GONE = ("the image does not exist for this account", "restore it from the Recycle Bin, share it, or roll to another")
 _DISABLED = (
     "the image is disabled or not available yet",
-    "`aws ec2 enable-image`, or wait for it, or roll to another.",
+    "`aws ec2 enable-image`, or wait for it, or roll to another",
 )
-_NOT_ALLOWED = ("the account's Allowed AMIs do not allow the image", "Allow its owner, or roll to another image.")
+_NOT_ALLOWED = ("the account's Allowed AMIs do not allow the image", "allow its owner, or roll to another image")
 _ARCHITECTURE = (
     "image and instance type do not go together",
-    "Choose instance types of the image's architecture, or bake for that of the types.",
+    "choose instance types of the image's architecture, or bake for that of the types",
 )
 _PROFILE = (
     "the launch template's instance profile cannot be used",
-    "It must exist, and whoever rolls must be allowed iam:PassRole for its role.",
+    "it must exist, and whoever rolls must be allowed iam:PassRole for its role",
 )
-_NETWORK = ("a subnet, security group or key pair of the launch template is gone", "Name ones that exist.")
+_NETWORK = ("a subnet, security group or key pair of the launch template is gone", "name ones that exist")
 _HOOK = (
     "a lifecycle hook was abandoned: its action failed or took too long",
-    "Look at what completes the hook (CompleteLifecycleAction), and at its heartbeat timeout.",
+    "look at what completes the hook (CompleteLifecycleAction), and at its heartbeat timeout",
 )
 _ELB = (
     "the load balancer found the instance unhealthy",
-    "Compare the target group's health check with what the image serves, and the group's grace period with its start.",
+    "compare the target group's health check with what the image serves, and the group's grace period with its start",
 )
-_EC2 = ("the instance stopped or failed EC2's status checks", "`aws ec2 get-console-output` shows how far it booted.")
+_EC2 = ("the instance stopped or failed EC2's status checks", "`aws ec2 get-console-output` shows how far it booted")
 
 # The first that is found counts: codes before words, narrow words before wide ones.
 _MEANINGS: tuple[tuple[str, tuple[str, str]], ...] = (
@@ -99,5 +99,5 @@ def decoded(words: str) -> str:
     """Say a failure's cause and the next step; empty for words that are not known."""
     for pattern, (cause, hint) in _MEANINGS:
         if re.search(pattern, words, re.IGNORECASE):
-            return f"{cause[0].upper()}{cause[1:]}. {hint}"
+            return f"{cause[0].upper()}{cause[1:]} -> {hint}"
     return ""

@@ -36,12 +36,6 @@ class SsmBaselines:
         self._clients = clients
 
     def get(self, id_: str, system: OperatingSystem) -> PatchBaseline:
-        """Read a baseline; its name is ``ssm:`` and its id.
-
-        Raises:
-            NotFound: it does not exist.
-            NotPossible: it is one for another operating system, or says something that cannot be evaluated here.
-        """
         found = self._get(id_)
         if found.get("OperatingSystem") != system:
             raise NotPossible(
@@ -66,7 +60,6 @@ class SsmBaselines:
 
     @translated("ssm")
     def chosen(self, patch_group: str | None, system: OperatingSystem) -> str:
-        """Tell the id of the baseline that SSM has for a patch group, or (None) as the default for all."""
         ssm = self._clients.ssm
         if patch_group is None:
             id_ = ssm.get_default_patch_baseline(OperatingSystem=system.value)["BaselineId"]
@@ -77,7 +70,6 @@ class SsmBaselines:
 
     @translated("ssm")
     def find(self, name: str) -> str | None:
-        """Find a baseline of one's own by its exact name; answer its id."""
         pages = self._clients.ssm.get_paginator("describe_patch_baselines").paginate(
             Filters=[{"Key": "NAME_PREFIX", "Values": [name]}, {"Key": "OWNER", "Values": ["Self"]}]
         )
@@ -86,7 +78,6 @@ class SsmBaselines:
 
     @translated("ssm")
     def write(self, id_: str | None, name: str, baseline: PatchBaseline, system: OperatingSystem, token: str) -> str:
-        """Make a baseline, or with an id bring that to the same; answer its id. The same token makes the same."""
         content: Any = {
             "Name": name,
             "GlobalFilters": {"PatchFilters": _patch_filters(baseline.only, system)},
@@ -107,7 +98,6 @@ class SsmBaselines:
 
     @translated("ssm")
     def register(self, id_: str, patch_group: str, system: OperatingSystem) -> None:
-        """Give a patch group this baseline, in place of another of the same operating system."""
         ssm = self._clients.ssm
         pages = ssm.get_paginator("describe_patch_groups").paginate(
             Filters=[{"Key": "NAME_PREFIX", "Values": [patch_group]}]

@@ -35,13 +35,11 @@ class AutoScalingChanges:
 
     @translated("autoscaling")
     def suspend(self, group: GroupName, processes: Sequence[str]) -> None:
-        """Suspend processes."""
         if processes:  # no name at all means every process
             self._clients.autoscaling.suspend_processes(AutoScalingGroupName=group, ScalingProcesses=processes)
 
     @translated("autoscaling")
     def resume(self, group: GroupName, processes: Sequence[str]) -> None:
-        """Resume processes."""
         if processes:  # no name at all means every process
             self._clients.autoscaling.resume_processes(AutoScalingGroupName=group, ScalingProcesses=processes)
 
@@ -62,7 +60,6 @@ class AutoScalingChanges:
 
     @translated("autoscaling")
     def tag(self, tags: Mapping[GroupName, Mapping[str, str]]) -> None:
-        """Write tags on groups, all in one call; instances do not inherit them."""
         written: Any = [
             {"ResourceId": group, "ResourceType": _KIND, "Key": key, "Value": value, "PropagateAtLaunch": False}
             for group, of_it in tags.items()
@@ -73,21 +70,15 @@ class AutoScalingChanges:
 
     @translated("autoscaling")
     def untag(self, group: GroupName, keys: Sequence[str]) -> None:
-        """Remove tags from a group; ones that are not there are no error."""
         gone: Any = [{"ResourceId": group, "ResourceType": _KIND, "Key": key} for key in keys]
         if gone:
             self._clients.autoscaling.delete_tags(Tags=gone)
 
     @translated("autoscaling")
     def set_version(self, group: Group, version: int) -> None:
-        """Save a template version on a group that has no traffic and boots nothing else by it.
-
-        Raises:
-            NotPossible: the group has no launch template, or its policy cannot be moved to another version.
-        """
         if group.template is None:
             raise NotPossible(
-                f"The group {group.name} boots from a launch configuration.", hint="Give it a launch template."
+                f"The group {group.name} boots from a launch configuration.", hint="give it a launch template"
             )
         entry: Any = named(self._clients, group.name)[0] if group.mixed else {}
         boots = configuration(self._clients, entry, group.template.id, version)

@@ -37,7 +37,7 @@ class SsmChannels:
         if not value.startswith("ami-"):
             raise NotPossible(
                 f"The parameter {parameter} does not hold an image id.",
-                hint="Name a parameter whose value is ami-…; for ECS images that is the one ending in /image_id.",
+                hint="name a parameter whose value is ami-…; for ECS images that is the one ending in /image_id",
             )
         return ImageId(value)
 
@@ -64,7 +64,7 @@ class SsmChannels:
             if self._clock.now() >= deadline:
                 raise TimedOut(
                     f"AWS did not accept {image} as version {version} of {parameter}.",
-                    hint="The image must be available in this region, and the caller needs ec2:DescribeImages.",
+                    hint="the image must be available in this region, and the caller needs ec2:DescribeImages",
                 )
             self._clock.sleep(_POLL)
         return version

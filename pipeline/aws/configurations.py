@@ -38,7 +38,7 @@ def configuration(
         if other != template:
             raise NotPossible(
                 f"An override of {entry['AutoScalingGroupName']} boots the launch template {other}, not {template}.",
-                hint="Let all overrides boot the fleet's launch template, or make a fleet of its own of them.",
+                hint="let all overrides boot the fleet's launch template, or make a fleet of its own of them",
             )
     if everywhere or any("ImageId" in override for override in overrides):
         _boots_one_image(clients, entry, overrides)
@@ -63,7 +63,7 @@ def _boots_one_image(clients: Clients, entry: Any, overrides: list[Any]) -> None
     if len(booted) > 1:
         raise NotPossible(
             f"{entry['AutoScalingGroupName']}'s overrides boot different images: {', '.join(sorted(booted))}.",
-            hint="A fleet boots one image: name no other in an override, or make fleets of their own of them.",
+            hint="a fleet boots one image: name no other in an override, or make fleets of their own of them",
         )
 
 

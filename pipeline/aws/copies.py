@@ -42,7 +42,6 @@ class AutoScalingCopies:
         self._clock = clock
 
     def obstacles(self, group: GroupName) -> tuple[str, ...]:
-        """Say, a sentence each, what of a group cannot be copied; empty for one that can be."""
         return tuple(obstacles(named(self._clients, group)[0], self._hooks(group), self._policies(group)))
 
     def create(
@@ -66,7 +65,7 @@ class AutoScalingCopies:
         entry: Any = named(self._clients, source.name)[0]
         hooks, policies = self._hooks(source.name), self._policies(source.name)
         if found := tuple(obstacles(entry, hooks, policies)):
-            hint = "Roll it by instance refresh, or change this."
+            hint = "roll it by instance refresh, or change this"
             raise NotPossible(" ".join(found), hint=hint)
         if not self._stands(entry, name, tags):
             asked = created(entry, tags)
@@ -96,7 +95,7 @@ class AutoScalingCopies:
             return not entries
         tags = tags_of(entries[0].get("Tags", []))
         if TAG_ROLE not in tags:
-            raise NotOurs(f"The group {group} plays no role in a rollout.", hint="Delete it by hand.")
+            raise NotOurs(f"The group {group} plays no role in a rollout.", hint="delete it by hand")
         if entries[0].get("DeletionProtection", "none") != "none" and tags.get(TAG_ORIGIN, group) != group:
             self._clients.autoscaling.update_auto_scaling_group(AutoScalingGroupName=group, DeletionProtection="none")
         self._clients.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=group, ForceDelete=True)
@@ -118,13 +117,13 @@ class AutoScalingCopies:
         if not entries:
             return False
         if entries[0].get("Status"):
-            raise HeldError(f"The group {name} is still being deleted.", hint="Run again in a few minutes.")
+            raise HeldError(f"The group {name} is still being deleted.", hint="run again in a few minutes")
         # Another run may go on with what one has begun.
         ours = {key: value for key, value in tags.items() if key != TAG_RUN}
         if not ours.items() <= tags_of(entries[0].get("Tags", [])).items():
             raise NotOurs(
                 f"The group {name} exists and is not of this rollout.",
-                hint="Delete it or rename it: green groups have names of their own.",
+                hint="delete it or rename it: green groups have names of their own",
             )
         if entries[0]["MinSize"] < entry["DesiredCapacity"]:
             larger: Any = sizes(entry)
@@ -158,7 +157,7 @@ class AutoScalingCopies:
                 raise NotPossible(
                     f"AWS refuses the scheduled action {failed['ScheduledActionName']} on {name}: "
                     f"{failed.get('ErrorMessage', failed.get('ErrorCode', 'no reason given'))}.",
-                    hint="Correct it on the group that is copied, and run again.",
+                    hint="correct it on the group that is copied, and run again",
                 )
 
     @translated("autoscaling")

@@ -40,15 +40,9 @@ class AutoScalingFleets:
         return read(self._clients, [selected(self._clients, selector)], self._known)[0]
 
     def named(self, *names: GroupName) -> tuple[Group, ...]:
-        """Fetch the groups of these very names, in their order and whatever their roles, all in one listing.
-
-        Raises:
-            NotFound: one of them does not exist.
-        """
         return read(self._clients, named(self._clients, *names), self._known)
 
     def siblings(self, group: Group) -> tuple[Group, ...]:
-        """List the other groups of a group's origin: that itself, and those that rollouts made of it, in any role."""
         first = [] if group.name == group.origin else standing(self._clients, AutoScalingGroupNames=[group.origin])
         entries = [*first, *standing(self._clients, Filters=tag_filters({TAG_ORIGIN: group.origin}))]
         others = {entry["AutoScalingGroupName"]: entry for entry in entries}
@@ -56,12 +50,10 @@ class AutoScalingFleets:
         return read(self._clients, list(others.values()), self._known)
 
     def sizes(self) -> Mapping[GroupName, int]:
-        """Tell the desired capacity of every group of the account and region."""
         entries = standing(self._clients, PaginationConfig={"PageSize": _PAGE})
         return {GroupName(entry["AutoScalingGroupName"]): entry["DesiredCapacity"] for entry in entries}
 
     def impaired(self, members: Sequence[InstanceId]) -> frozenset[InstanceId]:
-        """Tell which of these instances fail EC2's status checks; ones that are gone do not."""
         found: frozenset[InstanceId] = frozenset()
         for batch in batches(members, _PAGE):
             try:
@@ -74,7 +66,6 @@ class AutoScalingFleets:
 
     @translated("autoscaling")
     def activities(self, group: GroupName) -> tuple[Activity, ...]:
-        """List the last hundred scaling activities, newest first, with the cause of a failed one decoded."""
         answer = self._clients.autoscaling.describe_scaling_activities(AutoScalingGroupName=group, MaxRecords=_PAGE)
         activities = map(activity_of, answer["Activities"])
         return tuple(sorted(activities, key=lambda activity: activity.at, reverse=True))

@@ -74,13 +74,13 @@ def _only(clients: Clients, found: list[AutoScalingGroupTypeDef], words: str) ->
     if not found:
         raise NotFound(
             f"There is no Auto Scaling group {words} in {clients.region}.",
-            hint="Check the fleet's group, the region and the account.",
+            hint="check the fleet's group, the region and the account",
         )
     if len(found) > 1:
         names = ", ".join(sorted(entry["AutoScalingGroupName"] for entry in found)[:_NAMED_AT_MOST])
         raise NotPossible(
             f"{len(found)} Auto Scaling groups exist {words}: {names}.",
-            hint="A fleet is one group: add a tag that tells them apart, or name the group.",
+            hint="a fleet is one group: add a tag that tells them apart, or name the group",
         )
     return found[0]
 
@@ -159,7 +159,6 @@ def group_of(entry: AutoScalingGroupTypeDef, known: Mapping[str, Any], warm: Seq
         mixed=bool(policy),
         override_templates=any(other and (not template or other.id != template.id) for other in others),
         override_images=tuple(ImageId(image) if (image := one.get("ImageId")) else None for one in overrides),
-        weighted=any("WeightedCapacity" in override for override in overrides),
         attribute_based=any("InstanceRequirements" in override for override in overrides),
         members=tuple(_member(member, known) for member in entry.get("Instances", [])),
         warm=tuple(_member(member, known) for member in warm),

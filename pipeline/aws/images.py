@@ -53,7 +53,6 @@ class Ec2Images:
         return _image(best) if best else None
 
     def baked(self, *, family: str, key: BakeKey | None = None) -> tuple[Image, ...]:
-        """List our own images of a family, newest first, in every state; with a key, only those of that key."""
         tags = {TAG_FAMILY: family} if key is None else {TAG_FAMILY: family, TAG_BAKE_KEY: key}
         images = map(_image, self._describe(tag_filters(tags), "self"))
         return tuple(sorted(images, key=lambda image: image.created, reverse=True))

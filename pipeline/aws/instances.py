@@ -40,7 +40,7 @@ class Ec2Instances:
         if instance.state in _GONE:
             raise StepFailed(
                 f"The instance {instance.id} is {instance.state}: {instance.reason or 'no reason given'}.",
-                hint="See `aws ec2 describe-instances` for it; run again to launch another.",
+                hint="see `aws ec2 describe-instances` for it; run again to launch another",
             )
         return instance
 
@@ -52,16 +52,14 @@ class Ec2Instances:
         """
         found = self._find([{"Name": "instance-id", "Values": [instance]}])
         if not found:
-            raise NotFound(f"The instance {instance} does not exist.", hint="It may have been terminated long ago.")
+            raise NotFound(f"The instance {instance} does not exist.", hint="it may have been terminated long ago")
         return found[0]
 
     def tagged(self, tags: Mapping[str, str]) -> tuple[Instance, ...]:
-        """List the instances that carry all of these tags and are not terminated."""
         alive: FilterTypeDef = {"Name": "instance-state-name", "Values": _NOT_TERMINATED}
         return tuple(self._find([*tag_filters(tags), alive]))
 
     def terminate(self, instances: tuple[InstanceId, ...]) -> None:
-        """Terminate instances; ones already gone are no error."""
         if not instances:
             return
         try:
@@ -161,4 +159,4 @@ def _reason(entry: InstanceTypeDef) -> str:
     reason = entry.get("StateReason", {})
     words = reason.get("Message", "")
     failure = launch_failure(reason.get("Code", ""), words)
-    return f"{failure.message} {failure.hint}" if failure else words
+    return failure.whole if failure else words

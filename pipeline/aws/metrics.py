@@ -27,7 +27,6 @@ class CloudWatchMetrics:
 
     @translated("cloudwatch")
     def alarms(self, names: Sequence[str]) -> Mapping[str, AlarmState]:
-        """Read the states of alarms, metric and composite ones."""
         paginator = self._clients.cloudwatch.get_paginator("describe_alarms")
         states = dict.fromkeys(names, AlarmState.MISSING)
         for batch in batches(list(states), _ALARMS):

@@ -63,8 +63,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Traffic.route": _ROUTE,
     "Traffic.weigh": (*_ROUTE, "elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"),
     "Traffic.elsewhere": (*_ROUTE, "elasticloadbalancing:DescribeTargetGroups"),
+    "Traffic.forwarding": (*_ROUTE, "elasticloadbalancing:DescribeTargetGroups"),
     "Traffic.target_group": ("elasticloadbalancing:DescribeTargetGroupAttributes",),
     "Traffic.clone": (
+        "elasticloadbalancing:AddTags",
         "elasticloadbalancing:CreateTargetGroup",
         "elasticloadbalancing:DescribeTags",
         "elasticloadbalancing:DescribeTargetGroupAttributes",
@@ -104,10 +106,42 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "autoscaling:UpdateAutoScalingGroup",
         "ec2:DescribeLaunchTemplateVersions",
     ),
+    "Journals.keep": ("s3:PutObject",),
+    "Journals.runs": ("s3:ListBucket",),
+    "Journals.lines": ("s3:GetObject", "s3:ListBucket"),
     "Signals.under": ("ssm:GetParametersByPath",),
     "Signals.read": ("ssm:GetParameter",),
     "Signals.leave": ("ssm:PutParameter",),
     "Signals.take": ("ssm:DeleteParameter",),
+    "Leases.latest": ("ssm:GetParametersByPath",),
+    "Leases.create": ("ssm:DeleteParameters", "ssm:PutParameter"),
+    "Leases.rewrite": ("ssm:PutParameter",),
+    "Leftovers.found": (
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeInstanceRefreshes",
+        "ec2:DescribeImages",
+        "ec2:DescribeInstances",
+        "ec2:DescribeKeyPairs",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSnapshots",
+        "ec2:DescribeVolumes",
+        "elasticloadbalancing:DescribeTags",
+        "elasticloadbalancing:DescribeTargetGroups",
+    ),
+    "Leftovers.remove": (
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeInstanceRefreshes",
+        "ec2:DeleteKeyPair",
+        "ec2:DeleteLaunchTemplateVersions",
+        "ec2:DeleteSecurityGroup",
+        "ec2:DeleteSnapshot",
+        "ec2:DeleteVolume",
+        "ec2:DeregisterImage",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:TerminateInstances",
+    ),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
     "Metrics.values": ("cloudwatch:GetMetricData",),
     "Metrics.served": ("cloudwatch:GetMetricData", "elasticloadbalancing:DescribeTargetGroups"),
@@ -153,7 +187,6 @@ _PACKER = (
 # instance refresh will make ("Control Amazon EC2 launch template usage"), and the check of an aws:ec2:image parameter.
 _ON_LAUNCH = ("ec2:CreateTags", "iam:PassRole")
 _ON_REFRESH = ("ec2:RunInstances", "iam:PassRole")
-_ON_COPY = ("elasticloadbalancing:AddTags",)
 _ON_MOVE = ("ec2:DescribeImages",)
 
 AGENT_ACTIONS = (
@@ -193,11 +226,12 @@ _PLAN = _of(
     "Baselines.get",
     "Baselines.chosen",
 )
-_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER)
+_LEASE = _of("Leases.")
+_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER, _LEASE)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
-    _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH
+    _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH, _LEASE
 )
-_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE)
+_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE, _LEASE)
 # Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and the way back is a roll.
 _ROLL = _of(
     "Templates.create_version",
@@ -210,7 +244,7 @@ _ROLL = _of(
     "Stacks.",
     "Signals.read",
     "Images.tag",
-).union(_ON_REFRESH, _ON_COPY)
+).union(_ON_REFRESH, _LEASE)
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     verb: tuple(sorted(_PLAN | actions))
@@ -223,8 +257,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "rollback": _ROLL,
         "repair": _ROLL,
         "halt": _of("Signals.leave", "Refreshes.cancel", "Refreshes.roll_back"),
+        "sweep": _of("Leftovers.", "Signals.take", "Copies.delete")
+        | _of("Traffic.forwarding", "Traffic.weigh", "Traffic.delete"),
         "unhalt": _of("Signals.take"),
         "approve": _of("Signals.leave"),
+        "unlock": _LEASE,
         "watch": set[str](),
         "patches": set(_PACKER),
         "baselines": _of("Baselines."),
@@ -233,6 +270,9 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The actions a caller needs for each verb, sorted.
 
-Not listed is what only some families need: Session Manager connections, KMS keys, and secrets of Secrets Manager,
-which are fetched before a build begins, so that a missing right stops it at once.
+Not listed is what only some configurations need: the journal's bucket (below), Session Manager connections, KMS keys,
+and secrets of Secrets Manager, which are fetched before a build begins, so that a missing right stops it at once.
 """
+
+JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
+"""What every verb needs besides where a bucket keeps the journal, and what reading it needs."""

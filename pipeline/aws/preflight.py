@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import ceil
+from typing import TYPE_CHECKING
 
 from pipeline.aws.failures import translated
 from pipeline.aws.groups import group_of, selected
@@ -17,6 +18,9 @@ from pipeline.model.fleets import Group, TemplateVersion
 from pipeline.model.settings import Connect, Family, FleetSettings
 from pipeline.model.strategies import BlueGreen, ChannelOnly, RefreshStrategy, StackUpdate, Strategy
 from pipeline.ports.preflight import Caller, Finding
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import SubnetTypeDef
 
 _SERVICE_ROLE = "AWSServiceRoleForAutoScaling"
 _QUOTA = "vCPU quota"
@@ -33,11 +37,6 @@ class LivePreflight:
 
     @translated("sts")
     def caller(self) -> Caller:
-        """Tell who we are.
-
-        Raises:
-            CredentialsError: there are no credentials, or they are refused.
-        """
         answer = self._clients.sts.get_caller_identity()
         return Caller(account=answer["Account"], arn=answer["Arn"])
 
@@ -50,7 +49,7 @@ class LivePreflight:
         return tuple(self._family(family))
 
     def fleet(self, fleet: FleetSettings) -> tuple[Finding, ...]:
-        """Check what a roll needs: the service-linked role, the rights of the template's profile, quota for more."""
+        """Check what a roll needs: the service-linked role, the rights of the template's profile, room for more."""
         try:
             entry = selected(self._clients, fleet.group)
         except RebakeError as failure:
@@ -59,13 +58,12 @@ class LivePreflight:
         role = entry.get("ServiceLinkedRoleARN", "").rpartition("/")[2] or _SERVICE_ROLE
         return (self._service_role(role), *self._launches(fleet, group_of(entry, {})))
 
-    def surge(self, fleet: FleetSettings) -> Finding:
-        """Check the account's quota for the instances that a rollout of the fleet runs beside those that it has."""
+    def surge(self, fleet: FleetSettings) -> tuple[Finding, ...]:
         try:
             group = group_of(selected(self._clients, fleet.group), {})
-            return self._room(fleet, group, self._version(group))
+            return tuple(self._room(fleet, group, self._version(group)))
         except RebakeError as failure:
-            return Finding(check=_QUOTA, ok=None, text=failure.message, hint=failure.hint)
+            return (Finding(check=_QUOTA, ok=None, text=failure.message, hint=failure.hint),)
 
     def _family(self, family: Family) -> Iterator[Finding]:
         build = family.build
@@ -78,7 +76,7 @@ class LivePreflight:
                 check="instance profile",
                 ok=None,
                 text=f"{family.name} connects by Session Manager and names no instance profile.",
-                hint="Name one with AmazonSSMManagedInstanceCore, unless the account manages all hosts by default.",
+                hint="name one with AmazonSSMManagedInstanceCore, unless the account manages all hosts by default",
             )
         yield self._quota.room_for({build.instance_types[0]: 1})
 
@@ -87,11 +85,11 @@ class LivePreflight:
         try:
             state = self._key_state(key)
         except NotFound as failure:
-            return Finding(check=check, ok=False, text=failure.message, hint="Check the key's id, region and account.")
+            return Finding(check=check, ok=False, text=failure.message, hint="check the key's id, region and account")
         except RebakeError as failure:
             return Finding(check=check, ok=None, text=failure.message, hint=failure.hint)
         if state != "Enabled":
-            hint = "Enable it, or cancel its deletion; images encrypted with it cannot boot otherwise."
+            hint = "enable it, or cancel its deletion; images encrypted with it cannot boot otherwise"
             return Finding(check=check, ok=False, text=f"The KMS key {key} is {state}.", hint=hint)
         return Finding(check=check, ok=True, text=f"The KMS key {key} is enabled.")
 
@@ -105,12 +103,12 @@ class LivePreflight:
         try:
             role = self._profile_role(name)
         except NotFound as failure:
-            return (Finding(check=check, ok=False, text=failure.message, hint="Create it, or name another."),)
+            return (Finding(check=check, ok=False, text=failure.message, hint="create it, or name another"),)
         except RebakeError as failure:
             return (Finding(check=check, ok=None, text=failure.message, hint=failure.hint),)
         if role is None:
             text = f"The instance profile {name} carries no role."
-            return (Finding(check=check, ok=False, text=text, hint="Add a role with AmazonSSMManagedInstanceCore."),)
+            return (Finding(check=check, ok=False, text=text, hint="add a role with AmazonSSMManagedInstanceCore"),)
         return self._simulator.role(role, AGENT_ACTIONS, check=f"SSM agent on {name}")
 
     @translated("iam")
@@ -127,7 +125,7 @@ class LivePreflight:
                 check=check,
                 ok=False,
                 text=f"The role {role} does not exist.",
-                hint="`aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com` makes it.",
+                hint="`aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com` makes it",
             )
         except RebakeError as failure:
             return Finding(check=check, ok=None, text=failure.message, hint=failure.hint)
@@ -146,22 +144,46 @@ class LivePreflight:
             return
         if version and version.instance_profile:
             yield from self._agent(version.instance_profile)
-        yield self._room(fleet, group, version)
+        yield from self._room(fleet, group, version)
 
     def _version(self, group: Group) -> TemplateVersion | None:
         if group.template is None:
             return None
         return self._templates.version(group.template.id, group.template.version)
 
-    def _room(self, fleet: FleetSettings, group: Group, version: TemplateVersion | None) -> Finding:
+    def _room(self, fleet: FleetSettings, group: Group, version: TemplateVersion | None) -> Iterator[Finding]:
         extra = _extra(fleet.strategy, group.desired)
         if not extra:
             text = f"Nothing is launched beside the instances of {group.name}."
-            return Finding(check=_QUOTA, ok=True, text=text)
+            yield Finding(check=_QUOTA, ok=True, text=text)
+            return
         if group.mixed or version is None or not version.instance_type:
             text = f"{group.name} boots more than one instance type, so its need of vCPUs is not known."
-            return Finding(check=_QUOTA, ok=None, text=text, hint="Compare the quota with what it may boot.")
-        return self._quota.room_for({version.instance_type: extra})
+            yield Finding(check=_QUOTA, ok=None, text=text, hint="compare the quota with what it may boot")
+        else:
+            yield self._quota.room_for({version.instance_type: extra})
+        if group.subnets:
+            # In units where it is weighted: what cannot fit even in its heaviest instances does not fit.
+            heaviest = max((member.weight for member in group.members), default=1)
+            yield self._addresses(group, ceil(extra / heaviest))
+
+    def _addresses(self, group: Group, extra: int) -> Finding:
+        """Compare the free addresses of the group's subnets with the instances to be launched, one for each."""
+        check = "free addresses"
+        try:
+            subnets = self._subnets(group.subnets)
+        except RebakeError as failure:
+            return Finding(check=check, ok=None, text=failure.message, hint=failure.hint)
+        if any(subnet.get("Ipv6Native") for subnet in subnets):
+            return Finding(check=check, ok=True, text=f"{group.name} may launch into subnets of IPv6 alone.")
+        free = sum(subnet["AvailableIpAddressCount"] for subnet in subnets)
+        text = f"{extra} addresses needed; the subnets of {group.name} have {free} free ({', '.join(group.subnets)})."
+        hint = "" if free >= extra else "free addresses there, or give the group a further subnet"
+        return Finding(check=check, ok=free >= extra, text=text, hint=hint)
+
+    @translated("ec2")
+    def _subnets(self, names: Sequence[str]) -> list[SubnetTypeDef]:
+        return self._clients.ec2.describe_subnets(SubnetIds=list(names))["Subnets"]
 
 
 def _extra(strategy: Strategy, desired: int) -> int:

@@ -29,7 +29,7 @@ class VcpuQuota:
         other = sorted(name for name in wanted if not _standard(name))
         if other:
             text = f"{', '.join(other)} counts towards a quota that is not checked."
-            return Finding(check=_CHECK, ok=None, text=text, hint="See Service Quotas, Amazon EC2.")
+            return Finding(check=_CHECK, ok=None, text=text, hint="see Service Quotas, Amazon EC2")
         try:
             limit = self._limit()
             used = self._used()
@@ -39,7 +39,7 @@ class VcpuQuota:
             return Finding(check=_CHECK, ok=None, text=failure.message, hint=failure.hint)
         text = f"{needed} vCPUs needed; {used} of {limit} are used."
         if used + needed > limit:
-            hint = f"Ask Service Quotas for more of {_QUOTA}, or free capacity."
+            hint = f"ask Service Quotas for more of {_QUOTA}, or free capacity"
             return Finding(check=_CHECK, ok=False, text=text, hint=hint)
         return Finding(check=_CHECK, ok=True, text=text)
 

@@ -94,7 +94,6 @@ class AutoScalingRefreshes:
             raise
 
     def cancel(self, group: GroupName) -> None:
-        """Cancel the running refresh (or roll-back); what was replaced stays. No refresh: nothing happens."""
         try:
             self._cancel(group)
         except NotFound:
@@ -102,11 +101,6 @@ class AutoScalingRefreshes:
 
     @translated("autoscaling")
     def roll_back(self, group: GroupName) -> RefreshId:
-        """Roll the running refresh back to what is saved on the group.
-
-        Raises:
-            NotPossible: no refresh runs, or AWS calls it irreversible.
-        """
         answer = self._clients.autoscaling.rollback_instance_refresh(AutoScalingGroupName=group)
         return RefreshId(answer["InstanceRefreshId"])
 
@@ -119,7 +113,7 @@ class AutoScalingRefreshes:
         if any("InstanceRequirements" in override for override in overrides):
             raise NotPossible(
                 f"The group {group.name} chooses instance types by attributes, which no refresh to a version supports.",
-                hint="List the instance types in the mixed-instances policy.",
+                hint="list the instance types in the mixed-instances policy",
             )
         return desired
 
@@ -192,5 +186,5 @@ def _status(word: str) -> RefreshStatus:
     except ValueError as error:
         raise Unavailable(
             f"AWS reports an instance refresh as {word!r}, a status that this version of rebake does not know.",
-            hint="Look at the refresh in the Auto Scaling console, and use a newer rebake.",
+            hint="look at the refresh in the Auto Scaling console, and use a newer rebake",
         ) from error

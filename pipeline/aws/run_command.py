@@ -37,17 +37,10 @@ class SsmRunCommand:
 
     @translated("ssm")
     def online(self, instance: InstanceId) -> bool:
-        """Whether the instance's agent answers."""
         answer = self._clients.ssm.describe_instance_information(Filters=[{"Key": "InstanceIds", "Values": [instance]}])
         return any(entry.get("PingStatus") == "Online" for entry in answer["InstanceInformationList"])
 
     def run(self, instance: InstanceId, script: str, *, timeout: timedelta) -> CommandResult:
-        """Run a shell script as root and wait for its end.
-
-        Raises:
-            NotPossible: the instance is not managed.
-            TimedOut: it did not end in time, or never reached the agent; it is cancelled then.
-        """
         seconds = max(1, ceil(timeout.total_seconds()))
         command = self._send(instance, script, seconds)
         deadline = self._clock.now() + timeout
@@ -101,5 +94,5 @@ def _result(answer: GetCommandInvocationResultTypeDef, instance: InstanceId, sec
 def _late(instance: InstanceId, seconds: int) -> TimedOut:
     return TimedOut(
         f"The command on {instance} did not end within {seconds} s and was cancelled.",
-        hint="Give it more time, or look at /var/log/amazon/ssm on the instance.",
+        hint="give it more time, or look at /var/log/amazon/ssm on the instance",
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from botocore import exceptions as boto
 from botocore.config import Config
 
 import pipeline
-from pipeline.aws.failures import translated
+from pipeline.aws.failures import EXPIRED, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
@@ -31,18 +33,30 @@ _CONNECT_SECONDS = 5
 # RunInstances and CreateImage answer late under load; a shorter limit would only turn slow answers into lost ones.
 _READ_SECONDS = 60
 _CONNECTIONS = 25
+# Nothing depends on what is kept in a bucket: a rollout must not stand still for long where S3 does not answer.
+_BRIEF = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+_READS = ("Describe", "Get", "List", "Simulate")
+_PASSING = ContextVar("passing", default=False)
 
 
 class Clients:
-    """One boto3 session and its clients; safe to share between threads."""
+    """One boto3 session and its clients; safe to share between threads.
 
-    def __init__(self, session: boto3.Session, *, endpoint: str | None, config: Config, named: bool = False) -> None:
-        self._session = session
+    Credentials that have expired and do not refresh themselves (variables, a file) are looked up anew: whoever signs
+    in again during a run of hours lets it go on.
+    """
+
+    def __init__(
+        self, session: Callable[[], boto3.Session], *, endpoint: str | None, config: Config, named: bool = False
+    ) -> None:
+        self._open = session
+        self._session = session()
         self._named = named
         self._endpoint = endpoint
         self._config = config
         self._made: dict[str, Any] = {}
         self._lock = Lock()
+        self._guards: list[Callable[[], None]] = []
 
     @property
     def region(self) -> str:
@@ -133,6 +147,11 @@ class Clients:
         return client
 
     @property
+    def s3(self) -> Any:
+        """Buckets; few calls are used, so its stubs are not a dependency."""
+        return self._client("s3")
+
+    @property
     def secretsmanager(self) -> Any:
         """Secrets Manager; one call of it is used, so its stubs are not a dependency."""
         return self._client("secretsmanager")
@@ -143,8 +162,40 @@ class Clients:
         with self._lock:
             if service not in self._made:
                 make: Any = self._session.client
-                self._made[service] = make(service, endpoint_url=self._endpoint, config=self._config)
+                config = self._config.merge(_BRIEF) if service == "s3" else self._config
+                client = make(service, endpoint_url=self._endpoint, config=config)
+                client.meta.events.register("before-call", self._before)
+                client.meta.events.register("after-call", self._after)
+                self._made[service] = client
             return self._made[service]
+
+    @contextmanager
+    def guarded(self, check: Callable[[], None]) -> Iterator[None]:
+        """Call the check before every call that changes something, until the block ends; its errors stop the call."""
+        self._guards.append(check)
+        try:
+            yield
+        finally:
+            self._guards.pop()
+
+    @contextmanager
+    def unguarded(self) -> Iterator[None]:
+        """Let this thread's calls pass unchecked until the block ends: they are what a check is made of."""
+        passing = _PASSING.set(True)
+        try:
+            yield
+        finally:
+            _PASSING.reset(passing)
+
+    def _after(self, parsed: Any, **_: Any) -> None:
+        if parsed.get("Error", {}).get("Code") in EXPIRED:
+            with self._lock:
+                self._session = self._open()
+                self._made.clear()
+
+    def _before(self, model: Any, **_: Any) -> None:
+        if self._guards and not _PASSING.get() and not model.name.startswith(_READS):
+            self._guards[-1]()
 
 
 @translated("sts")
@@ -168,5 +219,9 @@ def connect(*, region: str | None, profile: str | None, endpoint: str | None, at
         user_agent_extra=f"rebake/{pipeline.__version__}",
     )
     chosen = region or os.environ.get(_REGION)  # every other SDK reads it; botocore knows AWS_DEFAULT_REGION only
-    session = boto3.Session(profile_name=profile, region_name=chosen)
-    return Clients(session, endpoint=endpoint, config=config, named=profile is not None)
+    return Clients(
+        lambda: boto3.Session(profile_name=profile, region_name=chosen),
+        endpoint=endpoint,
+        config=config,
+        named=profile is not None,
+    )

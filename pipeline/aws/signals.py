@@ -37,7 +37,6 @@ class SsmSignals:
         return {entry["Name"].rpartition("/")[2]: _signal(entry) for page in pages for entry in page["Parameters"]}
 
     def read(self, name: str) -> Signal | None:
-        """Read one signal; None: it does not stand there."""
         try:
             return self._read(name)
         except NotFound:
@@ -49,14 +48,12 @@ class SsmSignals:
 
     @translated("ssm")
     def leave(self, name: str, signal: Signal) -> None:
-        """Leave a signal; one that stands there is replaced."""
         facts = {"word": signal.word, "by": signal.by, "reason": signal.reason, "at": signal.at.isoformat()}
         self._clients.ssm.put_parameter(
             Name=name, Value=json.dumps(facts), Type="String", Overwrite=True, Tier="Standard"
         )
 
     def take(self, name: str) -> bool:
-        """Take a signal away; False when none stood there."""
         try:
             self._delete(name)
         except NotFound:

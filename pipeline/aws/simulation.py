@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 _CHECK = "permissions"
 _BATCH = 50
-# Good policies allow it for named roles only, which a simulation on every resource calls a denial.
-_SCOPED = "iam:PassRole"
+# Good policies allow these for named roles, or for one bucket, only: a simulation on every resource calls it a denial.
+_SCOPED = {
+    "iam:PassRole": ("the roles in use", "it must be, for the roles of instance profiles"),
+    "s3:GetObject": ("the journal's bucket", "it must be for who reads journals there"),
+    "s3:ListBucket": ("the journal's bucket", "it must be for who reads journals there"),
+    "s3:PutObject": ("the journal's bucket", "it must be, or its runs are kept on this machine only"),
+}
 
 
 class PolicySimulator:
@@ -35,7 +40,7 @@ class PolicySimulator:
                     check=_CHECK,
                     ok=None,
                     text=f"The policies of {arn} cannot be simulated.",
-                    hint="Run as an IAM role or user to have its permissions checked.",
+                    hint="run as an IAM role or user to have its permissions checked",
                 ),
             )
         return self.role(principal, actions, check=_CHECK)
@@ -45,7 +50,7 @@ class PolicySimulator:
         try:
             results = self._simulate(arn, actions)
         except RebakeError as failure:
-            hint = f"Allow iam:SimulatePrincipalPolicy to have permissions checked. {failure.hint}".strip()
+            hint = f"allow iam:SimulatePrincipalPolicy to have permissions checked; {failure.hint}".removesuffix("; ")
             return (Finding(check=check, ok=None, text=f"Unknown: {failure.message}", hint=hint),)
         missing = tuple(_finding(check, result) for result in results if result["EvalDecision"] != "allowed")
         if missing:
@@ -85,14 +90,14 @@ class PolicySimulator:
 def _finding(check: str, result: EvaluationResultTypeDef) -> Finding:
     action = result["EvalActionName"]
     unknown = result.get("MissingContextValues", [])
-    if action == _SCOPED and result["EvalDecision"] == "implicitDeny":
-        text = f"Whether {action} is allowed for the roles in use is not known."
-        return Finding(check=check, ok=None, text=text, hint="It must be, for the roles of instance profiles.")
+    if action in _SCOPED and result["EvalDecision"] == "implicitDeny":
+        where, hint = _SCOPED[action]
+        return Finding(check=check, ok=None, text=f"Whether {action} is allowed for {where} is not known.", hint=hint)
     if unknown and result["EvalDecision"] == "implicitDeny":
         text = f"Whether {action} is allowed depends on {', '.join(sorted(unknown))}."
-        return Finding(check=check, ok=None, text=text, hint="A policy's condition decides; try it on a test family.")
+        return Finding(check=check, ok=None, text=text, hint="a policy's condition decides; try it on a test family")
     if result["EvalDecision"] == "explicitDeny":
-        hint = "A policy, boundary or organization policy denies it: have the denial lifted."
+        hint = "a policy, boundary or organization policy denies it: have the denial lifted"
     else:
-        hint = f"Allow {action}. A policy that allows it on named resources only is not seen by this check."
+        hint = f"allow {action}. A policy that allows it on named resources only is not seen by this check."
     return Finding(check=check, ok=False, text=f"{action} is not allowed.", hint=hint)

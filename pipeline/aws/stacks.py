@@ -52,7 +52,7 @@ class CloudFormationStacks:
         if parameter not in present:
             raise NotPossible(
                 f"The stack {name} has no parameter {parameter}.",
-                hint=f"Name the one that takes the image; it has: {', '.join(sorted(present)) or 'none'}.",
+                hint=f"name the one that takes the image; it has: {', '.join(sorted(present)) or 'none'}",
             )
         if present[parameter] == value:
             return False
@@ -93,7 +93,7 @@ class CloudFormationStacks:
             return False
         raise NotPossible(
             f"CloudFormation could not make a change set of {name}: {reason}.",
-            hint="Correct the stack's template or parameters, and run again.",
+            hint="correct the stack's template or parameters, and run again",
         )
 
     def _stack(self, name: str) -> Any:
@@ -101,9 +101,7 @@ class CloudFormationStacks:
             return self._describe(name)
         except NotPossible as failure:
             # "If the stack doesn't exist, a ValidationError is returned" (DescribeStacks): it has no code of its own.
-            raise NotFound(
-                f"There is no stack {name}.", hint="Check its name, the region and the account."
-            ) from failure
+            raise NotFound(f"There is no stack {name}.", hint="check its name, the region and the account") from failure
 
     def _find(self, name: str, change_set: str) -> Any:
         try:

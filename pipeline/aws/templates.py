@@ -29,16 +29,10 @@ class Ec2Templates:
         self._clients = clients
 
     def version(self, template: TemplateId, version: str) -> TemplateVersion:
-        """Fetch a version by number, ``$Latest`` or ``$Default``.
-
-        Raises:
-            NotFound: the template or the version does not exist.
-        """
         return _version(described_version(self._clients, template, version))
 
     @translated("ec2")
     def versions(self, template: TemplateId) -> tuple[TemplateVersion, ...]:
-        """List all versions, newest first."""
         pages = self._clients.ec2.get_paginator("describe_launch_template_versions").paginate(
             LaunchTemplateId=template, PaginationConfig={"PageSize": _PAGE}
         )
@@ -94,7 +88,7 @@ class Ec2Templates:
     def _root_device(self, image: ImageId) -> str:
         answer = self._clients.ec2.describe_images(ImageIds=[image])
         if not answer["Images"]:
-            raise NotFound(f"The image {image} does not exist.", hint="Bake it again.")
+            raise NotFound(f"The image {image} does not exist.", hint="bake it again")
         return answer["Images"][0].get("RootDeviceName", "")
 
 
@@ -109,7 +103,7 @@ def described_version(clients: Clients, template: TemplateId, version: str) -> L
     if not answer["LaunchTemplateVersions"]:
         raise NotFound(
             f"The launch template {template} has no version {version}.",
-            hint="`aws ec2 describe-launch-template-versions` lists them.",
+            hint="`aws ec2 describe-launch-template-versions` lists them",
         )
     return answer["LaunchTemplateVersions"][0]
 

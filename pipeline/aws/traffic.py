@@ -11,6 +11,7 @@ from pipeline.aws.paging import copied_tags, tag_list, tags_of
 from pipeline.aws.session import Clients
 from pipeline.errors import HeldError, NotFound, NotOurs, NotPossible
 from pipeline.model.ids import InstanceId, TargetGroupArn
+from pipeline.model.names import TAG_ORIGIN
 from pipeline.model.traffic import Route, TargetGroup, TargetHealth
 
 _RULE = ":listener-rule/"
@@ -50,7 +51,7 @@ class ElbTraffic:
         if present != route.weights:
             raise HeldError(
                 f"{route.arn} forwards to {_words(present)}, and no longer to {_words(route.weights)}.",
-                hint="Find out who else shifts its traffic, and run again.",
+                hint="find out who else shifts its traffic, and run again",
             )
         again: Any = [_again(action, weights) for action in actions]
         if _RULE in route.arn:
@@ -58,9 +59,17 @@ class ElbTraffic:
         else:
             self._clients.elbv2.modify_listener(ListenerArn=route.arn, DefaultActions=again)
 
-    @translated("elasticloadbalancing")
     def elsewhere(self, target_group: TargetGroupArn, *, route: str) -> tuple[str, ...]:
         """List the listeners and rules, other than the route, that forward to the target group."""
+        return tuple(arn for arn in self.forwarding(target_group) if arn != route)
+
+    @translated("elasticloadbalancing")
+    def forwarding(self, target_group: TargetGroupArn) -> Mapping[str, int]:
+        """Tell which listeners and rules forward to a target group, each with its weight there.
+
+        Raises:
+            NotFound: it is gone.
+        """
         balancers = self._described(TargetGroupArns=[target_group])[0].get("LoadBalancerArns", [])
         listeners = [
             listener
@@ -75,7 +84,8 @@ class ElbTraffic:
                 for page in paginator.paginate(ListenerArn=listener["ListenerArn"]):
                     # The default rule is the listener's own action.
                     actions |= {rule["RuleArn"]: rule["Actions"] for rule in page["Rules"] if not rule["IsDefault"]}
-        return tuple(arn for arn, found in actions.items() if arn != route and target_group in _forwards(found))
+        weights = {arn: _forwards(found) for arn, found in actions.items()}
+        return {arn: found[target_group] for arn, found in weights.items() if target_group in found}
 
     def target_group(self, arn: TargetGroupArn) -> TargetGroup:
         """Fetch a target group; affinity to a source address (network load balancers) has no end and counts as none.
@@ -88,31 +98,35 @@ class ElbTraffic:
         sticky = known.get(f"stickiness.{kind}.duration_seconds", 0) if known.get("stickiness.enabled") == "true" else 0
         return TargetGroup(
             arn=arn,
-            name=arn.split("/")[1],
             deregistration_delay=timedelta(seconds=int(known.get("deregistration_delay.timeout_seconds", 0))),
             stickiness=timedelta(seconds=int(sticky)),
         )
 
     @translated("elasticloadbalancing")
     def clone(self, source: TargetGroupArn, *, name: str, tags: Mapping[str, str]) -> TargetGroupArn:
-        """Make a target group of the same settings, attributes and tags of the user's, or complete one of that name.
+        """Make a target group of the same settings, attributes and tags of the user's, or take on one of that name.
 
         Tags are there from the first moment. Only attributes that differ from a fresh group's are sent: some that are
         described cannot be set on every type.
 
         Raises:
-            NotOurs: a target group of that name exists and does not carry the tags.
+            NotOurs: a target group of that name exists and is of another fleet, or nobody's.
         """
         try:
             made = TargetGroupArn(self._described(Names=[name])[0]["TargetGroupArn"])
         except NotFound:
             made = self._create(source, name, tags)
         else:
-            if not tags.items() <= self._tags(made).items():
+            known = self._tags(made)
+            if known.get(TAG_ORIGIN) != tags.get(TAG_ORIGIN):
                 raise NotOurs(
                     f"The target group {name} exists and is not of this rollout.",
-                    hint="Delete it or rename it: green groups' target groups have names of their own.",
+                    hint="delete it or rename it: green groups' target groups have names of their own",
                 )
+            # One that a killed run has begun is this run's now, and as young as it.
+            if not tags.items() <= known.items():
+                written: Any = tag_list(tags)
+                self._clients.elbv2.add_tags(ResourceArns=[made], Tags=written)
         wanted, fresh = self._attributes(source), self._attributes(made)
         different: Any = [{"Key": key, "Value": value} for key, value in wanted.items() if value != fresh.get(key, "")]
         if different:
@@ -120,11 +134,6 @@ class ElbTraffic:
         return made
 
     def delete(self, target_group: TargetGroupArn) -> None:
-        """Delete a target group; one that is gone is no error.
-
-        Raises:
-            NotPossible: a listener or rule still forwards to it.
-        """
         try:
             self._delete(target_group)
         except NotFound:
@@ -146,7 +155,7 @@ class ElbTraffic:
             return self._clients.elbv2.describe_listeners(ListenerArns=[arn])["Listeners"][0].get("DefaultActions", [])
         rule = self._clients.elbv2.describe_rules(RuleArns=[arn])["Rules"][0]
         if rule.get("IsDefault"):
-            raise NotPossible(f"{arn} is a default rule.", hint="Name its listener's ARN instead.")
+            raise NotPossible(f"{arn} is a default rule.", hint="name its listener's ARN instead")
         return rule.get("Actions", [])
 
     @translated("elasticloadbalancing")
@@ -192,7 +201,7 @@ class ElbTraffic:
 def _route(arn: str, actions: Iterable[Any]) -> Route:
     forward = next((action for action in actions if action["Type"] == "forward"), None)
     if forward is None:
-        raise NotPossible(f"{arn} does not forward to target groups.", hint="Name the rule that serves the fleet.")
+        raise NotPossible(f"{arn} does not forward to target groups.", hint="name the rule that serves the fleet")
     sticky = forward.get("ForwardConfig", {}).get("TargetGroupStickinessConfig", {})
     seconds = sticky.get("DurationSeconds", 0) if sticky.get("Enabled") else 0
     return Route(arn=arn, weights=_forwards([forward]), stickiness=timedelta(seconds=seconds))

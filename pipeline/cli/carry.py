@@ -14,11 +14,13 @@ from pipeline.cli import report
 from pipeline.cli.complaint import complaint, show_error
 from pipeline.cli.door import open_room
 from pipeline.cli.encode import dump
+from pipeline.cli.journalling import begun, end
 from pipeline.cli.options import Common
-from pipeline.cli.output import plan_text, result_text
+from pipeline.cli.output import plan_text, result_text, stands
 from pipeline.config.fields import duration
-from pipeline.errors import ExitCode, RebakeError, UsageError
-from pipeline.model.outcomes import RunResult
+from pipeline.errors import ExitCode, HeldError, RebakeError, RefusedError, UsageError
+from pipeline.execute.performing import tell
+from pipeline.model.outcomes import Done, RunResult, Skipped
 from pipeline.model.steps import Plan
 from pipeline.planning.approval import with_approval
 from pipeline.ports.progress import Event
@@ -38,22 +40,45 @@ def carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: st
     """
     if common.report is not None:
         report.require_writable(common.report)
-    patience = None if approve_by is None else _duration(approve_by)
+    patience = None if approve_by is None else option_duration("--approve-by", approve_by)
     with open_room(common) as (room, recorder):
-        plan = planner(room)
+        try:
+            plan = planner(room)
+        except (RefusedError, HeldError):  # somebody wanted what must not be: that is worth a record
+            with begun(common, room):
+                raise
         if patience is not None:
             plan = with_approval(plan, patience)
         if not common.json:
             print(plan_text(plan), flush=True)
         result = RunResult()
-        if not plan.empty and not common.dry_run:
+        if not common.dry_run and (plan.blocked or not plan.empty):
             _approve(common, plan)
-            result = apply(room, plan)
-    code = exit_code(plan, result)
+            with begun(common, room, targets=_targets(plan), plan=plan):
+                result = apply(room, plan, patient=common.wait)
+        code = exit_code(plan, result)
+        end(room, code, _why(plan, result), fleets={lane.fleet: stands(lane) for lane in result.lanes})
     if common.report is not None:
         _report(common.report, room, plan, result, recorder.events)
     _tell(common, room, plan, result, code)
     return code
+
+
+def _why(plan: Plan, result: RunResult) -> str:
+    if (stopping := stopped_by(result)) is not None:
+        return stopping.message
+    unhappy = [step for step in result.results if not isinstance(step.outcome, (Done, Skipped))]
+    return "; ".join(
+        [
+            *(f"{step.planned.target}: {tell(step.outcome)}" for step in unhappy),
+            *(f"{lane.fleet}: {stands(lane)}" for lane in result.lanes if not lane.succeeded),
+            *(f"{blocked.target}: {blocked.text}" for blocked in plan.blocked),
+        ]
+    )
+
+
+def _targets(plan: Plan) -> list[str]:
+    return [*(planned.target for planned in plan.every), *(note.target for note in plan.blocked)]
 
 
 def _tell(common: Common, room: Room, plan: Plan, result: RunResult, code: ExitCode) -> None:
@@ -86,22 +111,27 @@ def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Seque
         show_error(error, as_json=False)
 
 
-def _duration(text: str) -> timedelta:
+def option_duration(option: str, text: str) -> timedelta:
+    """Read an option's duration.
+
+    Raises:
+        UsageError: it is none.
+    """
     try:
         found, fault = duration(text), f"{text!r} is less than 1m"
     except ValueError as error:
         found, fault = timedelta(), str(error)
     if found < _LEAST:
-        raise UsageError(f"--approve-by: {fault}.", hint="Say how long to wait, as in --approve-by 2h.")
+        raise UsageError(f"{option}: {fault}.", hint=f"say how long, as in {option} 2h")
     return found
 
 
 def _approve(common: Common, plan: Plan) -> None:
-    if common.yes:
+    if common.yes or plan.empty:
         return
     if not sys.stdin.isatty():
         raise UsageError(
-            "Nobody is there to approve the plan.", hint="Approve it with --yes, or look at it with --dry-run."
+            "Nobody is there to approve the plan.", hint="approve it with --yes, or look at it with --dry-run"
         )
     if common.json:
         print(plan_text(plan), file=sys.stderr)  # stdout is for the one document

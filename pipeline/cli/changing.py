@@ -1,8 +1,10 @@
-"""The verbs that change something: bake, smoke, promote, roll, rollback, release, repair, baselines."""
+"""The verbs that change something: bake, smoke, promote, roll, rollback, release, repair, sweep, baselines."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +32,7 @@ ApproveByOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (bake, smoke, promote, roll, rollback, release, repair, baselines):
+    for function in (bake, smoke, promote, roll, rollback, release, repair, sweep, baselines):
         verb(app, changes=True)(function)
 
 
@@ -114,6 +116,21 @@ def repair(
     """Put back what a killed run has left. Weights, groups without traffic, sizes, processes, protection."""
     plans = room("pipeline.runs.plans")
     _carry_out(common, lambda opened: plans.for_repair(opened, fleet))
+
+
+def sweep(
+    common: Common,
+    older_than: Annotated[str, typer.Option("--older-than", help="Leave what is younger.")] = "24h",
+    at_most: Annotated[int, typer.Option("--at-most", min=1, help="Remove no more than so many in one run.")] = 50,
+) -> None:
+    """Remove what killed bakes and tests have left. Only shown, unless --yes is given."""
+    plans, carry = room("pipeline.runs.plans"), room("pipeline.cli.carry")
+    age = carry.option_duration("--older-than", older_than)
+    shown = replace(common, dry_run=common.dry_run or not common.yes)
+    code = carry.carry_out(shown, lambda opened: plans.for_sweep(opened, older_than=age, at_most=at_most))
+    if not common.yes:
+        print("Only shown: nothing is removed without --yes.", file=sys.stderr)
+    raise typer.Exit(code)
 
 
 def baselines(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.records.events import Recorder
     from pipeline.runs.room import Room
 
-_AGAIN = "Run the same command again."
+_AGAIN = "Run the same command again"
 
 
 @contextmanager

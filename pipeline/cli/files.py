@@ -25,13 +25,13 @@ def init(
     """Write a starter configuration. The JSON Schema goes beside it."""
     config = room("pipeline.config")
     if path.exists() and not force:
-        raise UsageError(f"{path} exists already.", hint="Choose another path, or overwrite it with --force.")
+        raise UsageError(f"{path} exists already.", hint="choose another path, or overwrite it with --force")
     try:
         path.write_text(config.starter(), encoding="utf-8")
         schema_path = path.with_name("rebake.schema.json")
         schema_path.write_text(json.dumps(config.schema(), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.", hint="Choose a folder that exists.") from error
+        raise UsageError(f"{path} cannot be written: {error.strerror}.", hint="choose a folder that exists") from error
     print(f"Wrote {path} and {schema_path}. Next: edit it, then run: rebake check")
 
 

@@ -15,7 +15,7 @@ from pipeline.cli.complaint import show_error
 from pipeline.errors import ExitCode, Interrupted, RebakeError, UsageError
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_LOOK = "See what would be done with: rebake plan"
+_LOOK = "see what would be done with: rebake plan"
 
 app = typer.Typer(
     name="rebake",
@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> int:
     """Run a command and answer its exit code; errors become one sentence and a hint on stderr."""
     as_json = "--json" in arguments
     try:
-        outcome = app(arguments or ["--help"], standalone_mode=False, prog_name="rebake")
+        outcome = app(arguments or ["--help"], standalone_mode=False, prog_name="rebake", obj=arguments)
     except RebakeError as error:
         show_error(error, as_json=as_json)
         return error.exit_code
@@ -61,7 +61,7 @@ def run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "rebake"
-        show_error(UsageError(error.format_message(), hint=f"See: {command} --help"), as_json=as_json)
+        show_error(UsageError(error.format_message(), hint=f"see: {command} --help"), as_json=as_json)
         return ExitCode.USAGE
     return outcome if isinstance(outcome, int) else ExitCode.DONE
 

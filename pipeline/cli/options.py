@@ -18,12 +18,16 @@ ProfileOption = Annotated[str | None, typer.Option("--profile", help="The AWS pr
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Packer and the tests print, too.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before changing anything.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan; make no call that changes anything.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for another run that has the family or fleet.")]
 ReportOption = Annotated[Path | None, typer.Option("--report", help="Write an HTML report of the run here.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What the reader asked of any verb; ``yes``, ``dry_run`` and ``report`` only of those that change something."""
+    """What the reader asked of any verb; from ``yes`` to ``report`` only of those that take them.
+
+    ``verb`` and ``words`` are the command line: its verb, and all that stood behind ``rebake``.
+    """
 
     config: Path = Path("rebake.yaml")
     json: bool = False
@@ -32,7 +36,10 @@ class Common:
     verbose: bool = False
     yes: bool = False
     dry_run: bool = False
+    wait: bool = False
     report: Path | None = None
+    verb: str = ""
+    words: tuple[str, ...] = ()
 
 
 _READING: dict[str, Any] = {
@@ -42,24 +49,37 @@ _READING: dict[str, Any] = {
     "profile": ProfileOption,
     "verbose": VerboseOption,
 }
-_CHANGING: dict[str, Any] = {**_READING, "yes": YesOption, "dry_run": DryRunOption, "report": ReportOption}
+_CHANGING: dict[str, Any] = {
+    **_READING,
+    "yes": YesOption,
+    "dry_run": DryRunOption,
+    "wait": WaitOption,
+    "report": ReportOption,
+}
 
 
-def verb(app: typer.Typer, *, changes: bool = False, name: str | None = None) -> Callable[[Callable[..., None]], None]:
-    """Register a function as a verb; it receives the shared options as its first argument, a `Common`."""
-    shared = _CHANGING if changes else _READING
+def verb(
+    app: typer.Typer, *, changes: bool = False, dry_run: bool = False, name: str | None = None
+) -> Callable[[Callable[..., None]], None]:
+    """Register a function as a verb; it receives the shared options as its first argument, a `Common`.
+
+    ``changes``: it carries a plan out, and takes --yes, --dry-run, --wait, --report; ``dry_run``: it takes just that.
+    """
+    shared = _CHANGING if changes else {**_READING, **({"dry_run": DryRunOption} if dry_run else {})}
 
     def register(function: Callable[..., None]) -> None:
         own = list(inspect.signature(function).parameters.values())[1:]
         hints = get_type_hints(function, include_extras=True)
 
         @functools.wraps(function)
-        def command(**given: Any) -> None:
-            common = Common(**{key: given.pop(key) for key in shared})
+        def command(context: typer.Context, **given: Any) -> None:
+            asked = {key: given.pop(key) for key in shared}
+            common = Common(**asked, verb=context.info_name or "", words=tuple(context.find_root().obj or ()))
             function(common, **given)
 
         defaults = Common()
-        parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
+        parameters = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)]
+        parameters += [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
         parameters += [
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=getattr(defaults, key), annotation=kind)
             for key, kind in shared.items()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.execute.performing import tell
 from pipeline.execute.waiting import describe
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import (
     Done,
     Failed,
@@ -71,6 +72,7 @@ WORDS: Mapping[type[Step], str] = {
     PutBack: "put back",
     UpdateStack: "stack",
     WriteBaseline: "baseline",
+    Remove: "remove",
 }
 """The reader's word for each kind of step."""
 
@@ -84,6 +86,7 @@ _COUNTED: Mapping[type[Step], str] = {
     CreateGreen: "blue-green rollout",
     UpdateStack: "stack update",
     WriteBaseline: "patch baseline",
+    Remove: "removal",
 }
 
 

@@ -1,9 +1,10 @@
-"""The verbs that change nothing: check, plan, patches, status, watch, history, diff."""
+"""The verbs that change nothing: check, plan, patches, status, watch, history, show, diff."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,13 +12,17 @@ from pipeline.cli.door import open_room, room
 from pipeline.cli.options import Common, verb
 from pipeline.errors import ExitCode
 
+if TYPE_CHECKING:
+    from pipeline.model.settings import Settings
+    from pipeline.ports.journal import Journals
+
 _JSON, _TEXT = "pipeline.cli.encode", "pipeline.cli.tell"
 Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: all.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (check, plan, patches, status, watch, history, diff):
+    for function in (check, plan, patches, status, watch, history, show, diff):
         verb(app)(function)
 
 
@@ -30,7 +35,7 @@ def check(
     with open_room(common) as (opened, _):
         findings = runs.recipes(opened)
         if live:
-            findings += runs.live(opened, room("pipeline.wiring").actions())
+            findings += runs.live(opened, room("pipeline.wiring").actions(opened.settings))
     bad = [finding for finding in findings if finding.ok is False]
     body = {"findings": findings, "ok": not bad}
     print(room(_JSON).dump(body) if common.json else room(_TEXT).findings(findings))
@@ -86,12 +91,35 @@ def watch(
         watching.watch(opened, name, every=timedelta(seconds=every), until_done=until_done, as_json=common.json)
 
 
-def history(common: Common, name: Name = None) -> None:
-    """Show what was baked, promoted and rolled."""
-    runs = room("pipeline.runs.status")
+def history(
+    common: Common,
+    name: Name = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The most runs to show.")] = 20,
+) -> None:
+    """Show the runs, and what was baked, promoted and rolled. Who, when, how they ended; then what AWS has of it."""
+    journal, past, status = room("pipeline.runs.journal"), room("pipeline.cli.past"), room("pipeline.runs.status")
+    settings, places = _journals(common)
+    about = journal.names_about(settings, name) if settings and name else ()
+    runs = journal.newest(places, limit, past.warn, about=about)
+    if runs and not common.json:  # before AWS is asked: whatever it answers, it can be read who did what
+        print(f"{past.runs(runs)}\n", flush=True)
     with open_room(common) as (opened, _):
-        families = runs.history(opened, name)
-    print(room(_JSON).dump({"families": families}) if common.json else room(_TEXT).history(families))
+        families = status.history(opened, name)
+    print(room(_JSON).dump({"runs": runs, "families": families}) if common.json else room(_TEXT).history(families))
+
+
+def show(common: Common, run: Annotated[str, typer.Argument(help="The run, as history lists it.")]) -> None:
+    """Show one run. Who, from where, the plan, each step's outcome, and why."""
+    journal, past = room("pipeline.runs.journal"), room("pipeline.cli.past")
+    _, places = _journals(common)
+    told = journal.told(places, run, past.warn)
+    print(room(_JSON).dump({"run": run, "records": told}) if common.json else past.run(told))
+
+
+def _journals(common: Common) -> tuple[Settings | None, Sequence[Journals]]:
+    """Name the places where journals lie; without a configuration this machine's are still there."""
+    settings = room("pipeline.config").load(common.config) if common.config.exists() else None
+    return settings, room("pipeline.wiring").journals(settings, region=common.region, profile=common.profile)
 
 
 def diff(

@@ -90,13 +90,13 @@ def require_writable(path: Path) -> None:
         UsageError: it could not.
     """
     if path.suffix == ".json":
-        raise UsageError(f"The report {path} is a page, and its data goes beside it as .json.", hint="Name it .html.")
+        raise UsageError(f"The report {path} is a page, and its data goes beside it as .json.", hint="name it .html")
     stood = path.exists()
     try:
         path.open("ab").close()
     except OSError as error:
         raise UsageError(
-            f"The report {path} cannot be written: {error.strerror}.", hint="Name a file in a folder that exists."
+            f"The report {path} cannot be written: {error.strerror}.", hint="name a file in a folder that exists"
         ) from error
     if not stood:
         path.unlink()
@@ -113,7 +113,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
         path.with_suffix(".json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"The report {path} cannot be written: {error.strerror}.", hint="The run itself is finished."
+            f"The report {path} cannot be written: {error.strerror}.", hint="the run itself is finished"
         ) from error
 
 

@@ -37,7 +37,7 @@ def up(
 ) -> None:
     """Start the sandbox in the background and print what to export."""
     if tier is not None and tier.upper() not in {"A", "B", "C"}:
-        raise UsageError(f"There is no tier {tier}.", hint="Choose A, B or C, or leave it to the probe.")
+        raise UsageError(f"There is no tier {tier}.", hint="choose A, B or C, or leave it to the probe")
     _show(_control().up(tier=tier.upper() if tier else None, speed=speed, port=port), as_json=as_json)
 
 
@@ -71,7 +71,7 @@ def _control() -> ModuleType:
         if error.name is None or not error.name.startswith(("moto", "werkzeug")):
             raise
         raise UsageError(
-            "The sandbox is not installed.", hint="Install it with: pip install 'rebake[sandbox]'"
+            "The sandbox is not installed.", hint="install it with: pip install 'rebake[sandbox]'"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The verbs that speak to running rollouts: halt, unhalt, approve."""
+"""The verbs that speak to running rollouts: halt, unhalt, approve, unlock."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why; everybody who 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    verb(app, changes=True)(halt)
+    verb(app, dry_run=True)(halt)
     verb(app)(unhalt)
     verb(app)(approve)
+    verb(app)(unlock)
 
 
 def halt(
@@ -32,24 +33,29 @@ def halt(
     everything: AllOption = False,
 ) -> None:
     """Pull the andon cord. Running rollouts stop before their next step, refreshes under way are stopped too."""
-    runs = room("pipeline.runs.signals")
+    runs, journal = room("pipeline.runs.signals"), room("pipeline.cli.journalling")
     with open_room(common) as (opened, _):
         scope = runs.scope_of(opened, fleet=fleet, group=group, everything=everything)
-        fleets = runs.halt(opened, scope, reason, dry_run=common.dry_run)
+        with journal.begun(common, opened, targets=[scope]):
+            fleets = runs.halt(opened, scope, reason, dry_run=common.dry_run)
+        code = ExitCode.DONE if all(found.ok for found in fleets) else ExitCode.PARTIAL
+        journal.end(opened, code, reason, fleets={found.fleet: found.text for found in fleets})
     if common.json:
         print(room(_JSON).dump({"scope": scope, "reason": reason, "fleets": fleets}))
     else:
         print(f"{'Would halt' if common.dry_run else 'Halted'}: {scope}. Let go with: rebake unhalt …")
         print(room(_TEXT).table((found.fleet, found.text) for found in fleets))
-    raise typer.Exit(ExitCode.DONE if all(found.ok for found in fleets) else ExitCode.PARTIAL)
+    raise typer.Exit(code)
 
 
 def unhalt(common: Common, fleet: FleetOption = None, group: GroupOption = None, everything: AllOption = False) -> None:
     """Let the andon cord go. What was stopped goes on when its command is run again."""
-    runs = room("pipeline.runs.signals")
+    runs, journal = room("pipeline.runs.signals"), room("pipeline.cli.journalling")
     with open_room(common) as (opened, _):
         scope = runs.scope_of(opened, fleet=fleet, group=group, everything=everything)
-        runs.unhalt(opened, scope)
+        with journal.begun(common, opened, targets=[scope]):
+            runs.unhalt(opened, scope)
+        journal.end(opened, ExitCode.DONE, "")
     print(room(_JSON).dump({"scope": scope}) if common.json else f"Let go: {scope}.")
 
 
@@ -60,10 +66,36 @@ def approve(
     reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
 ) -> None:
     """Say yes to a rollout that waits for approval. Or no."""
-    runs = room("pipeline.runs.signals")
-    if not runs.is_run(run):
-        raise UsageError(f"{run} is not the id of a run.", hint="It looks like 20261123T181500-kqzt.")
+    runs, journal = room("pipeline.runs.signals"), room("pipeline.cli.journalling")
+    if room("pipeline.model.names").run_began(run) is None:
+        raise UsageError(f"{run} is not the id of a run.", hint="it looks like 20261123T181500-kqzt")
     with open_room(common) as (opened, _):
-        signal = runs.approve(opened, run, reason, reject=reject)
+        with journal.begun(common, opened, targets=[run]):
+            signal = runs.approve(opened, run, reason, reject=reject)
+        journal.end(opened, ExitCode.DONE, reason)
     word = "Rejected" if reject else "Approved"
     print(room(_JSON).dump({"run": run, "signal": signal}) if common.json else f"{word}: {run}, as {signal.by}.")
+
+
+def unlock(
+    common: Common,
+    fleet: FleetOption = None,
+    family: Annotated[str | None, typer.Option("--family", help="Only this family's images.")] = None,
+) -> None:
+    """Let go of a fleet or family for a run that is dead. One that lives changes nothing any more."""
+    rooms, leases, runs = room("pipeline.runs.room"), room("pipeline.model.leases"), room("pipeline.runs.unlocking")
+    if (fleet is None) == (family is None):
+        raise UsageError("Say what: exactly one of --fleet, --family.")
+    journal = room("pipeline.cli.journalling")
+    with open_room(common) as (opened, _):
+        if fleet is not None:
+            rooms.require_known("fleet", fleet, opened.settings.fleets)
+            lease = leases.fleet_lease(fleet)
+        else:
+            rooms.require_known("family", family, opened.settings.families)
+            lease = leases.family_lease(family)
+        with journal.begun(common, opened, targets=[fleet or family]):
+            held = runs.unlock(opened, lease)
+        journal.end(opened, ExitCode.DONE, f"held by run {held.run} of {held.by}")
+    text = f"Let go: {held.name}, held by run {held.run} of {held.by} since {held.since:%Y-%m-%d %H:%M:%S} UTC."
+    print(room(_JSON).dump({"lease": held}) if common.json else text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pipeline.cli.encode import dump
 from pipeline.cli.tell import refresh_text
+from pipeline.errors import RebakeError
 from pipeline.runs.room import Room
 from pipeline.runs.status import FamilyStatus, FleetStatus, status
 
@@ -47,13 +48,13 @@ def watch(room: Room, name: str | None, *, every: timedelta, until_done: bool, a
     changes = Changes()
     try:
         if as_json or not console.is_terminal:
-            for at, families in _looks(room, name, every=every, until_done=until_done):
+            for at, families in _looks(room, name, every=every, until_done=until_done, failed=_complain):
                 changed = changes.note(families, at)
                 if changed:
                     print(dump({"at": at, "families": families}) if as_json else "\n".join(changed), flush=True)
             return
         with Live(console=console, auto_refresh=False) as live:
-            for at, families in _looks(room, name, every=every, until_done=until_done):
+            for at, families in _looks(room, name, every=every, until_done=until_done, failed=changes.latest.append):
                 changes.note(families, at)
                 live.update(frame(families, changes), refresh=True)
     except KeyboardInterrupt:
@@ -77,17 +78,15 @@ def fleets_of(families: Sequence[FamilyStatus]) -> Iterator[FleetStatus]:
 
 
 def under_way(fleet: FleetStatus) -> bool:
-    """Tell whether a rollout of the fleet is under way."""
-    return bool(fleet.refresh and not fleet.refresh.status.ended) or any(
-        "green" in text for text in fleet.beside.values()
-    )
+    """Tell whether a rollout of the fleet is under way, as far as AWS could be asked."""
+    return fleet.passing or progress_of(fleet) is not None
 
 
 def progress_of(fleet: FleetStatus) -> int | None:
     """Tell how far the fleet's rollout is, in percent; None: none is under way."""
     if fleet.refresh is not None and not fleet.refresh.status.ended:
         return fleet.refresh.percentage
-    return None
+    return fleet.shifted
 
 
 def mix(fleet: FleetStatus) -> str:
@@ -97,22 +96,38 @@ def mix(fleet: FleetStatus) -> str:
 
 def describe_fleet(fleet: FleetStatus) -> str:
     """Put a fleet into one line, equal as long as nothing changes."""
+    if fleet.fault:
+        return fleet.fault
     return f"{fleet.healthy}/{fleet.desired} healthy, {mix(fleet)}; {_state(fleet)}".rstrip("; ")
 
 
 def _state(fleet: FleetStatus) -> str:
-    parts = [fleet.fault, fleet.halted, *(f"{name} is {text}" for name, text in sorted(fleet.beside.items()))]
+    share = "" if fleet.share is None else f"{fleet.share} % of the traffic"
+    beside = (f"{name} is {text}" for name, text in sorted(fleet.beside.items()))
+    parts = [fleet.fault, fleet.halted, share, *beside]
     if fleet.refresh is not None and not fleet.refresh.status.ended:
         parts.append(refresh_text(fleet.refresh))
     return "; ".join(part for part in parts if part)
 
 
 def _looks(
-    room: Room, name: str | None, *, every: timedelta, until_done: bool
+    room: Room, name: str | None, *, every: timedelta, until_done: bool, failed: Callable[[str], None]
 ) -> Iterator[tuple[datetime, tuple[FamilyStatus, ...]]]:
+    """Look again and again; a look that fails for the moment is told to ``failed``."""
+    clock = room.tools.clock
     while True:
-        families = status(room, name)
-        yield room.tools.clock.now(), families
-        if until_done and not any(under_way(fleet) for fleet in fleets_of(families)):
-            return
-        room.tools.clock.sleep(every)
+        try:
+            families = status(room, name)
+        except RebakeError as error:
+            if not error.passing:
+                raise
+            failed(f"{clock.now().astimezone(UTC):%H:%M:%S}Z {error.message} It is tried again.")
+        else:
+            yield clock.now(), families
+            if until_done and not any(under_way(fleet) for fleet in fleets_of(families)):
+                return
+        clock.sleep(every)
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -261,6 +261,10 @@ ParameterName = Annotated[
 ChannelPrefix = Annotated[
     str, *shaped(r"(?!/(?i:aws|ssm)(/|$))(/[A-Za-z0-9_.-]+)+", "a parameter path such as /rebake (not /aws or /ssm)")
 ]
+BucketName = Annotated[str, *shaped(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "an S3 bucket's name")]
+KeyPrefix = Annotated[
+    str, *shaped(r"[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*", "a prefix such as audit/rebake, without / at its end")
+]
 Profile = Annotated[
     str,
     *shaped(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from pipeline.config.fields import AnyShare, AutoScalingGroup, Name, Section, some
 from pipeline.config.gates import Gate, gates
@@ -67,6 +67,15 @@ class FleetSection(Section):
         default=OnHalt.ROLL_BACK,
         description="What becomes of its rollout when the andon cord is pulled; default: roll-back.",
     )
+
+    @field_validator("gates")
+    @classmethod
+    def _asked(cls, gates: tuple[Gate, ...], info: ValidationInfo) -> tuple[Gate, ...]:
+        strategy = info.data.get("strategy")
+        if gates and strategy and (strategy.stack or strategy.channel_only):
+            words = "nobody asks gates where somebody else replaces the instances"
+            raise ValueError(f"{words}: remove them, or use instance_refresh or blue_green")
+        return gates
 
     def settings(self, name: str) -> FleetSettings:
         """Say it in the model's words."""

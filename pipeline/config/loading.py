@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -12,11 +13,11 @@ from pipeline.config import references, wording
 from pipeline.config.baselines import BaselineSection, OwnBaseline
 from pipeline.config.document import Document, Fault, parse
 from pipeline.config.families import FamilySection
-from pipeline.config.fields import ChannelPrefix, Name, Reading, Region, Section, Tags
+from pipeline.config.fields import BucketName, ChannelPrefix, KeyPrefix, Name, Reading, Region, Section, Tags
 from pipeline.config.fleets import FleetSection
 from pipeline.config.patch_groups import LimitsSection, PatchGroupSection
 from pipeline.errors import ConfigError
-from pipeline.model.settings import Settings
+from pipeline.model.settings import Bucket, Settings
 
 _HINT = "correct the lines named above; `rebake schema` writes a JSON Schema that lets an editor check them as you type"
 
@@ -27,6 +28,17 @@ class Defaults(Section):
     region: Region | None = Field(default=None, description="The AWS Region; default: that of the AWS profile.")
     channels: ChannelPrefix = Field(default="/rebake", description="Channels are parameters <this>/<family>/<channel>.")
     tags: Tags = Field(default_factory=dict, description="Tags on everything that is made.")
+
+
+class JournalSection(Section):
+    """Where journals of runs are kept besides on the machine that runs them."""
+
+    bucket: BucketName = Field(description="The S3 bucket; its encryption, versions and retention are its own.")
+    prefix: KeyPrefix = Field(default="rebake", description="Objects are <this>/<run>/<number>.json; default: rebake.")
+
+    def settings(self) -> Bucket:
+        """Say it in the model's words."""
+        return Bucket(name=self.bucket, prefix=self.prefix)
 
 
 class Root(Section):
@@ -41,6 +53,7 @@ class Root(Section):
     patch_groups: dict[Name, PatchGroupSection] = Field(default_factory=dict, description="Waves of fleets, by name.")
     baselines: dict[OwnBaseline, BaselineSection] = Field(default_factory=dict, description="Patch baselines, by name.")
     limits: LimitsSection = Field(default_factory=LimitsSection, description="The blast radius of one run.")
+    journal: JournalSection | None = Field(default=None, description="Journals in S3; default: on this machine only.")
 
 
 def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
@@ -53,7 +66,8 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
     Raises:
         ConfigError: all faults of the file, in the order of its lines.
     """
-    document = parse(_text(path))
+    text = _text(path)
+    document = parse(text)
     root = path.parent.resolve()
     if document.value is None and not document.faults:
         document = Document(faults=(Fault(line=1, text="is empty; `rebake init` writes a starter file"),))
@@ -80,6 +94,8 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         patch_groups={name: group.settings(name) for name, group in file.patch_groups.items()},
         limits=file.limits.settings(),
         baselines=baselines,
+        journal=file.journal.settings() if file.journal else None,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
     )
 
 

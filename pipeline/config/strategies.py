@@ -54,7 +54,9 @@ class Refresh(Section):
     ] = Field(default=(), description="Percentages to pause at, ascending; the last must be 100.")
     checkpoint_delay: _UpToTwoDays = Field(default=timedelta(hours=1), description="The pause; default: 1h.")
     skip_matching: Flag = Field(default=True, description="Leave instances alone that match already; default: true.")
-    auto_rollback: Flag = Field(default=True, description="Let AWS roll back a failed refresh; default: true.")
+    auto_rollback: Flag = Field(
+        default=True, description="Roll back what fails; false: it is cancelled and stays mixed; default: true."
+    )
     soak: _UpToTwoDays = Field(default=timedelta(), description="Watch so long before it counts as done; default: 0s.")
     alarms: tuple[MetricName, ...] = Field(
         default=(), max_length=10, description="CloudWatch alarms that fail the refresh (10 at most)."

@@ -110,7 +110,7 @@ def _outcome(bench: Workbench, step: AwaitRefresh, ended: Refresh) -> Outcome:
     if ended.status is not RefreshStatus.ROLLBACK_SUCCESSFUL:
         return Failed(
             reason=f"The refresh of {step.fleet} ended as {ended.status} at {ended.percentage} %: {cause}",
-            hint=f"See what stands with: rebake status {step.fleet}; go back with: rebake rollback {step.fleet}",
+            hint=f"see what stands with: rebake status {step.fleet}; go back with: rebake rollback {step.fleet}",
         )
     if not step.undo:
         return Done(facts={"refresh": ended.id, "status": ended.status})

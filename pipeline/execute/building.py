@@ -9,7 +9,7 @@ from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import wait_for
 from pipeline.model import names
 from pipeline.model.ids import ImageId
-from pipeline.model.images import Image, Stage
+from pipeline.model.images import AVAILABLE_WITHIN, Image, Stage
 from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
 from pipeline.model.settings import Family
 from pipeline.model.steps import BuildImage
@@ -18,8 +18,6 @@ from pipeline.ports.builder import BuildProduct, BuildRequest
 from pipeline.ports.progress import EventKind
 
 _IMAGE_PACE = timedelta(seconds=15)
-_IMAGE_BUDGET = timedelta(hours=2)
-"""AMIs of 53 minutes have been seen; botocore's own waiter gives up after 10."""
 
 
 def build_image(bench: Workbench, step: BuildImage) -> Outcome:
@@ -30,7 +28,7 @@ def build_image(bench: Workbench, step: BuildImage) -> Outcome:
         return Skipped(reason=f"{standing.id} was baked from exactly this in the meantime")
     request = _request(bench, family, step)
     if family_key(family, request.rendered.files, step.source_image) != step.bake_key:
-        return Failed(reason="The recipe changed after the plan was made.", hint="Plan again.")
+        return Failed(reason="The recipe changed after the plan was made.", hint="plan again")
     try:
         product = bench.tools.builder.build(request, lambda line: bench.say(step.family, line, kind=EventKind.LINE))
     except RebakeError as error:
@@ -51,7 +49,7 @@ def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest
     tools = bench.tools
     source = tools.images.get([step.source_image]).get(step.source_image)
     if source is None:
-        raise StepFailed(f"The source image {step.source_image} is gone.", hint="Plan again.")
+        raise StepFailed(f"The source image {step.source_image} is gone.", hint="plan again")
     return BuildRequest(
         family=family,
         rendered=tools.builder.render(family, step.install),
@@ -121,9 +119,11 @@ def await_image(bench: Workbench, target: str, image: ImageId) -> Image:
         if found is not None and found.state in {"failed", "error", "invalid", "deregistered", "disabled"}:
             raise StepFailed(
                 f"Image {image} is {found.state}: {found.state_reason or 'AWS gives no reason'}.",
-                hint="A KMS key that may not be used is the usual cause; see: rebake check --live",
+                hint="a KMS key that may not be used is the usual cause; see: rebake check --live",
             )
         return found if found is not None and found.state == "available" else None
 
     bench.say(target, f"waiting for {image} to become available")
-    return wait_for(bench.tools.clock, look, every=_IMAGE_PACE, within=_IMAGE_BUDGET, what=f"Availability of {image}")
+    return wait_for(
+        bench.tools.clock, look, every=_IMAGE_PACE, within=AVAILABLE_WITHIN, what=f"Availability of {image}"
+    )

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.errors import Interrupted, RebakeError
-from pipeline.execute.lanes import Planner, Progressing, break_off, run_lane
+from pipeline.execute.lanes import Planner, Progressing, break_off, hold, run_lane
 from pipeline.execute.performing import take, tell
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
+from pipeline.model.leases import family_lease, fleet_lease
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import Done, LaneResult, RunResult, Skipped, StepResult
-from pipeline.model.steps import Lane, Plan, Wave
+from pipeline.model.steps import Lane, Plan, PlannedStep, Wave
 
 
 def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
@@ -26,7 +28,7 @@ def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
     results: list[StepResult] = []
     for planned in plan.steps:
         try:
-            results.append(drive(bench.tools.clock, take(bench, planned)))
+            results.append(_alone(bench, planned))
         except RebakeError as error:
             return RunResult(results=tuple(results), lanes=_left(plan.waves, "the run stopped before"), stopped=error)
         except KeyboardInterrupt as signal:
@@ -35,15 +37,29 @@ def execute(bench: Workbench, plan: Plan, planner: Planner) -> RunResult:
                 lanes=_left(plan.waves, "the run was interrupted"),
                 stopped=_again(signal),
             )
-        if not isinstance(results[-1].outcome, (Done, Skipped)):
+        # What cannot be removed keeps nobody else.
+        if not isinstance(results[-1].outcome, (Done, Skipped)) and not isinstance(planned.step, Remove):
             return RunResult(results=tuple(results), lanes=_left(plan.waves, "a step before failed"))
+    bench.keeper.release_all()
     fleets = Fleets(bench=bench, planner=planner, planned=planned_at)
     return replace(fleets.roll(plan.waves), results=tuple(results))
 
 
+def _alone(bench: Workbench, planned: PlannedStep) -> StepResult:
+    """Take a step that is about a family's images, while nobody else works on them; a leftover is nobody's work."""
+    keeper, clock = bench.keeper, bench.tools.clock
+    if isinstance(planned.step, Remove):
+        return drive(clock, take(bench, planned))
+    name = family_lease(planned.target)
+    with keeper.beating(), keeper.acting(name):
+        if not keeper.holds(name):
+            drive(clock, hold(bench, name))
+        return drive(clock, take(bench, planned))
+
+
 def _again(signal: KeyboardInterrupt, *told: str) -> Interrupted:
     text = "; ".join([f"Stopped by {str(signal) or 'SIGINT'}", *told])
-    return Interrupted(f"{text}.", hint="See what stands with: rebake status; the same command again goes on.")
+    return Interrupted(f"{text}.", hint="see what stands with: rebake status; the same command again goes on")
 
 
 def _without(wave: Wave, fleets: set[str]) -> Wave:
@@ -52,12 +68,13 @@ def _without(wave: Wave, fleets: set[str]) -> Wave:
 
 
 def _left(waves: Sequence[Wave], why: str, done: Sequence[LaneResult] = ()) -> tuple[LaneResult, ...]:
-    """Tell why fleets were not begun, and of those that were rolled what of them was left."""
-    begun = {lane.fleet for lane in done}
+    """Tell why fleets were not begun, and of those that were rolled what is left; one put back said all."""
+    ended = {lane.fleet: lane.succeeded for lane in done}
     return tuple(
-        LaneResult(fleet=lane.fleet, left=f"its {wave.name}, for {why}" if lane.fleet in begun else why)
+        LaneResult(fleet=lane.fleet, left=f"its {wave.name}, for {why}" if lane.fleet in ended else why)
         for wave in waves
         for lane in wave.lanes
+        if ended.get(lane.fleet, True)
     )
 
 
@@ -87,7 +104,7 @@ class Fleets:
             running: list[_Running] = []
             try:
                 if self._rest(wave, imaged, ended) and (why := self._strayed(waves[:index], done)):
-                    return RunResult(lanes=(*done, *_left(waves[index:], why)))
+                    return RunResult(lanes=(*done, *_left(waves[index:], why, done)))
                 self._wave(_without(wave, {lane.fleet for lane in done if not lane.succeeded}), running, done)
             except KeyboardInterrupt as signal:
                 broken = self._break_off(running)
@@ -145,10 +162,13 @@ class Fleets:
         clock = self.bench.tools.clock
         first = min(running, key=lambda one: one.wake)
         clock.sleep(first.wake - clock.now())
+        name = fleet_lease(first.progress.lane.fleet)
         try:
-            first.wake = clock.now() + next(first.waiting)
+            with self.bench.keeper.acting(name):
+                first.wake = clock.now() + next(first.waiting)
         except StopIteration as end:
             running.remove(first)
+            self.bench.keeper.release(name)
             return [end.value]
         return []
 

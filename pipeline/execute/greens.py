@@ -115,12 +115,13 @@ def _pin(bench: Workbench, blue: Group, *, route: str, weight: int) -> None:
 def _green_name(step: CreateGreen, blue: Group, version: int) -> GroupName:
     name = names.green_name(step.origin, version)
     if name == blue.name:
-        raise StepFailed(f"{name} has the traffic already, and cannot be made beside itself.", hint="Plan again.")
+        raise StepFailed(f"{name} has the traffic already, and cannot be made beside itself.", hint="plan again")
     return name
 
 
 def _clone(bench: Workbench, step: CreateGreen, green: GroupName, source: TargetGroupArn) -> TargetGroupArn:
-    marks = {names.TAG_ORIGIN: step.origin}
+    made = bench.tools.clock.now().isoformat()  # ELB does not say
+    marks = {names.TAG_ORIGIN: step.origin, names.TAG_RUN: bench.run, names.TAG_MADE: made}
     return bench.tools.traffic.clone(source, name=names.target_group_name(green), tags=marks)
 
 
@@ -129,6 +130,8 @@ def _make(
 ) -> None:
     tags = {names.TAG_ORIGIN: step.origin, names.TAG_ROLE: Role.GREEN.value, names.TAG_RUN: bench.run}
     bench.tools.copies.create(blue, name=green, version=version, target_group=targets, tags=tags)
+    # One that a killed run has begun is this run's now, and as young as it.
+    bench.tools.changes.tag({green: {names.TAG_RUN: bench.run}})
 
 
 def _empty_partner(bench: Workbench, step: CreateGreen, blue: Group) -> Group:
@@ -137,12 +140,12 @@ def _empty_partner(bench: Workbench, step: CreateGreen, blue: Group) -> Group:
     if partner.maximum < blue.desired:
         raise NotPossible(
             f"Partner {partner.name} may have {partner.maximum} instances, and {blue.name} has {blue.desired}.",
-            hint=f"Raise the maximum size of {partner.name}.",
+            hint=f"raise the maximum size of {partner.name}",
         )
     if partner.role is not Role.GREEN and partner.standing:
         raise HeldError(
             f"Partner {partner.name} is not empty: it has {len(partner.standing)} instances.",
-            hint=f"Scale it to 0, or wait for the end of its rollback window: rebake repair {step.fleet}",
+            hint=f"scale it to 0, or wait for the end of its rollback window: rebake repair {step.fleet}",
         )
     return partner
 
@@ -163,7 +166,7 @@ def _leave_route(bench: Workbench, pair: Pair, *, stays: bool) -> Outcome | None
         return None
     if route.weights[pair.blue_targets]:
         text = f"{pair.blue} has weight {route.weights[pair.blue_targets]} in {route.arn}, so it is not removed."
-        return Failed(reason=text, hint="See where the traffic is; then run it again.")
+        return Failed(reason=text, hint="see where the traffic is; then run it again")
     (survivor,) = fleets.named(pair.green)
     undo = survivor.undo
     if undo is None and (group := _find(bench, pair.blue)) is not None:
@@ -206,6 +209,6 @@ def _targets(group: Group) -> TargetGroupArn:
     if len(group.target_groups) != 1:
         raise NotPossible(
             f"Group {group.name} is attached to {len(group.target_groups)} target groups; blue-green needs one.",
-            hint="Attach it to just the one that the route forwards to.",
+            hint="attach it to just the one that the route forwards to",
         )
     return group.target_groups[0]

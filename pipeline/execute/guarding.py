@@ -45,7 +45,7 @@ def _refused(fleet: str, fault: str) -> Refused:
 
 
 def _beginning(bench: Workbench, step: StartRefresh | CreateGreen | UpdateStack) -> str | None:
-    """Check blast radius, quota and strength before a fleet's first change."""
+    """Check blast radius, headroom and strength before a fleet's first change."""
     settings = bench.settings.fleets[step.fleet]
     group = _group(bench, step)
     if bench.radius is not None and (fault := bench.radius.refuse(bench.made.touched, step.fleet, group.desired)):
@@ -57,11 +57,11 @@ def _beginning(bench: Workbench, step: StartRefresh | CreateGreen | UpdateStack)
     ):
         return fault
     if step.fleet not in bench.made.touched and not isinstance(step, UpdateStack):
-        finding = bench.tools.headroom.surge(settings)
-        if finding.ok is False:
-            return f"{finding.text} {finding.hint}".strip()
-        if finding.ok is None:
-            bench.say(step.fleet, f"unknown: {finding.text} {finding.hint}", kind=EventKind.WARNING)
+        for finding in bench.tools.headroom.surge(settings):
+            if finding.ok is False:
+                return finding.whole
+            if finding.ok is None:
+                bench.say(step.fleet, f"unknown: {finding.whole}", kind=EventKind.WARNING)
     bench.made.touched[step.fleet] = group.desired
     return None
 

@@ -80,7 +80,7 @@ def _judge(bench: Workbench, subject: Subject, gate: Gate, asked: datetime) -> G
     except Unavailable as error:  # an outage is no verdict; what is asked again may answer then
         return GateVerdict(gate=str(gate), answer=Answer.UNKNOWN, reason=error.message)
     except RebakeError as error:
-        return GateVerdict(gate=str(gate), answer=Answer.UNKNOWN, reason=f"{error.message} {error.hint}".strip())
+        return GateVerdict(gate=str(gate), answer=Answer.UNKNOWN, reason=error.whole)
 
 
 def _ask(bench: Workbench, subject: Subject, gate: Gate, asked: datetime) -> GateVerdict:  # noqa: PLR0911 - a line a kind

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from pipeline.errors import CredentialsError, Defect, HeldError, RebakeError, Unavailable
+from pipeline.errors import Defect, HeldError, RebakeError, Unavailable
+from pipeline.execute.outages import Patience, patiently
 from pipeline.execute.performing import take, tell
 from pipeline.execute.stopping import halt_of
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import PACE, Waiting
 from pipeline.model.ids import ImageId
+from pipeline.model.leases import fleet_lease
 from pipeline.model.outcomes import (
     Done,
     Failed,
@@ -30,9 +32,6 @@ from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt, RefreshStrategy
 from pipeline.ports.progress import EventKind
 
-_Answer = TypeVar("_Answer")
-_OUTAGE = timedelta(minutes=30)
-"""How long AWS may be out of reach before a fleet's rollout ends."""
 _STALE = timedelta(minutes=1)
 """How old a lane's plan may be when it begins."""
 _ROUNDS = 2
@@ -71,8 +70,13 @@ class Progressing:
 
     @property
     def begun(self) -> bool:
-        """Whether a refresh was asked for."""
-        steps = [one.planned.step for one in self.results] + ([self.current.step] if self.current else [])
+        """Whether a refresh was asked for: not one whose start a guard has refused."""
+        steps = [self.current.step] if self.current else []
+        steps += [
+            one.planned.step
+            for one in self.results
+            if not (isinstance(one.planned.step, StartRefresh) and isinstance(one.outcome, Refused))
+        ]
         return any(isinstance(step, (StartRefresh, AwaitRefresh)) and step.undo for step in steps)
 
 
@@ -88,15 +92,45 @@ def run_lane(bench: Workbench, progress: Progressing, planner: Planner) -> Waiti
     except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a fleet half way
         stopped, outcome = Defect(error), Failed(reason=str(error))
     if not isinstance(outcome, (Done, Skipped)):
-        outcome = yield from put_back(bench, progress, planner, outcome, _way(bench, fleet, outcome, stopped))
+        stopped = _taken(bench) or stopped
+        # What another run has under way is its to end; and before we hold the fleet there is nothing of ours on it.
+        if bench.keeper.holds(fleet_lease(fleet)) and not isinstance(stopped, HeldError):
+            outcome = yield from put_back(bench, progress, planner, outcome, _way(bench, fleet, outcome))
     return LaneResult(fleet=fleet, results=tuple(progress.results), outcome=outcome, stopped=stopped)
 
 
-def _way(bench: Workbench, fleet: str, outcome: Outcome, stopped: RebakeError | None) -> OnHalt:
+def _taken(bench: Workbench) -> HeldError | None:
+    """Tell whether what went wrong is that somebody else has the fleet now."""
+    try:
+        bench.keeper.check()
+    except HeldError as error:
+        return error
+    except Unavailable:
+        return None
+    return None
+
+
+def hold(bench: Workbench, name: str, *, urgent: bool = False) -> Waiting[datetime | None]:
+    """Take a lease; an outage is waited out, and by a patient run whoever has it. Otherwise as `Keeper.take`."""
+    target, outage, said = name.partition("-")[2], Patience(), False
+    while True:
+        try:
+            return bench.keeper.take(name, urgent=urgent)
+        except HeldError as error:
+            if not bench.keeper.patient:
+                raise
+            if not said:
+                bench.say(target, f"{error.message} It is waited for.")
+            said = True
+            pause = PACE
+        except Unavailable as error:
+            pause = outage.after(bench, target, error)
+        yield pause
+
+
+def _way(bench: Workbench, fleet: str, outcome: Outcome) -> OnHalt:
     """Choose how a fleet is put back, as it is configured."""
     settings = bench.settings.fleets[fleet]
-    if isinstance(stopped, HeldError):
-        return OnHalt.LEAVE  # what somebody else has under way is his to end
     if isinstance(outcome, Halted):
         return settings.on_halt
     strategy = settings.strategy
@@ -143,7 +177,7 @@ def put_back(
     outcome: Outcome = Skipped(reason="nothing to put back")
     for _ in range(_ROUNDS):
         try:
-            plan = yield from _patiently(
+            plan = yield from patiently(
                 bench,
                 fleet,
                 lambda: planner.recovery(fleet, how, away=away, begun=progress.begun, failed=failed),
@@ -151,12 +185,12 @@ def put_back(
             steps = [one for one in plan.steps if not (hurry and isinstance(one.step, AwaitRefresh))]
             outcome = (yield from _steps(bench, progress, steps, haltable=False)) if steps else outcome
         except RebakeError as error:
-            outcome = Failed(reason=f"{error.message} {error.hint}".strip())
+            outcome = Failed(reason=error.whole)
         if isinstance(outcome, (Done, Skipped)):
             break
     else:
         text = f"{tell(failure)}; it could not be put back: {tell(outcome)}"
-        return Failed(reason=text, hint=f"Put it back with: rebake repair {fleet}")
+        return Failed(reason=text, hint=f"put it back with: rebake repair {fleet}")
     if isinstance(failure, Halted):
         return Halted(reason=f"{failure.reason}; {_became(plan, how, hurry=hurry)}")
     if isinstance(failure, Refused) and all(isinstance(one.step, PutBack) for one in steps):
@@ -187,12 +221,15 @@ def _forward(bench: Workbench, progress: Progressing, planner: Planner) -> Waiti
     if not isinstance(outcome, (Done, Skipped)):
         return outcome
     steps = lane.steps[len(asked) :]
-    if lane.image is not None and bench.tools.clock.now() - progress.planned >= _STALE:
+    before = yield from hold(bench, fleet_lease(lane.fleet), urgent=lane.urgent)
+    stale = bench.tools.clock.now() - progress.planned >= _STALE or (before is not None and before >= progress.planned)
+    if lane.image is not None and stale:
         image = bench.made.image(lane.image)
-        anew = yield from _patiently(bench, lane.fleet, lambda: planner.renewal(lane, image))
+        anew = yield from patiently(bench, lane.fleet, lambda: planner.renewal(lane, image))
         begun = list(takewhile(lambda planned: isinstance(planned.step, CheckGate), anew))
         steps = anew[len(begun) :]
-    return (yield from _steps(bench, progress, steps, haltable=True))
+    # Going back is what one does while the cord is pulled.
+    return (yield from _steps(bench, progress, steps, haltable=not lane.urgent))
 
 
 def _steps(
@@ -205,16 +242,16 @@ def _steps(
         if isinstance(result, Halted):
             return result
         progress.results.append(result)
+        progress.current = None
         outcome = result.outcome
         if not isinstance(outcome, (Done, Skipped)):
             return outcome
-    progress.current = None
     return outcome
 
 
 def _through(bench: Workbench, fleet: str, planned: PlannedStep, *, haltable: bool) -> Waiting[StepResult | Halted]:
     """Take a step; one that an outage ended is taken again, for every step goes on from what stands."""
-    patience = _Patience()
+    patience = Patience()
     while True:
         taking = take(bench, planned)
         try:
@@ -224,9 +261,10 @@ def _through(bench: Workbench, fleet: str, planned: PlannedStep, *, haltable: bo
 
 
 def _haltable(bench: Workbench, fleet: str, taking: Waiting[StepResult]) -> Waiting[StepResult | Halted]:
-    """Take a step, looking at the andon cord before it and after each of its waits."""
+    """Take a step, looking at the lease and at the andon cord before it and after each of its waits."""
     try:
         while (why := halt_of(bench, fleet)) is None:
+            bench.keeper.require(fleet_lease(fleet))
             yield next(taking)
     except StopIteration as end:
         result: StepResult = end.value
@@ -235,32 +273,3 @@ def _haltable(bench: Workbench, fleet: str, taking: Waiting[StepResult]) -> Wait
         taking.close()
     bench.say(fleet, why, kind=EventKind.WARNING)
     return Halted(reason=f"{fleet} is {why}")
-
-
-def _patiently(bench: Workbench, fleet: str, ask: Callable[[], _Answer]) -> Waiting[_Answer]:
-    """Ask until AWS can be reached."""
-    patience = _Patience()
-    while True:
-        try:
-            return ask()
-        except Unavailable as error:
-            yield patience.after(bench, fleet, error)
-
-
-@dataclass(slots=True)
-class _Patience:
-    """How long AWS has been out of reach."""
-
-    since: datetime | None = None
-    last: datetime | None = None
-
-    def after(self, bench: Workbench, fleet: str, error: Unavailable) -> timedelta:
-        """Answer the pause before the next attempt, or raise the error: it will not pass, or has lasted too long."""
-        now = bench.tools.clock.now()
-        if self.last is None or self.since is None or now - self.last > 4 * PACE:
-            self.since = now  # between the last error and this one there was an answer
-        self.last = now
-        if not error.transient or isinstance(error, CredentialsError) or now - self.since >= _OUTAGE:
-            raise error
-        bench.say(fleet, f"{error.message} It is tried again.", kind=EventKind.WARNING)
-        return PACE

@@ -13,7 +13,7 @@ def tag_image(bench: Workbench, step: TagImage) -> Outcome:
     """Write the stage on the image, unless it stands there."""
     image = bench.tools.images.get([step.image]).get(step.image)
     if image is None:
-        raise StepFailed(f"{step.image} does not exist any more.", hint=f"See: rebake history {step.family}")
+        raise StepFailed(f"{step.image} does not exist any more.", hint=f"see: rebake history {step.family}")
     if image.stage is step.stage:
         return Skipped(reason=f"{image.id} is {step.stage} already")
     bench.tools.images.tag(image, {names.TAG_STAGE: step.stage})

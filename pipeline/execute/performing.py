@@ -17,8 +17,10 @@ from pipeline.execute.restoring import hold_zones, put_back
 from pipeline.execute.shifting import await_targets_healthy, drain, shift_traffic, soak
 from pipeline.execute.smoking import smoke_test_image
 from pipeline.execute.stacks import update_stack
+from pipeline.execute.sweeping import remove
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import Done, Failed, Halted, Outcome, Refused, RolledBack, Skipped, StepResult
 from pipeline.model.rollouts import (
     AwaitRefresh,
@@ -53,11 +55,12 @@ def take(bench: Workbench, planned: PlannedStep) -> Waiting[StepResult]:
     except StepFailed as error:
         outcome = Failed(reason=error.message, hint=error.hint)
     took = clock.now() - began
+    told = {"step": name, "outcome": type(outcome).__name__, "hint": getattr(outcome, "hint", "")}
     bench.say(
         planned.target,
         f"{name}: {tell(outcome)}",
         kind=EventKind.FINISHED if isinstance(outcome, (Done, Skipped)) else EventKind.WARNING,
-        data={"seconds": round(took.total_seconds(), 1)},
+        data={**told, "seconds": round(took.total_seconds(), 1)},
     )
     return StepResult(planned=planned, outcome=outcome, took=took)
 
@@ -65,8 +68,8 @@ def take(bench: Workbench, planned: PlannedStep) -> Waiting[StepResult]:
 def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PLR0911, PLR0912 - a line a kind of step
     """Execute one step; a step without a branch here does not type-check."""
     match step:
-        case BuildImage() | SmokeTestImage() | TagImage() | MoveChannel():
-            return _on_image(bench, step)
+        case BuildImage() | SmokeTestImage() | TagImage() | MoveChannel() | WriteBaseline():
+            return _before_fleets(bench, step)
         case CreateTemplateVersion():
             return create_template_version(bench, step)
         case HoldZones():
@@ -99,13 +102,15 @@ def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PL
             return put_back(bench, step)
         case UpdateStack():
             return (yield from update_stack(bench, step))
-        case WriteBaseline():
-            return write_baseline(bench, step)
+        case Remove():
+            return (yield from remove(bench, step))
         case _:
             assert_never(step)
 
 
-def _on_image(bench: Workbench, step: BuildImage | SmokeTestImage | TagImage | MoveChannel) -> Outcome:
+def _before_fleets(
+    bench: Workbench, step: BuildImage | SmokeTestImage | TagImage | MoveChannel | WriteBaseline
+) -> Outcome:
     match step:
         case BuildImage():
             return build_image(bench, step)
@@ -115,6 +120,8 @@ def _on_image(bench: Workbench, step: BuildImage | SmokeTestImage | TagImage | M
             return tag_image(bench, step)
         case MoveChannel():
             return move_channel(bench, step)
+        case WriteBaseline():
+            return write_baseline(bench, step)
         case _:
             assert_never(step)
 

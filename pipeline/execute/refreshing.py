@@ -55,7 +55,7 @@ def start_refresh(bench: Workbench, step: StartRefresh) -> Waiting[Outcome]:
         if not _goes_to(active, step, version):
             raise HeldError(
                 f"Refresh {active.id} of group {step.group} is {active.status} and goes elsewhere.",
-                hint=f"Wait for it, or undo it with: rebake rollback {step.fleet}",
+                hint=f"wait for it, or undo it with: rebake rollback {step.fleet}",
             )
         bench.made.refreshes[step.fleet] = active.id
         return Skipped(reason=f"refresh {active.id} already goes to version {version}")
@@ -63,7 +63,7 @@ def start_refresh(bench: Workbench, step: StartRefresh) -> Waiting[Outcome]:
     saved = bench.made.version(step.saved)
     if group.template is None or (group.template.id, group.template.number) != (step.template, saved):
         stands = f"{group.template.id} version {group.template.version}" if group.template else "no launch template"
-        return Failed(reason=f"Group {step.group} was set to {stands} after the plan was made.", hint="Plan again.")
+        return Failed(reason=f"Group {step.group} was set to {stands} after the plan was made.", hint="plan again")
     refresh = yield from poll(
         bench.tools.clock,
         lambda: bench.tools.refreshes.start(

@@ -39,7 +39,7 @@ def await_targets_healthy(bench: Workbench, step: AwaitTargetsHealthy) -> Waitin
         healthy = _healthy(bench, pair.green_targets, green)
         tell_fleet(bench, step.fleet, f"{healthy} of {blue.desired} green targets healthy", [blue, green], percentage=0)
         if (why := watch.trouble(bench, green, Patience(within=step.within))) is not None:
-            raise StepFailed(f"Green group {green.name} does not come up: {why}", hint="Mend the image and bake again.")
+            raise StepFailed(f"Green group {green.name} does not come up: {why}", hint="mend the image and bake again")
         return healthy if healthy >= blue.desired else None
 
     what = f"{pair.green} with healthy targets"
@@ -54,7 +54,7 @@ def shift_traffic(bench: Workbench, step: ShiftTraffic) -> Outcome:
     if not pair.green_targets or (not step.percent and not route.weights.get(pair.green_targets)):
         return Skipped(reason=f"{pair.green} has no traffic")
     _require_percent(pair, route, step.after, step.percent)
-    weights = _weights(step, pair, route)
+    weights = _weights(bench, step, pair, route)
     if weights == dict(route.weights):
         return Skipped(reason=f"{step.percent} % go to {pair.green} already")
     bench.tools.traffic.weigh(route, weights)
@@ -62,12 +62,14 @@ def shift_traffic(bench: Workbench, step: ShiftTraffic) -> Outcome:
     return Done(facts={"percent": str(step.percent), "green": pair.green})
 
 
-def _weights(step: ShiftTraffic, pair: Pair, route: Route) -> Weights:
+def _weights(bench: Workbench, step: ShiftTraffic, pair: Pair, route: Route) -> Weights:
     if not step.leave or not route.stickiness:
         return split(route, pair.blue_targets, pair.green_targets, step.percent)
     # A weight of 0 would leave sticky clients where they are, for up to a week: only out of the route they come along.
-    kept, left = (pair.green_targets, pair.blue_targets) if step.percent else (pair.blue_targets, pair.green_targets)
-    return rejoin(route, kept, left, None)
+    back = pair.turned if step.percent else pair
+    (kept,) = bench.tools.fleets.named(back.blue)
+    undo = kept.undo
+    return rejoin(route, back.blue_targets, back.green_targets, undo.weight if undo else None)
 
 
 def soak(bench: Workbench, step: Soak) -> Waiting[Outcome]:
@@ -145,7 +147,7 @@ def _require_percent(pair: Pair, route: Route, *percents: int | None) -> None:
     if percents[0] is not None and now not in percents:
         raise HeldError(
             f"{pair.green} has {now} % of the traffic, and not {percents[0]} %: somebody else shifted it.",
-            hint="See who; then run again, or put the fleet back with: rebake repair",
+            hint="see who; then run again, or put the fleet back with: rebake repair",
         )
 
 
@@ -158,7 +160,7 @@ def _healthy(bench: Workbench, targets: TargetGroupArn, group: Group) -> int:
 
 def _image_of(bench: Workbench, group: Group) -> ImageId | None:
     if group.template is None:
-        raise NotPossible(f"Group {group.name} has no launch template.", hint="Give it one, with a number.")
+        raise NotPossible(f"Group {group.name} has no launch template.", hint="give it one, with a number")
     return ImageId(bench.tools.templates.version(group.template.id, group.template.version).image)
 
 

@@ -143,7 +143,7 @@ def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) ->
     if not passed and all(trial.unknown for trial in trials if trial.fault):
         return Failed(
             reason=f"{image.id} stays a candidate, for not all of its smoke tests could tell: {faults}",
-            hint=f"See to what could not be known, and test it again: rebake smoke {family}",
+            hint=f"see to what could not be known, and test it again: rebake smoke {family}",
         )
     matrix = " ".join(f"{trial.instance_type}={trial.word}" for trial in trials)
     stage = Stage.TESTED if passed else Stage.REJECTED
@@ -152,7 +152,7 @@ def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) ->
         return Done(facts={"image": image.id, "stage": stage, "tests": str(sum(trial.tests for trial in trials))})
     return Refused(
         reason=f"{image.id} failed its smoke tests and is rejected: {faults}",
-        hint=f"The reports are kept; mend the recipe and bake again: rebake release {family}",
+        hint=f"the reports are kept; mend the recipe and bake again: rebake release {family}",
     )
 
 

@@ -29,7 +29,7 @@ def update_stack(bench: Workbench, step: UpdateStack) -> Waiting[Outcome]:
         return outcome
     return Failed(
         reason=f"Stack {step.stack} has {image}; {stale} of {len(group.standing)} instances of {group.name} have not.",
-        hint="Give the group an UpdatePolicy in the stack's template, so that an update replaces its instances.",
+        hint="give the group an UpdatePolicy in the stack's template, so that an update replaces its instances",
     )
 
 
@@ -66,4 +66,4 @@ def _updated(bench: Workbench, step: UpdateStack) -> Waiting[Outcome]:
     reason = f"Stack {step.stack} is {after.status}: {after.reason or 'CloudFormation gives no reason'}"
     if after.status == "UPDATE_ROLLBACK_COMPLETE":
         return RolledBack(reason=reason)
-    return Failed(reason=reason, hint=f"See: aws cloudformation describe-stack-events --stack-name {step.stack}")
+    return Failed(reason=reason, hint=f"see: aws cloudformation describe-stack-events --stack-name {step.stack}")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from pipeline.errors import StepFailed
+from pipeline.execute.keeping import Keeper
 from pipeline.execute.subjects import Subject
 from pipeline.model.gates import Answers, CanaryGate, GateVerdict
 from pipeline.model.ids import ImageId, RefreshId, RunId
@@ -25,6 +26,8 @@ from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, RunCommand
 from pipeline.ports.judging import Judge, Prober, Statistics
+from pipeline.ports.leases import Leases
+from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Headroom
 from pipeline.ports.progress import Event, EventKind, Evidence, Progress
@@ -53,6 +56,8 @@ class Tools:
     stacks: Stacks
     headroom: Headroom
     signals: Signals
+    leases: Leases
+    leftovers: Leftovers
     metrics: Metrics
     prober: Prober
     judge: Judge
@@ -82,6 +87,7 @@ class Made:
     pairs: dict[str, Pair] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
     touched: dict[str, int] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
     old_answers: dict[str, Answers] = field(default_factory=dict)
     canaries: dict[tuple[str, CanaryGate], tuple[int, GateVerdict]] = field(default_factory=dict)
     cords: dict[str, Signal] = field(default_factory=dict)
@@ -118,11 +124,12 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workbench:
-    """One execution: its ports, the configuration, the run, what it may touch, what it has made."""
+    """One execution: its ports, the configuration, the run, what it holds, may touch and has made."""
 
     tools: Tools
     settings: Settings
     run: RunId
+    keeper: Keeper
     radius: Radius | None = None
     made: Made = field(default_factory=Made)
 
@@ -143,4 +150,4 @@ def _made(known: Mapping[str, _Value], key: str, what: str) -> _Value:
     try:
         return known[key]
     except KeyError:
-        raise StepFailed(f"The plan uses {what} before any step makes it.", hint="Plan again.") from None
+        raise StepFailed(f"The plan uses {what} before any step makes it.", hint="plan again") from None

@@ -10,18 +10,7 @@ from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import TypeVar, cast
 
-from tenacity import (
-    DoAttempt,
-    DoSleep,
-    RetryCallState,
-    RetryError,
-    Retrying,
-    retry_if_exception,
-    retry_if_result,
-    wait_fixed,
-)
-
-from pipeline.errors import CredentialsError, TimedOut, Unavailable
+from pipeline.errors import RebakeError, TimedOut
 from pipeline.ports.clock import Clock
 
 PACE = timedelta(seconds=15)
@@ -60,30 +49,19 @@ def poll(
         TimedOut: the time budget is spent; the last transient error is its cause.
     """
     deadline = clock.now() + within
-
-    def spent(_state: RetryCallState) -> bool:
-        return clock.now() >= deadline
-
-    retrying = Retrying(
-        wait=wait_fixed(every),
-        stop=spent,
-        retry=retry_if_result(lambda answer: answer is None) | retry_if_exception(_passing),
-    )
-    retrying.begin()
-    state = RetryCallState(retry_object=retrying, fn=None, args=(), kwargs={})
-    try:
-        while True:
-            todo = retrying.iter(retry_state=state)
-            if isinstance(todo, DoAttempt):
-                _attempt(state, probe)
-            elif isinstance(todo, DoSleep):
-                state.prepare_for_next_attempt()
-                yield timedelta(seconds=todo)
-            else:
-                return cast("Answer", todo)  # a None never gets past retry_if_result
-    except RetryError as error:
-        message = f"{what} did not happen within {describe(within)}."
-        raise TimedOut(message, hint="Run it again to go on.") from error.last_attempt.exception()
+    while True:
+        failure: RebakeError | None = None
+        try:
+            if (answer := probe()) is not None:
+                return answer
+        except RebakeError as error:
+            if not error.passing:
+                raise
+            failure = error
+        if clock.now() >= deadline:
+            message = f"{what} did not happen within {describe(within)}."
+            raise TimedOut(message, hint="run it again to go on") from failure
+        yield every
 
 
 def wait_for(
@@ -93,20 +71,9 @@ def wait_for(
     return drive(clock, poll(clock, probe, every=every, within=within, what=what))
 
 
-def _attempt(state: RetryCallState, probe: Callable[[], Answer | None]) -> None:
-    try:
-        state.set_result(probe())
-    except Exception as error:  # noqa: BLE001 - the retry rule raises again what it does not know
-        state.set_exception((type(error), error, error.__traceback__))
-
-
 def describe(duration: timedelta) -> str:
     """Write a duration as configuration does: ``90s``, ``45m``, ``2h 30m``."""
     seconds = round(duration.total_seconds())
     hours, minutes, rest = seconds // 3600, seconds % 3600 // 60, seconds % 60
     parts = [f"{hours}h" if hours else "", f"{minutes}m" if minutes else "", f"{rest}s" if rest else ""]
     return " ".join(part for part in parts if part) or "0s"
-
-
-def _passing(error: BaseException) -> bool:
-    return isinstance(error, Unavailable) and error.transient and not isinstance(error, CredentialsError)

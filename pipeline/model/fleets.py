@@ -86,7 +86,6 @@ class Group:
     mixed: bool = False
     override_templates: bool = False
     override_images: tuple[ImageId | None, ...] = ()
-    weighted: bool = False
     attribute_based: bool = False
     members: tuple[Member, ...] = ()
     warm: tuple[Member, ...] = ()
@@ -130,7 +129,7 @@ class Group:
         except ValueError:
             raise NotPossible(
                 f"The tag {tag} of group {self.name} is no moment: {text}",
-                hint="Write it as 2026-11-24T18:00:00Z, or remove it.",
+                hint="write it as 2026-11-24T18:00:00Z, or remove it",
             ) from None
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
@@ -146,7 +145,7 @@ class Group:
         except ValueError:
             raise NotPossible(
                 f"The tag {TAG_UNDO} of group {self.name} is no record of a rollout: {self.tags[TAG_UNDO]}",
-                hint="Put the group back by hand, then remove the tag.",
+                hint="put the group back by hand, then remove the tag",
             ) from None
 
 

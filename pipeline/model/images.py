@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pipeline.model.ids import BakeKey, ImageId, RunId, SnapshotId
 from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_RUN, TAG_SOURCE_IMAGE, TAG_STAGE
+
+AVAILABLE_WITHIN = timedelta(hours=2)
+"""AMIs of 53 minutes have been seen; botocore's own waiter gives up after 10."""
 
 
 class Architecture(StrEnum):

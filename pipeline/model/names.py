@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ TAG_ORIGIN = "rebake:origin"
 TAG_RETIRE = "rebake:retire-after"
 TAG_SINCE = "rebake:live-since"
 TAG_LEFT = "rebake:left"
+TAG_MADE = "rebake:made"
 TAG_UNDO = "rebake:undo"
 TAG_UNDO_ROUTE = "rebake:undo-route"
 
@@ -50,6 +52,12 @@ def image_name(family: str, at: datetime, key: BakeKey) -> str:
     return f"{family}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{key[:8]}"
 
 
+def image_stamp(name: str, family: str) -> datetime | None:
+    """Read from an AMI's name when it was named; None for one that no bake of the family has named."""
+    match = re.fullmatch(rf"{re.escape(family)}-([0-9]{{8}}T[0-9]{{6}})Z-[0-9a-f]{{8}}", name)
+    return _time(match[1]) if match else None
+
+
 def channel_parameter(prefix: str, family: str, channel: str) -> str:
     """Name the SSM parameter (type ``aws:ec2:image``) behind a channel."""
     return f"{prefix.rstrip('/')}/{family}/{channel}"
@@ -72,6 +80,17 @@ def template_origin(description: str) -> tuple[str, ImageId, int] | None:
 def build_name(run: RunId, family: str) -> str:
     """Name what a build leaves that cannot be tagged (key pairs, groups): it carries the run."""
     return f"rebake-{run}-{family}"
+
+
+def build_of(name: str) -> tuple[RunId, str] | None:
+    """Read run and family back from such a name; None for one that is not ours."""
+    match = re.fullmatch(r"rebake-([0-9]{8}T[0-9]{6}-[a-z]{4})-(.+)", name)
+    return (RunId(match[1]), match[2]) if match and run_began(match[1]) else None
+
+
+def run_began(run: str) -> datetime | None:
+    """Read from a run's id when it began; None for a text that is no such id."""
+    return _time(run[:-5]) if re.fullmatch(r"[0-9]{8}T[0-9]{6}-[a-z]{4}", run) else None
 
 
 def client_token(*parts: str) -> str:
@@ -109,3 +128,15 @@ def andon_path(prefix: str) -> str:
 def approval_path(prefix: str) -> str:
     """Name the path of the SSM parameters that hold the answers to runs that ask for approval, one a run."""
     return f"{prefix.rstrip('/')}/approvals"
+
+
+def lease_path(prefix: str) -> str:
+    """Name the path of the SSM parameters that say who works on what, one path below it a family or fleet."""
+    return f"{prefix.rstrip('/')}/leases"
+
+
+def _time(stamp: str) -> datetime | None:
+    try:
+        return datetime.strptime(f"{stamp}Z", "%Y%m%dT%H%M%S%z")
+    except ValueError:  # digits, but no time
+        return None

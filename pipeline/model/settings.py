@@ -252,8 +252,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """A place in S3: objects whose keys begin with ``<prefix>/``."""
+
+    name: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The whole of ``rebake.yaml``. ``root`` is the absolute folder it stands in."""
+    """The whole of ``rebake.yaml``. ``root`` is the absolute folder it stands in, ``digest`` the file's SHA-256.
+
+    ``journal`` is where journals of runs are kept besides on this machine; None: nowhere.
+    """
 
     root: PurePath
     region: str | None
@@ -264,3 +275,5 @@ class Settings:
     patch_groups: Mapping[str, PatchGroup] = field(default_factory=dict)
     limits: Limits = Limits()
     baselines: Mapping[str, PatchBaseline] = field(default_factory=dict)
+    journal: Bucket | None = None
+    digest: str = ""

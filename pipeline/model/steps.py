@@ -15,6 +15,7 @@ from pipeline.errors import ExitCode
 from pipeline.model.baselines import PatchBaseline
 from pipeline.model.ids import BakeKey, ImageId, TemplateId
 from pipeline.model.images import Stage
+from pipeline.model.leftovers import Remove
 from pipeline.model.packages import OperatingSystem, Package
 from pipeline.model.refs import ImageRef
 from pipeline.model.rollouts import (
@@ -123,6 +124,7 @@ Step = (
     | RetireGroup
     | PutBack
     | UpdateStack
+    | Remove
     | WriteBaseline
 )
 
@@ -154,13 +156,15 @@ class Lane:
     """What happens to one fleet, in this order.
 
     ``image`` is what the fleet is being brought to, None where it goes back or is only tidied up. ``channel`` is the
-    parameter that must still point there when it begins; empty: that does not matter.
+    parameter that must still point there when it begins; empty: that does not matter. ``urgent``: it goes back, and
+    takes over from whoever goes forward.
     """
 
     fleet: str
     steps: tuple[PlannedStep, ...]
     image: ImageRef | None = None
     channel: str = ""
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

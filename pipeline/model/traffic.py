@@ -31,7 +31,6 @@ class TargetGroup:
     """A target group. ``stickiness`` is how long a client stays with one target."""
 
     arn: TargetGroupArn
-    name: str
     deregistration_delay: timedelta
     stickiness: timedelta = timedelta()
 

@@ -86,21 +86,21 @@ class FamilyObserver:
         if image is None:
             raise NotFound(
                 f"Family {family.name}: no image matches its source rule ({describe_rule(family.source)}).",
-                hint="Check owner, name, architecture and region of the rule.",
+                hint="check owner, name, architecture and region of the rule",
             )
         if image.architecture != family.architecture:
             raise NotPossible(
                 f"Family {family.name} is {family.architecture}, but its source {image.id} is {image.architecture}.",
-                hint="Correct `architecture` or the source rule.",
+                hint="correct `architecture` or the source rule",
             )
         if image.stage is Stage.REJECTED:
             raise RefusedError(
                 f"The source image {image.id} of family {family.name} was rejected.",
-                hint=f"Promote a proven one with: rebake promote {image.family}",
+                hint=f"promote a proven one with: rebake promote {image.family}",
             )
         if image.state != "available":
             raise NotPossible(
-                f"The source image {image.id} of family {family.name} is {image.state}.", hint="Choose another image."
+                f"The source image {image.id} of family {family.name} is {image.state}.", hint="choose another image"
             )
         return image
 

@@ -71,7 +71,7 @@ class FleetObserver:
         if saved is None:
             raise NotFound(
                 f"Group {group.name} is set to version {ref.version} of {ref.id}, which does not exist.",
-                hint="Set the group to a version that exists; until then it cannot launch anything.",
+                hint="set the group to a version that exists; until then it cannot launch anything",
             )
         return saved, versions
 

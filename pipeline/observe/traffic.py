@@ -42,7 +42,7 @@ class TrafficObserver:
         if not isinstance(fleet.group, GroupByName):
             raise NotPossible(
                 f"Fleet {fleet.name} has a standing partner and finds its group by tags.",
-                hint="Name the group: group: web-a",
+                hint="name the group: group: web-a",
             )
         route = self.traffic.route(strategy.route)
         first, second = self.fleets.named(fleet.group.name, strategy.partner)

@@ -13,13 +13,13 @@ from typing import TextIO, TypeVar
 
 from pipeline.errors import ConfigError, Interrupted, StepFailed, TimedOut, ToolMissing
 from pipeline.model.ids import BakeKey
+from pipeline.model.masking import Masker, credentials
 from pipeline.model.packages import Package, Survey
 from pipeline.model.settings import Family
 from pipeline.packer import tools
 from pipeline.packer.artifacts import built_image, packages
 from pipeline.packer.client import PLUGINS_SINCE, PackerClient, allowed_environment, signed
 from pipeline.packer.diagnosis import NoCapacity
-from pipeline.packer.events import Masker
 from pipeline.packer.recipe import render_recipe, render_survey
 from pipeline.packer.running import Running
 from pipeline.packer.surveys import read_survey
@@ -102,8 +102,7 @@ class PackerBuilder:
             ConfigError: Packer refuses it; its words are in the message.
             ToolMissing: there is no Packer, or a plugin is missing.
         """
-        with self._prepared(request, request.family.build.instance_types[0]) as (client, _):
-            masker = Masker(request.secrets.values())
+        with self._prepared(request, request.family.build.instance_types[0]) as (client, _, masker):
             try:
                 client.validate()
             except ConfigError as error:
@@ -176,11 +175,11 @@ class PackerBuilder:
         ends: float,
         left: Callable[[Running, Workspace], _Left],
     ) -> _Left:
-        with self._prepared(request, instance_type) as (client, place):
+        with self._prepared(request, instance_type) as (client, place, masker):
             run = Running(
                 child=client.build(place.output, held=place.lock),
                 log=log,
-                masker=Masker(request.secrets.values()),
+                masker=masker,
                 on_line=on_line,
                 variables=place.variables,
             )
@@ -210,13 +209,14 @@ class PackerBuilder:
             raise
 
     @contextmanager
-    def _prepared(self, request: BuildRequest, instance_type: str) -> Iterator[tuple[PackerClient, Workspace]]:
+    def _prepared(self, request: BuildRequest, instance_type: str) -> Iterator[tuple[PackerClient, Workspace, Masker]]:
         executable = tools.find_packer(self._executable, environment=self._environment, root=self._root)
         environment = self._packer_environment(executable)
         version = PackerClient(executable, folder=self._root, environment=environment).version()
         known = tools.check_version(version, executable)
         values = request_values(request, region=self._region, endpoint=self._endpoint, instance_type=instance_type)
         environment = signed(environment, self._credentials())
+        seen = credentials(request.family.variables, self._environment, environment)
         with workspace(request.rendered.files, values, version=known) as place:
             # Packer's temporary files hold variables, secrets among them: they go when the folder goes.
             scratch = {"TMPDIR": str(place.folder / "tmp"), "PACKER_CACHE_DIR": str(place.folder / "cache")}
@@ -225,7 +225,7 @@ class PackerBuilder:
             )
             if known >= PLUGINS_SINCE:
                 client.init()
-            yield client, place
+            yield client, place, Masker((*request.secrets.values(), *seen))
 
     def _packer_environment(self, executable: Path) -> dict[str, str]:
         given = allowed_environment(self._environment)

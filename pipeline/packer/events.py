@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-_MASK = "***"
-_SHORTEST_LINE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +32,3 @@ def parse(line: str) -> PackerEvent:
 
 def _unescape(field: str) -> str:
     return field.replace("%!(PACKER_COMMA)", ",").replace("\\n", "\n").replace("\\r", "\r")
-
-
-class Masker:
-    """Replaces secrets in text, also where one spans lines or was written as JSON."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        forms = set()
-        for secret in secrets:
-            # Packer escapes newlines but not backslashes: what was a backslash and an n is read back as a newline.
-            for form in (secret, _unescape(secret), json.dumps(secret)[1:-1]):
-                forms |= {form, *(line for line in form.splitlines() if len(line) >= _SHORTEST_LINE)}
-        self._forms = sorted(forms - {""}, key=len, reverse=True)
-
-    def mask(self, text: str) -> str:
-        """Answer the text without secrets."""
-        for form in self._forms:
-            text = text.replace(form, _MASK)
-        return text

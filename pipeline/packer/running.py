@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from pipeline.model.masking import Masker
 from pipeline.packer.child import Child
 from pipeline.packer.diagnosis import Diagnosis
-from pipeline.packer.events import Masker, PackerEvent, parse
+from pipeline.packer.events import PackerEvent, parse
 
 _KEPT = {"artifact"}
 

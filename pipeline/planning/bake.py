@@ -44,7 +44,7 @@ def plan_smoke(view: FamilyImages, *, image: ImageId | None, like: FleetView | N
         return Plan(steps=(smoke_step(view, newest.id, like=like),))
     if find_baked(view, image).stage is Stage.REJECTED:
         raise RefusedError(
-            f"{image} was rejected, and stays so.", hint=f"Bake anew with: rebake bake {view.family.name} --force"
+            f"{image} was rejected, and stays so.", hint=f"bake anew with: rebake bake {view.family.name} --force"
         )
     return Plan(steps=(smoke_step(view, image, like=like),))
 
@@ -101,7 +101,7 @@ def find_baked(view: FamilyImages, image: ImageId) -> Image:
     if found is None:
         raise NotOurs(
             f"{image} is not an image that was baked here for family {view.family.name}.",
-            hint=f"List them with: rebake history {view.family.name}",
+            hint=f"list them with: rebake history {view.family.name}",
         )
     return found
 
@@ -117,7 +117,7 @@ def newest_proven(view: FamilyImages) -> Image:
             return image
     raise NotFound(
         f"Family {view.family.name} has no image that passed its smoke tests.",
-        hint=f"Bake and test one with: rebake bake {view.family.name} && rebake smoke {view.family.name}",
+        hint=f"bake and test one with: rebake bake {view.family.name} && rebake smoke {view.family.name}",
     )
 
 
@@ -132,23 +132,23 @@ def require_proven(image: Image, *, family: str) -> None:
     if image.family is None or image.stage is None:
         raise NotOurs(
             f"{image.id} carries no rebake tags: it was not baked here.",
-            hint=f"Bake one with: rebake bake {family}",
+            hint=f"bake one with: rebake bake {family}",
         )
     if image.family != family:
         raise NotPossible(
             f"{image.id} is an image of family {image.family}, not of {family}.",
-            hint=f"List the right ones with: rebake history {family}",
+            hint=f"list the right ones with: rebake history {family}",
         )
     if image.state != "available":
-        raise NotPossible(f"{image.id} cannot be launched: its state is {image.state}.", hint="Choose another image.")
+        raise NotPossible(f"{image.id} cannot be launched: its state is {image.state}.", hint="choose another image")
     if image.stage is Stage.REJECTED:
         raise RefusedError(
-            f"{image.id} was rejected and can never be rolled.", hint=f"Bake a new one with: rebake bake {family}"
+            f"{image.id} was rejected and can never be rolled.", hint=f"bake a new one with: rebake bake {family}"
         )
     if image.stage is Stage.CANDIDATE:
         raise RefusedError(
             f"{image.id} has not passed its smoke tests.",
-            hint=f"Test it with: rebake smoke {family} --image {image.id}",
+            hint=f"test it with: rebake smoke {family} --image {image.id}",
         )
 
 

@@ -16,7 +16,7 @@ from pipeline.planning.fleets import describe_members, planned, require_rollable
 from pipeline.planning.refresh import gate_step
 from pipeline.planning.sides import give_back, require_shiftable, resting_partner, retiring, settled, stands
 
-_UNTRAFFICKED = timedelta(minutes=10)
+UNTRAFFICKED = timedelta(minutes=10)
 """How long a gate may stay unknown before green has traffic."""
 RETIREMENT = "retirement"
 """The wave that comes after all others: blue groups whose rollback window is over."""
@@ -89,13 +89,13 @@ def _forward(view: FleetView, strategy: BlueGreen, version: VersionRef, done: in
     if done:
         steps += planned(view, (soak(done), f"at {done} %"))
     else:
-        steps += gate_step(settings, gates.before(settings.gates), _UNTRAFFICKED)
+        steps += gate_step(settings, gates.before(settings.gates), UNTRAFFICKED)
     create = (_create(view, strategy, version), f"{describe_members(view)} -> blue-green")
     steps = [*planned(view, create), *steps] if done else [*steps, *planned(view, create)]
     for percent in (percent for percent in strategy.shifts if percent > done):
         steps += planned(view, (healthy, "blue may have grown" if done else "before any traffic"))
         if not done:
-            steps += gate_step(settings, gates.without_traffic(settings.gates), _UNTRAFFICKED)
+            steps += gate_step(settings, gates.without_traffic(settings.gates), UNTRAFFICKED)
         shift = ShiftTraffic(fleet=name, percent=percent, after=done)
         steps += planned(view, (shift, f"{percent} % to the new image"), (soak(percent), f"at {percent} %"))
         done = percent
@@ -108,7 +108,7 @@ def _create(view: FleetView, strategy: BlueGreen, version: VersionRef) -> Create
     resting = resting_partner(view, strategy)
     template = resting.group.template if resting else view.group.template
     if template is None:
-        raise NotPossible(f"Group {view.group.name} or its partner has no launch template.", hint="Give it one.")
+        raise NotPossible(f"Group {view.group.name} or its partner has no launch template.", hint="give it one")
     return CreateGreen(
         fleet=view.name,
         blue=view.group.name,

@@ -32,18 +32,18 @@ def require_rollable(view: FleetView) -> TemplateVersion:
         resume = f"aws autoscaling resume-processes --auto-scaling-group-name {group.name}"
         raise NotPossible(
             f"Group {group.name} has suspended {', '.join(blocked)}, so a refresh could leave it empty.",
-            hint=f"Resume just these: {resume} --scaling-processes {' '.join(blocked)}",
+            hint=f"resume just these: {resume} --scaling-processes {' '.join(blocked)}",
         )
     version = view.version
     if version is None:
         raise NotPossible(
-            f"Group {group.name} has no launch template.", hint="Give the group a launch template with a number."
+            f"Group {group.name} has no launch template.", hint="give the group a launch template with a number"
         )
     if not version.image.startswith("ami-"):
         raise NotPossible(
             f"Launch template {version.id} version {version.number} names its image as {version.image or 'nothing'}, "
             "and AWS cannot roll such a group back.",
-            hint="Make a version with the ami id itself and set the group to its number.",
+            hint="make a version with the ami id itself and set the group to its number",
         )
     return version
 
@@ -93,12 +93,12 @@ def _require_template(group: Group) -> None:
     if group.launch_configuration:
         raise NotPossible(
             f"Group {group.name} uses launch configuration {group.launch_configuration}, not a launch template.",
-            hint="Move the group to a launch template; launch configurations have no versions to roll.",
+            hint="move the group to a launch template; launch configurations have no versions to roll",
         )
     if group.template is not None and group.template.number is None:
         raise NotPossible(
             f"Group {group.name} follows {group.template.version} of {group.template.id}; AWS could not roll it back.",
-            hint="Set the group to a numbered version of the template (aws autoscaling update-auto-scaling-group).",
+            hint="set the group to a numbered version of the template (aws autoscaling update-auto-scaling-group)",
         )
 
 
@@ -106,12 +106,12 @@ def _require_plain_overrides(group: Group) -> None:
     if group.override_templates:
         raise NotPossible(
             f"Group {group.name} has overrides with other launch templates; one image cannot serve them all.",
-            hint="Split the group by architecture, or remove the templates from its overrides.",
+            hint="split the group by architecture, or remove the templates from its overrides",
         )
     if group.attribute_based:
         raise NotPossible(
             f"Group {group.name} chooses instance types by attributes, and AWS refuses a desired configuration there.",
-            hint="List instance types in the group's overrides instead.",
+            hint="list instance types in the group's overrides instead",
         )
 
 

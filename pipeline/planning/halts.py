@@ -22,12 +22,15 @@ def fleet_scope(fleet: str) -> str:
     return f"fleet-{fleet}"
 
 
+def scopes_of(fleet: FleetSettings) -> tuple[str, ...]:
+    """Name the scopes that a fleet is in."""
+    group = (group_scope(fleet.patch_group),) if fleet.patch_group else ()
+    return (EVERYTHING, fleet_scope(fleet.name), *group)
+
+
 def halted(fleet: FleetSettings, cords: Mapping[str, Signal]) -> str | None:
     """Say by whom a fleet is halted and why; None: it is not."""
-    scopes = [EVERYTHING, fleet_scope(fleet.name)]
-    if fleet.patch_group:
-        scopes.append(group_scope(fleet.patch_group))
-    for scope in scopes:
+    for scope in scopes_of(fleet):
         if (signal := cords.get(scope)) is not None:
             return f"halted ({scope}) by {signal.by} at {signal.at:%Y-%m-%d %H:%M} UTC: {signal.reason}"
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
+from pipeline.model.names import template_origin
 from pipeline.model.rollouts import CancelRefresh, RetireGroup
 from pipeline.model.steps import Note, Plan, PlannedStep, Wave
 from pipeline.model.strategies import BlueGreen, OnHalt, RefreshStrategy
@@ -11,7 +12,7 @@ from pipeline.model.views import FleetView
 from pipeline.planning.blue_green import retirement
 from pipeline.planning.fleets import planned
 from pipeline.planning.sides import give_back, put_back, settled
-from pipeline.planning.unroll import back_from
+from pipeline.planning.unroll import back_from, taken_over
 
 
 def plan_recovery(
@@ -21,8 +22,9 @@ def plan_recovery(
 
     ``away`` is the image that the fleet was being brought to; ``failed``: it was to blame, or may have been.
     ``begun``: a refresh was asked for, so that instances may be on it. With CANCEL a refreshed fleet stays the mix that
-    it is, and with LEAVE also a refresh that runs goes on. What was changed on the group for the sake of a refresh is
-    put back only when none runs: it would replace whom it must not.
+    it is, and with LEAVE also a refresh that runs goes on; so does one that somebody else has begun in its place. What
+    was changed on the group for the sake of a refresh is put back only when none runs: it would replace whom it must
+    not.
     """
     match view.settings.strategy:
         case RefreshStrategy() as strategy:
@@ -55,7 +57,7 @@ def _after_refresh(
     view: FleetView, strategy: RefreshStrategy, how: OnHalt, *, away: ImageId | None, begun: bool
 ) -> tuple[PlannedStep, ...]:
     active = view.active
-    if how is OnHalt.LEAVE:
+    if how is OnHalt.LEAVE or taken_over(view, away):
         return () if active is not None else put_back(view)
     if how is OnHalt.CANCEL:
         return (*_cancelled(view), *put_back(view))
@@ -72,8 +74,13 @@ def _cancelled(view: FleetView) -> tuple[PlannedStep, ...]:
 
 def _by_zones(view: FleetView) -> bool:
     """Tell whether some members left the image that stood before a roll, zone by zone, was broken off."""
-    undo = view.group.undo
+    undo, saved = view.group.undo, view.version
     before = next((one for one in view.versions if undo is not None and one.number == undo.version), None)
-    known = view.images.get(ImageId(before.image)) if before is not None else None
-    usable = before is not None and known is not None and known.stage is not Stage.REJECTED
-    return usable and any(member.image != known.id for member in view.group.standing if known is not None)
+    if before is None or saved is None:
+        return False
+    origin = template_origin(saved.description)
+    if saved.number != before.number and (origin is None or origin[2] != before.number):
+        return False  # somebody else has brought the group to a version of his own since
+    known = view.images.get(ImageId(before.image))
+    usable = known is not None and known.stage is not Stage.REJECTED
+    return usable and any(member.image != before.image for member in view.group.standing)

@@ -192,7 +192,7 @@ def _require_root_volumes(group: Group) -> None:
         return
     raise NotPossible(
         f"The root volumes of group {group.name} cannot be replaced in place: {fault}.",
-        hint="Remove replace_root_volume from the fleet's strategy: its instances are then replaced.",
+        hint="remove replace_root_volume from the fleet's strategy: its instances are then replaced",
     )
 
 
@@ -208,7 +208,7 @@ def _require_no_protection(group: Group) -> None:
     fault = "protects what it launches from scale-in" if group.protects_new else f"has {protected} protected instances"
     raise NotPossible(
         f"Group {group.name} {fault}, and zones are held back by protection.",
-        hint="Remove zone_by_zone from the fleet's strategy, or end the protection first.",
+        hint="remove zone_by_zone from the fleet's strategy, or end the protection first",
     )
 
 
@@ -237,7 +237,7 @@ def _superseded(view: FleetView, refresh: Refresh, image: ImageRef, *, supersede
     if not supersede:
         raise HeldError(
             f"Refresh {refresh.id} of group {view.group.name} is {refresh.status} and goes to {where}, not to {image}.",
-            hint=f"Wait for it, undo it with: rebake rollback {view.name}, or replace it with --supersede",
+            hint=f"wait for it, undo it with: rebake rollback {view.name}, or replace it with --supersede",
         )
     step = CancelRefresh(fleet=view.name, group=view.group.name, refresh=refresh.id)
     return planned(view, (step, f"refresh {refresh.id} is {refresh.status} and goes to {where}"))

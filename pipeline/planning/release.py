@@ -105,7 +105,7 @@ def merge(plans: Iterable[Plan]) -> Plan:
 
 def blocked(target: str, error: RebakeError) -> Plan:
     """Note that a target needs a change which cannot be made, in the error's words."""
-    note = Note(target=target, text=f"{error.message} {error.hint}".strip(), blocked=error.exit_code)
+    note = Note(target=target, text=error.whole, blocked=error.exit_code)
     return Plan(notes=(note,))
 
 

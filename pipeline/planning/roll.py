@@ -43,7 +43,7 @@ def _through_stack(view: FleetView, image: ImageRef, strategy: StackUpdate) -> P
     if stack is None:
         raise NotPossible(
             f"Group {view.group.name} carries no tag of a CloudFormation stack.",
-            hint="Name the stack: strategy: {stack: {stack: …, parameter: …}}",
+            hint="name the stack: strategy: {stack: {stack: …, parameter: …}}",
         )
     if _there(view, image):
         return Plan(notes=(_all_there(view, image),))

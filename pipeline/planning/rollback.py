@@ -36,7 +36,7 @@ def plan_rollback(view: FleetView, *, to: int | None = None, reject: bool = Fals
         case _:
             raise NotPossible(
                 f"Whoever owns group {view.group.name} brings it back, too.",
-                hint=f"Promote or roll an earlier image: rebake promote {view.settings.family} --image ami-…",
+                hint=f"promote or roll an earlier image: rebake promote {view.settings.family} --image ami-…",
             )
 
 
@@ -63,7 +63,7 @@ def _shifted_back(view: FleetView, strategy: BlueGreen, *, to: int | None, rejec
     if to is not None and partner and partner.version and partner.version.id != saved.id:
         raise NotPossible(
             f"Version {to} of {saved.id} says nothing of {partner.group.name}, which boots from {partner.version.id}.",
-            hint=f"It comes back on its own version {partner.version.number} without --to.",
+            hint=f"it comes back on its own version {partner.version.number} without --to",
         )
     target = partner.version if partner and partner.version and to is None else previous(view, saved, to)
     if to is None and target.image == view.group.tags.get(TAG_LEFT):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import gcd
 
 from pipeline.errors import NotPossible
@@ -31,7 +30,7 @@ def split(route: Route, blue: TargetGroupArn, green: TargetGroupArn, percent: in
     if not common:
         raise NotPossible(
             f"{blue} has no weight in {route.arn}, where other target groups have some.",
-            hint="Give the fleet's own target group its traffic first.",
+            hint="give the fleet's own target group its traffic first",
         )
     factor = _HUNDRED // gcd(common, _HUNDRED)
     share = common * factor * percent // _HUNDRED
@@ -39,7 +38,7 @@ def split(route: Route, blue: TargetGroupArn, green: TargetGroupArn, percent: in
     if max(weights.values()) > _MOST:
         raise NotPossible(
             f"The weights of {route.arn} cannot be divided by percent without exceeding {_MOST}.",
-            hint="Divide the route's weights by their common divisor, or give the fleet a rule of its own.",
+            hint="divide the route's weights by their common divisor, or give the fleet a rule of its own",
         )
     return weights
 
@@ -53,8 +52,3 @@ def rejoin(route: Route, keep: TargetGroupArn, drop: TargetGroupArn, weight: int
     whole = weight or common or _HUNDRED
     others = {arn: it for arn, it in route.weights.items() if arn not in {keep, drop}}
     return {keep: whole} | {arn: it * whole // common if common else it for arn, it in others.items()}
-
-
-def serving(weights: Mapping[TargetGroupArn, int]) -> frozenset[TargetGroupArn]:
-    """Tell which target groups get traffic."""
-    return frozenset(arn for arn, weight in weights.items() if weight)

@@ -30,27 +30,27 @@ def require_shiftable(view: FleetView, strategy: BlueGreen) -> TrafficView:
     if view.active is not None:
         raise HeldError(
             f"Instance refresh {view.active.id} of group {group.name} is {view.active.status}.",
-            hint=f"Wait for it, or undo it with: rebake rollback {view.name}",
+            hint=f"wait for it, or undo it with: rebake rollback {view.name}",
         )
     if traffic is None or len(group.target_groups) != 1:
         raise NotPossible(
             f"Group {group.name} is attached to {len(group.target_groups)} target groups; blue-green needs one.",
-            hint="Attach it to just the target group that the route forwards to, or use instance_refresh.",
+            hint="attach it to just the target group that the route forwards to, or use instance_refresh",
         )
     if traffic.targets not in traffic.route.weights:
         raise RefusedError(
             f"{strategy.route} does not forward to {traffic.targets}, the target group of {group.name}.",
-            hint="Name the rule or listener that brings the fleet its traffic.",
+            hint="name the rule or listener that brings the fleet its traffic",
         )
     if traffic.elsewhere:
         raise NotPossible(
             f"{', '.join(traffic.elsewhere)} forward to {group.name}'s target group too, and would lose it.",
-            hint="Give them a target group of their own, or use instance_refresh.",
+            hint="give them a target group of their own, or use instance_refresh",
         )
     if traffic.obstacles and strategy.partner is None:
         raise NotPossible(
             f"Group {group.name} cannot be copied: {'; '.join(traffic.obstacles)}.",
-            hint="Name a standing partner group, or use instance_refresh.",
+            hint="name a standing partner group, or use instance_refresh",
         )
     return traffic
 
@@ -131,7 +131,7 @@ def resting_partner(view: FleetView, strategy: BlueGreen) -> Side | None:
     if view.traffic is None or side is None or side.targets in {None, view.traffic.targets}:
         raise NotPossible(
             f"Group {view.group.name} and its partner do not have a target group each.",
-            hint="Attach each of the two to just one target group, and not to the other's.",
+            hint="attach each of the two to just one target group, and not to the other's",
         )
     return side
 

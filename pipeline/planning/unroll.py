@@ -39,6 +39,15 @@ def back_from(
     return (*first, *put_back(view), *refresh_back(view, saved, target, strategy, why=why))
 
 
+def taken_over(view: FleetView, away: ImageId | None) -> bool:
+    """Tell whether somebody else rolls the fleet now: neither to the image to leave, nor back from it."""
+    active, saved = view.active, view.version
+    if away is None or active is None or active.desired is None or not active.status.forward or saved is None:
+        return False
+    back = active.desired.number == saved.number or _goes_back(saved, view.group.undo, active)
+    return not back and view.goal(active) not in {away, None}
+
+
 def destination(
     view: FleetView, saved: TemplateVersion, *, away: ImageId | None = None, to: int | None = None
 ) -> TemplateVersion:
@@ -106,14 +115,14 @@ def previous(view: FleetView, saved: TemplateVersion, to: int | None) -> Templat
         if origin is None:
             raise NotPossible(
                 f"Version {saved.number} of {saved.id} was not made here, so what stood before it is not known.",
-                hint=f"Name the version to go back to: rebake rollback {view.settings.name} --to VERSION",
+                hint=f"name the version to go back to: rebake rollback {view.settings.name} --to VERSION",
             )
         number = origin[2]
     found = next((version for version in view.versions if version.number == number), None)
     if found is None:
         raise NotPossible(
             f"Version {number} of {saved.id} does not exist any more.",
-            hint=f"Choose one that does: aws ec2 describe-launch-template-versions --launch-template-id {saved.id}",
+            hint=f"choose one that does: aws ec2 describe-launch-template-versions --launch-template-id {saved.id}",
         )
     return found
 
@@ -135,5 +144,5 @@ def require_bootable(view: FleetView, target: TemplateVersion) -> None:
         return
     raise NotPossible(
         f"The image {target.image} of version {target.number} {fault}.",
-        hint=f"Name another version: rebake rollback {view.settings.name} --to VERSION",
+        hint=f"name another version: rebake rollback {view.settings.name} --to VERSION",
     )

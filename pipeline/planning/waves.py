@@ -25,7 +25,7 @@ _LAST = PatchGroup(name="fleets", wave=1_000_000, concurrency=Share(value=1))
 class FleetPlan:
     """What is to happen to one fleet. ``image`` is what it is to run, baked at ``baked``; None: not known or not yet.
 
-    ``view`` None: the fleet could not be observed. ``towards`` and ``channel`` are its lane's image and channel.
+    ``view`` None: the fleet could not be observed. ``towards``, ``channel`` and ``urgent`` are its lane's.
     """
 
     fleet: str
@@ -35,12 +35,13 @@ class FleetPlan:
     baked: datetime | None = None
     towards: ImageRef | None = None
     channel: str = ""
+    urgent: bool = False
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """Its lane, where something is to be done."""
         steps = self.plan.steps
-        lane = Lane(fleet=self.fleet, steps=steps, image=self.towards, channel=self.channel)
+        lane = Lane(fleet=self.fleet, steps=steps, image=self.towards, channel=self.channel, urgent=self.urgent)
         return (lane,) if steps else ()
 
 

@@ -26,6 +26,11 @@ class Finding:
     text: str
     hint: str = ""
 
+    @property
+    def whole(self) -> str:
+        """Text and hint in one line."""
+        return f"{self.text} -> {self.hint}" if self.hint else self.text
+
 
 class Preflight(Protocol):
     """Live checks that change nothing."""
@@ -47,13 +52,13 @@ class Preflight(Protocol):
         ...
 
     def fleet(self, fleet: FleetSettings) -> tuple[Finding, ...]:
-        """Check what a roll needs: the service-linked role, quota for the extra instances."""
+        """Check what a roll needs: the service-linked role, quota and addresses for the extra instances."""
         ...
 
 
 class Headroom(Protocol):
     """What is checked again right before a rollout begins."""
 
-    def surge(self, fleet: FleetSettings) -> Finding:
-        """Check the account's quota for the instances that a rollout of the fleet runs beside those that it has."""
+    def surge(self, fleet: FleetSettings) -> tuple[Finding, ...]:
+        """Check quota and free addresses for the instances that a rollout runs beside those that the fleet has."""
         ...

@@ -33,6 +33,14 @@ class Traffic(Protocol):
         """List the listeners and rules, other than the route, that forward to the target group."""
         ...
 
+    def forwarding(self, target_group: TargetGroupArn) -> Mapping[str, int]:
+        """Tell which listeners and rules forward to a target group, each with its weight there.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        ...
+
     def target_group(self, arn: TargetGroupArn) -> TargetGroup:
         """Fetch a target group.
 
@@ -42,10 +50,10 @@ class Traffic(Protocol):
         ...
 
     def clone(self, source: TargetGroupArn, *, name: str, tags: Mapping[str, str]) -> TargetGroupArn:
-        """Make a target group of the same settings and attributes, or answer the one of that name.
+        """Make a target group of the same settings and attributes, or take on the one of that name, with these tags.
 
         Raises:
-            NotOurs: a target group of that name exists and does not carry the tags.
+            NotOurs: a target group of that name exists and is of another fleet, or nobody's.
         """
         ...
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.errors import NotPossible
 from pipeline.model.ids import ImageId
+from pipeline.model.masking import Masker
 from pipeline.model.outcomes import SmokeReport
 from pipeline.model.packages import Package, Survey
 from pipeline.records import surveys
@@ -15,10 +16,11 @@ from pipeline.records.places import write_whole
 
 
 class FileEvidence:
-    """The port `pipeline.ports.progress.Evidence` on a folder of this machine."""
+    """The port `pipeline.ports.progress.Evidence` on a folder of this machine; what tests print is masked."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, masker: Masker | None = None) -> None:
         self._folder = folder
+        self._masker = masker or Masker()
 
     def keep_packages(self, image: ImageId, *, before: tuple[Package, ...], after: tuple[Package, ...]) -> None:
         """Keep the package lists from before and after patching.
@@ -62,7 +64,7 @@ class FileEvidence:
             StepFailed: the disk is full, or the folder cannot be written.
         """
         path = self._folder / report.image / f"smoke-{report.instance}.xml"
-        write_whole(path, report.junit)
+        write_whole(path, self._masker.mask(report.junit))
         return str(path)
 
     def _survey(self, image: ImageId) -> Path:

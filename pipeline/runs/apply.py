@@ -6,6 +6,7 @@ from typing import assert_never
 
 from pipeline.errors import ExitCode, Interrupted
 from pipeline.execute.executor import execute
+from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import (
     Done,
     Failed,
@@ -23,19 +24,29 @@ from pipeline.runs.replanner import Replanner
 from pipeline.runs.room import Room
 
 
-def apply(room: Room, plan: Plan) -> RunResult:
-    """Execute the plan; a fleet whose turn comes later, or whose rollout fails, is observed and planned anew."""
-    return execute(room.bench(plan.radius), plan, Replanner(room))
+def apply(room: Room, plan: Plan, *, patient: bool = False) -> RunResult:
+    """Execute the plan; a fleet whose turn comes later, or whose rollout fails, is observed and planned anew.
+
+    Family by family and fleet by fleet nobody else works on them meanwhile; ``patient``: whoever does is waited for.
+    """
+    bench = room.bench(plan.radius, patient=patient)
+    with room.tools.leases.guarded(bench.keeper.check):
+        try:
+            return execute(bench, plan, Replanner(room))
+        finally:
+            bench.keeper.release_all()
 
 
 def exit_code(plan: Plan, result: RunResult) -> ExitCode:
-    """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some fleets done and others not, 6 halted.
+    """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some targets done and others not, 6 halted.
 
     What stopped the run in the middle of a step brings its own code, but what was rolled before it stays rolled.
     """
     if isinstance(result.stopped, Interrupted):
         return ExitCode.INTERRUPTED
-    code = result.stopped.exit_code if result.stopped else _of_outcome(result.last)
+    codes = [_of_outcome(step.outcome) for step in result.results]
+    code = next((code for code in codes if code is not ExitCode.DONE), ExitCode.DONE)
+    code = result.stopped.exit_code if result.stopped else code
     if code is ExitCode.DONE:
         code = next((code for lane in result.lanes if (code := _of_lane(lane)) is not ExitCode.DONE), code)
     if code is not ExitCode.DONE:
@@ -46,8 +57,8 @@ def exit_code(plan: Plan, result: RunResult) -> ExitCode:
 
 
 def _some_done(result: RunResult) -> bool:
-    rolled = any(isinstance(step.planned.step, AwaitRefresh) and _good(step.outcome) for step in result.results)
-    return rolled or any(lane.succeeded for lane in result.lanes)
+    whole = [step.outcome for step in result.results if isinstance(step.planned.step, (AwaitRefresh, Remove))]
+    return any(map(_good, whole)) or any(lane.succeeded for lane in result.lanes)
 
 
 def _of_lane(lane: LaneResult) -> ExitCode:

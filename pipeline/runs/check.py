@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from pipeline.errors import CredentialsError, RebakeError
+from pipeline.errors import CredentialsError, HeldError, RebakeError
 from pipeline.model import names
 from pipeline.model.baselines import SsmBaseline
 from pipeline.model.images import Image
 from pipeline.model.names import PATCH_GROUP_TAGS
 from pipeline.model.packages import OperatingSystem
+from pipeline.model.refs import Baked
 from pipeline.model.settings import Family
 from pipeline.model.views import FleetView
 from pipeline.planning.bake_key import family_key
-from pipeline.planning.fleets import require_rollable
 from pipeline.planning.patch_groups import astray, untagged
 from pipeline.planning.patching import system_of
+from pipeline.planning.roll import plan_roll
 from pipeline.ports.builder import BuildRequest
 from pipeline.ports.preflight import Finding
 from pipeline.runs.room import Room
@@ -93,10 +94,15 @@ def _valid(room: Room, family: Family, source: Image) -> Iterable[Finding]:
 
 
 def _rollable(room: Room, name: str) -> Iterable[Finding]:
-    view = room.fleet(name)
-    version = require_rollable(view)
-    text = f"group {view.group.name}, {view.group.desired} instances, version {version.number} ({version.image})"
-    return (Finding(check=f"fleet {name}", ok=True, text=text), *_patch_group(room, view))
+    """Plan a roll to an image that is yet to be baked: whatever would refuse that refuses here."""
+    view, check = room.fleet(name), f"fleet {name}"
+    try:
+        plan_roll(view, Baked(family=view.settings.family))
+    except HeldError as error:  # somebody rolls it now: that says nothing of whether it can be rolled
+        return (Finding(check=check, ok=None, text=error.message, hint=error.hint),)
+    version = f", version {view.version.number} ({view.version.image})" if view.version else ""
+    text = f"group {view.group.name}, {view.group.desired} instances{version}"
+    return (Finding(check=check, ok=True, text=text), *_patch_group(room, view))
 
 
 def _patch_group(room: Room, view: FleetView) -> Iterable[Finding]:

@@ -51,5 +51,5 @@ def _old(room: Room, old: ImageId, new: ImageId, before: tuple[Package, ...]) ->
 def _unknown(image: ImageId) -> NotFound:
     return NotFound(
         f"No package list of {image} is kept on this machine.",
-        hint="Lists are kept where the bake ran, and only for images baked from the built-in Linux templates.",
+        hint="lists are kept where the bake ran, and only for images baked from the built-in Linux templates",
     )

@@ -6,16 +6,19 @@ from datetime import timedelta
 from graphlib import TopologicalSorter
 
 from pipeline.errors import NotFound, NotPossible, RefusedError, UsageError
+from pipeline.execute.waiting import describe
 from pipeline.model.ids import ImageId
 from pipeline.model.rollouts import CreateGreen
 from pipeline.model.settings import Settings, SourceChannel
 from pipeline.model.steps import Plan
 from pipeline.model.views import FleetView
+from pipeline.observe.leftovers import LeftoverObserver
 from pipeline.planning.bake import newest_proven, plan_bake, plan_promote, plan_smoke, require_proven
 from pipeline.planning.recovery import plan_repair
 from pipeline.planning.release import Released, blocked, merge, plan_release
 from pipeline.planning.roll import plan_roll
 from pipeline.planning.rollback import plan_rollback
+from pipeline.planning.sweep import least_age, plan_sweep
 from pipeline.planning.waves import FleetPlan, alone, radius_of, side_by_side, within
 from pipeline.runs.room import Room
 
@@ -52,7 +55,7 @@ def for_roll(room: Room, fleet: str, *, image: ImageId | None = None, supersede:
     found = room.tools.images.get([target]).get(target)
     if found is None:
         raise NotFound(
-            f"{target} does not exist, or this account may not see it.", hint=f"See: rebake history {family}"
+            f"{target} does not exist, or this account may not see it.", hint=f"see: rebake history {family}"
         )
     require_proven(found, family=family)
     plan = plan_roll(view, target, supersede=supersede)
@@ -67,7 +70,7 @@ def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool 
     plan = plan_rollback(room.fleet(fleet, copyable=False), to=to, reject=reject)
     if any(isinstance(planned.step, CreateGreen) for planned in plan.steps):
         plan = plan_rollback(room.fleet(fleet), to=to, reject=reject)
-    return alone(FleetPlan(fleet=fleet, plan=plan))
+    return alone(FleetPlan(fleet=fleet, plan=plan, urgent=True))
 
 
 def for_repair(room: Room, fleet: str | None = None) -> Plan:
@@ -106,6 +109,26 @@ def for_release(
     now = room.tools.clock.now()
     plan = plan_release(room.settings, released, now, force=force, supersede=supersede, wait=wait)
     return _bounded(room, merge((plan, *absent)))
+
+
+def for_sweep(room: Room, *, older_than: timedelta, at_most: int) -> Plan:
+    """Plan to remove what killed bakes, tests and rollouts have left.
+
+    Raises:
+        UsageError: a run may take longer than that, and would be taken for a killed one.
+    """
+    least = least_age(room.settings)
+    if older_than < least:
+        raise UsageError(
+            f"A run may take {describe(least)}, and what is {describe(older_than)} old may be of one that goes on.",
+            hint=f"leave it longer: --older-than {-(-least // timedelta(hours=1))}h",
+        )
+    tools, settings = room.tools, room.settings
+    observer = LeftoverObserver(
+        settings=settings, leftovers=tools.leftovers, signals=tools.signals, traffic=tools.traffic
+    )
+    found = observer.observe()
+    return plan_sweep(found, settings.families, tools.clock.now(), older_than=older_than, at_most=at_most)
 
 
 def _released(room: Room, family: str, survey_within: timedelta | None) -> Released:
@@ -152,6 +175,6 @@ def _promoted(room: Room, family: str) -> ImageId:
     if view.channel is None:
         raise NotFound(
             f"Channel {view.parameter} does not exist: nothing was promoted yet.",
-            hint=f"Promote an image with: rebake promote {family}",
+            hint=f"promote an image with: rebake promote {family}",
         )
     return view.channel

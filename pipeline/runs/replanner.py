@@ -29,7 +29,7 @@ class Replanner:
         found = tools.images.get([image]).get(image)
         if found is None or found.stage is Stage.REJECTED:
             text = f"{image} was {'rejected' if found else 'removed'} while {lane.fleet} waited."
-            raise RefusedError(text, hint=f"See what there is instead: rebake history {lane.fleet}")
+            raise RefusedError(text, hint=f"see what there is instead: rebake history {lane.fleet}")
         if lane.channel and (current := tools.channels.current(lane.channel)) != image:
             raise RefusedError(f"{lane.channel} was moved from {image} to {current} in the meantime.", hint=again)
         supersede = any(isinstance(planned.step, CancelRefresh) for planned in lane.steps)

@@ -6,10 +6,11 @@ import difflib
 import secrets
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import NotPossible, UsageError
+from pipeline.execute.keeping import Keeper, KeepingClock
 from pipeline.execute.tools import Tools, Workbench
 from pipeline.model.ids import RunId
 from pipeline.model.images import Image
@@ -21,6 +22,7 @@ from pipeline.observe.families import FamilyObserver
 from pipeline.observe.fleets import FleetObserver
 from pipeline.observe.patches import PatchObserver
 from pipeline.observe.traffic import TrafficObserver
+from pipeline.ports.journal import Journal
 from pipeline.ports.preflight import Preflight
 
 
@@ -31,6 +33,7 @@ class Room:
     settings: Settings
     tools: Tools
     preflight: Preflight
+    journal: Journal
     run: RunId
 
     def family(self, name: str, *, survey_within: timedelta | None = None) -> FamilyView:
@@ -114,9 +117,11 @@ class Room:
                 found[name] = 0
         return found
 
-    def bench(self, radius: Radius | None = None) -> Workbench:
-        """Set up an execution."""
-        return Workbench(tools=self.tools, settings=self.settings, run=self.run, radius=radius)
+    def bench(self, radius: Radius | None = None, *, patient: bool = False) -> Workbench:
+        """Set up an execution; ``patient``: it waits for whoever holds what it needs."""
+        keeper = Keeper(leases=self.tools.leases, clock=self.tools.clock, run=self.run, patient=patient)
+        tools = replace(self.tools, clock=KeepingClock(self.tools.clock, keeper))
+        return Workbench(tools=tools, settings=self.settings, run=self.run, keeper=keeper, radius=radius)
 
 
 def new_run(at: datetime) -> RunId:
@@ -135,5 +140,5 @@ def require_known(kind: str, name: str, names: Iterable[str]) -> None:
     if name in listed:
         return
     close = difflib.get_close_matches(name, listed, n=1)
-    guess = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(listed) or 'none'}."
+    guess = f"did you mean {close[0]}?" if close else f"known: {', '.join(listed) or 'none'}"
     raise UsageError(f"The configuration has no {kind} named {name}.", hint=guess)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from pipeline.errors import NotFound, RebakeError, UsageError
@@ -32,7 +31,7 @@ def scope_of(room: Room, *, fleet: str | None, group: str | None, everything: bo
         UsageError: it says none or several of them, or names what the configuration has not.
     """
     if sum((fleet is not None, group is not None, everything)) != 1:
-        raise UsageError("Say whom: exactly one of --fleet, --group, --all.", hint="To stop everything: --all")
+        raise UsageError("Say whom: exactly one of --fleet, --group, --all.", hint="to stop everything: --all")
     if fleet is not None:
         require_known("fleet", fleet, room.settings.fleets)
         return fleet_scope(fleet)
@@ -41,11 +40,6 @@ def scope_of(room: Room, *, fleet: str | None, group: str | None, everything: bo
         require_known("patch group", group, names)
         return group_scope(group)
     return EVERYTHING
-
-
-def is_run(text: str) -> bool:
-    """Tell whether a text is the id of a run."""
-    return re.fullmatch(r"\d{8}T\d{6}-[a-z]{4}", text) is not None
 
 
 def halt(room: Room, scope: str, reason: str, *, dry_run: bool = False) -> tuple[HaltedFleet, ...]:
@@ -70,7 +64,7 @@ def unhalt(room: Room, scope: str) -> None:
     path = andon_path(room.settings.channel_prefix)
     if not room.tools.signals.take(f"{path}/{scope}"):
         pulled = ", ".join(sorted(room.tools.signals.under(path))) or "none"
-        raise NotFound(f"The cord {scope} is not pulled.", hint=f"Pulled are: {pulled}.")
+        raise NotFound(f"The cord {scope} is not pulled.", hint=f"pulled are: {pulled}")
 
 
 def approve(room: Room, run: RunId, reason: str, *, reject: bool = False) -> Signal:
@@ -94,7 +88,7 @@ def _stop(room: Room, name: str, *, dry_run: bool) -> HaltedFleet:
             return HaltedFleet(fleet=name, text=f"refresh {view.active.id} would be stopped ({how})")
         return HaltedFleet(fleet=name, text=_stop_refresh(room, view.active, how))
     except RebakeError as error:
-        return HaltedFleet(fleet=name, text=f"{error.message} {error.hint}".strip(), ok=False)
+        return HaltedFleet(fleet=name, text=error.whole, ok=False)
 
 
 def _stop_refresh(room: Room, refresh: Refresh, how: OnHalt) -> str:

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from pipeline.errors import NotPossible, RebakeError
 from pipeline.model.fleets import ChannelEntry, Refresh
-from pipeline.model.ids import ImageId
+from pipeline.model.ids import ImageId, TargetGroupArn
 from pipeline.model.images import Image
-from pipeline.model.names import andon_path
+from pipeline.model.names import Role, andon_path
 from pipeline.model.signals import Signal
 from pipeline.model.views import FleetView, Side, TrafficView
 from pipeline.planning.halts import halted
@@ -21,10 +21,11 @@ from pipeline.runs.room import Room, require_known
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetStatus:
-    """A fleet at one moment; ``fault`` says why it could not be observed. Ages are in whole days.
+    """A fleet at one moment; ``fault`` says why it could not be observed, ``passing`` that it may be soon.
 
-    ``astray`` counts instances by what is wrong with their patch group. ``beside`` says of each other group of a
-    blue-green fleet what it is, and its share of the traffic.
+    ``beside`` says of each other group of a blue-green fleet what it is, and its share of the traffic; ``share`` is the
+    fleet's own group's and ``shifted`` the green one's, both in percent. None: no such group stands beside it.
+    ``astray`` counts instances by what is wrong with their patch group. Ages are in whole days.
     """
 
     name: str
@@ -40,8 +41,11 @@ class FleetStatus:
     beside: Mapping[str, str] = field(default_factory=dict)
     patch_group: str | None = None
     astray: Mapping[str, int] = field(default_factory=dict)
+    share: int | None = None
+    shifted: int | None = None
     halted: str = ""
     fault: str = ""
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,14 +123,15 @@ def _fleet(room: Room, name: str, channel: ImageId | None, cords: Mapping[str, S
     try:
         view = room.fleet(name, copyable=False)
     except RebakeError as error:
-        return FleetStatus(name=name, fault=error.message)
+        return FleetStatus(name=name, fault=error.message, passing=error.passing)
     found = describe_fleet(view, channel=channel, now=room.tools.clock.now())
     return replace(found, halted=halted(view.settings, cords) or "")
 
 
 def describe_fleet(view: FleetView, *, channel: ImageId | None, now: datetime) -> FleetStatus:
     """Condense an observed fleet; pure."""
-    group, version = view.group, view.version
+    group, version, traffic = view.group, view.version, view.traffic
+    green = traffic.side(Role.GREEN) if traffic else None
     image = version.image if version else ""
     known = view.images.get(ImageId(image))
     return FleetStatus(
@@ -142,11 +147,17 @@ def describe_fleet(view: FleetView, *, channel: ImageId | None, now: datetime) -
         refresh=view.active or next(iter(view.refreshes), None),
         patch_group=view.settings.patch_group,
         astray=astray(view),
-        beside={side.group.name: _beside(view.traffic, side) for side in view.traffic.others} if view.traffic else {},
+        beside={side.group.name: _beside(traffic, side) for side in traffic.others} if traffic else {},
+        share=_share(traffic, traffic.targets) if traffic and traffic.others else None,
+        shifted=_share(traffic, green.targets) if traffic and green else None,
     )
 
 
 def _beside(traffic: TrafficView, side: Side) -> str:
     image = side.version.image if side.version else "an unknown image"
-    share = traffic.route.percent(side.targets, of=tuple(traffic.route.weights)) if side.targets else 0
+    share = _share(traffic, side.targets)
     return f"{side.group.role or 'at rest'} on {image}, {side.group.healthy} healthy, {share} % of the traffic"
+
+
+def _share(traffic: TrafficView, targets: TargetGroupArn | None) -> int:
+    return traffic.route.percent(targets, of=tuple(traffic.route.weights)) if targets else 0

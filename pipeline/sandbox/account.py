@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
+from pipeline.sandbox.registry import Parameters, Request, operation, refusal
 from pipeline.sandbox.state import user_arn
 
 _QUOTAS = {
@@ -43,21 +43,13 @@ def _quota(request: Request, key: tuple[str, str]) -> dict[str, Any]:
     }
 
 
-@operation("service-quotas", "GetServiceQuota", "GetAWSDefaultServiceQuota")
+@operation("service-quotas", "GetServiceQuota")
 def get_service_quota(request: Request, parameters: Parameters) -> object:
     """Tell one quota."""
     key = (parameters["ServiceCode"], parameters["QuotaCode"])
     if key not in _QUOTAS:
         raise refusal("NoSuchResourceException", "The request failed because the specified quota does not exist.")
     return {"Quota": _quota(request, key)}
-
-
-@operation("service-quotas", "ListServiceQuotas", "ListAWSDefaultServiceQuotas")
-def list_service_quotas(request: Request, parameters: Parameters) -> object:
-    """List a service's quotas."""
-    quotas = [_quota(request, key) for key in _QUOTAS if key[0] == parameters["ServiceCode"]]
-    shown, token = page(quotas, parameters, size="MaxResults", default=100, limit=100)
-    return {"Quotas": shown, "NextToken": token or None}
 
 
 @operation("iam", "SimulatePrincipalPolicy")

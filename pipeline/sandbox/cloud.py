@@ -16,13 +16,14 @@ from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 from pipeline.errors import NotFound, UsageError
-from pipeline.sandbox import alarms, balancing, metrics
+from pipeline.sandbox import alarms, balancing, buckets, metrics
 from pipeline.sandbox.bases import BaseImage, base_images
 from pipeline.sandbox.calls import CallLog
 from pipeline.sandbox.clock import SandboxClock, WallClock
 from pipeline.sandbox.commands import follow_commands
 from pipeline.sandbox.ec2.images import follow_freezes
 from pipeline.sandbox.ec2.instances import changing, follow_machines, forget_ended
+from pipeline.sandbox.ec2.temporary import timed
 from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.fleets import scaling
 from pipeline.sandbox.lookups import indexed
@@ -47,6 +48,7 @@ _OPERATIONS = (
     "ec2.instances",
     "ec2.retirement",
     "ec2.templates",
+    "ec2.temporary",
     "fleets.attached",
     "fleets.describing",
     "fleets.groups",
@@ -208,9 +210,11 @@ class Cloud(Generic[ClockT]):
             get_backend(service).clear()
         stack.enter_context(furnished(self._state))
         stack.enter_context(indexed(self._state))
+        stack.enter_context(timed(self._state))
         seam = Seam(self._state, self.tick)
         seam.install()
         stack.callback(seam.uninstall)
+        stack.enter_context(buckets.through(seam))
         stack.callback(self.clock.watch(self.tick))
         if isinstance(self.clock, WallClock):
             ended = threading.Event()

@@ -81,7 +81,7 @@ def up(tier: str | None = None, speed: float = 20.0, port: int = 0, *, die_with_
     if standing := status():
         raise HeldError(
             f"A sandbox is up already (process {standing.pid}, tier {standing.tier}).",
-            hint="Use it, or end it with: rebake sandbox down",
+            hint="use it, or end it with: rebake sandbox down",
         )
     folder().mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pipeline.sandbox.server"]
@@ -97,13 +97,13 @@ def up(tier: str | None = None, speed: float = 20.0, port: int = 0, *, die_with_
     while time.monotonic() < until:
         if server.poll() is not None:
             last = (logs().strip().splitlines() or ["it said nothing"])[-1]
-            raise StepFailed(f"The sandbox did not come up: {last}", hint="See the whole log: rebake sandbox logs")
+            raise StepFailed(f"The sandbox did not come up: {last}", hint="see the whole log: rebake sandbox logs")
         if found := status():
             return found
         time.sleep(_PAUSE)
     server.terminate()
     server.wait()
-    raise TimedOut(f"The sandbox did not answer within {_UP_WITHIN:g} seconds.", hint="See: rebake sandbox logs")
+    raise TimedOut(f"The sandbox did not answer within {_UP_WITHIN:g} seconds.", hint="see: rebake sandbox logs")
 
 
 def status() -> SandboxStatus | None:

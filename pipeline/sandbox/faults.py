@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-_THROTTLES = {"ec2": "RequestLimitExceeded", "ssm": "ThrottlingException"}
+_THROTTLES = {"ec2": "RequestLimitExceeded", "s3": "SlowDown", "ssm": "ThrottlingException"}
 
 
 class FaultKind(StrEnum):

@@ -37,11 +37,10 @@ class Load:
     seconds: float
     requests: int
     concurrency: int
-    least: int = 0
 
 
-def load_of(url: str, *, seconds: float, requests: int, concurrency: int, least: int = 0) -> Load:
-    """Describe a load; asked to stop, it still sends as many as ``least``.
+def load_of(url: str, *, seconds: float, requests: int, concurrency: int) -> Load:
+    """Describe a load.
 
     Raises:
         UsageError: the URL is not ``http://`` on a loopback address; a load generator must not leave the machine.
@@ -65,7 +64,6 @@ def load_of(url: str, *, seconds: float, requests: int, concurrency: int, least:
         seconds=seconds,
         requests=requests,
         concurrency=concurrency,
-        least=least,
     )
 
 
@@ -138,12 +136,9 @@ class Generator:
         connection.close()
 
     def _take(self, start: float) -> bool:
-        if time.monotonic() - start >= self._load.seconds:
+        if self._stop.is_set() or time.monotonic() - start >= self._load.seconds:
             return False
         with self._lock:
-            enough = self._load.requests - self._left >= self._load.least
-            if self._stop.is_set() and enough:
-                return False
             self._left -= 1
             return self._left >= 0
 
@@ -178,7 +173,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("url")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--max-requests", type=int, default=1_000_000)
-    parser.add_argument("--min-requests", type=int, default=0, help="send so many even when asked to stop")
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--json", type=Path)
     words = parser.parse_args(arguments)
@@ -188,10 +182,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seconds=words.seconds,
             requests=words.max_requests,
             concurrency=words.concurrency,
-            least=words.min_requests,
         )
     except UsageError as error:
-        parser.exit(error.exit_code, f"{error}: {error.hint}\n")
+        parser.exit(error.exit_code, f"{error.whole}\n")
     generator = Generator(load)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: generator.stop())

@@ -59,7 +59,7 @@ class Networks:
         for number in _NUMBERS:
             if number not in self._numbers.values() and (not self.claimed or self._claim(number)):
                 return number
-        raise StepFailed("No loopback network is left for a sandbox.", hint="End another: rebake sandbox down")
+        raise StepFailed("No loopback network is left for a sandbox.", hint="end another: rebake sandbox down")
 
     def _claim(self, number: int) -> bool:
         claim = socket.socket()

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         serve(options.state, tier=options.tier, speed=options.speed, port=options.port, ended=ended)
     except RebakeError as error:
-        say(f"{error.message} {error.hint}")
+        say(error.whole)
         return int(error.exit_code)
     return 0
 

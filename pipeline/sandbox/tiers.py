@@ -20,7 +20,7 @@ def choose(tier: str | None) -> tuple[Tier, str]:
         found = probe()
         return found.tier, found.reason
     if tier.upper() not in set(Tier):
-        raise UsageError(f"There is no tier {tier}.", hint="Choose A, B or C, or leave it to the probe.")
+        raise UsageError(f"There is no tier {tier}.", hint="choose A, B or C, or leave it to the probe")
     return Tier(tier.upper()), "as asked for"
 
 

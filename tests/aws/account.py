@@ -14,6 +14,9 @@ from pipeline.aws.copies import AutoScalingCopies
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
+from pipeline.aws.journals import S3Journals
+from pipeline.aws.leases import SsmLeases
+from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
@@ -26,7 +29,8 @@ from pipeline.aws.traffic import ElbTraffic
 from pipeline.model.fleets import Group, RefreshStatus, TemplateVersion
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
 from pipeline.model.images import Architecture, Image
-from pipeline.model.settings import GroupByName
+from pipeline.model.leftovers import Kind
+from pipeline.model.settings import Bucket, GroupByName
 from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.baselines import Baselines
 from pipeline.ports.channels import Channels
@@ -34,6 +38,9 @@ from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, LaunchRequest, RunCommand
+from pipeline.ports.journal import Journals
+from pipeline.ports.leases import Leases
+from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
@@ -46,6 +53,16 @@ from pipeline.sandbox.cloud import Cloud
 WEB = GroupName("web")
 STABLE = "/rebake/web/stable"
 NOBODY = InstanceId("i-00000000000000000")
+GONE = {
+    Kind.INSTANCE: NOBODY,
+    Kind.SECURITY_GROUP: "sg-00000000000000000",
+    Kind.KEY_PAIR: "rebake-none",
+    Kind.VOLUME: "vol-00000000000000000",
+    Kind.IMAGE: "ami-00000000000000000",
+    Kind.SNAPSHOT: "snap-00000000000000000",
+    Kind.TEMPLATE_VERSION: "lt-00000000000000000:2",
+}
+"""Ids of leftovers that are not there."""
 FAST = RefreshStrategy(min_healthy=50, max_healthy=100, warmup=timedelta(0))
 
 
@@ -83,15 +100,22 @@ class Account:
         self.copies: Copies = AutoScalingCopies(clients, cloud.clock)
         self.changes: GroupChanges = AutoScalingChanges(clients)
         self.signals: Signals = SsmSignals(clients)
+        self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
+        self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
         self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
+        self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))
 
     def base(self) -> Image:
         """Find the sandbox's newest Debian image."""
         found = self.images.newest(owner=DEBIAN, name="debian-12-*", architecture=Architecture.X86_64)
         assert found is not None
         return found
+
+    def bucket(self) -> None:
+        """Make the bucket of the journals."""
+        self.world.client("s3").create_bucket(Bucket="audit")
 
     def launch(self, **more: str) -> InstanceId:
         """Boot a bare instance of the base image and wait until it answers."""

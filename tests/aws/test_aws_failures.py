@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws.account import Account
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
@@ -245,3 +246,20 @@ def test_a_named_profile_signs_for_other_programs(monkeypatch: pytest.MonkeyPatc
     assert connect(region="eu-west-1", profile=None, endpoint=None).environment() == {}
     with pytest.raises(CredentialsError):
         connect(region="eu-west-1", profile="empty", endpoint=None).environment()
+
+
+def test_credentials_that_expired_are_looked_up_anew(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that somebody renews in the middle of a run is read again; until then they are expired."""
+    file = tmp_path / "credentials"
+    file.write_text("[prod]\naws_access_key_id = OLD\naws_secret_access_key = x\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    clients = connect(region="us-east-1", profile="prod", endpoint=None, attempts=1)
+    account.cloud.faults.fail("sts:GetCallerIdentity", "ExpiredToken", times=1)
+    assert clients.environment()["AWS_ACCESS_KEY_ID"] == "OLD"
+    file.write_text("[prod]\naws_access_key_id = NEW\naws_secret_access_key = x\n")
+    with pytest.raises(CredentialsError, match="expired"), translated("sts"):
+        clients.sts.get_caller_identity()
+    assert clients.environment()["AWS_ACCESS_KEY_ID"] == "NEW"
+    assert clients.sts.get_caller_identity()["Account"]

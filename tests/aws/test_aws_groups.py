@@ -133,7 +133,6 @@ def test_overrides_are_read(clients: Clients, stub: Stub) -> None:
     }
     answer_groups(stub, described(MixedInstancesPolicy=policy))
     found = AutoScalingFleets(clients).find(GroupByName(name=WEB))
-    assert found.weighted
     assert found.override_images == ("ami-1", None)
     assert not found.override_templates
 

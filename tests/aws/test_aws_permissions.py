@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from aws.account import NOBODY, STABLE, WEB, Account
+from aws.account import GONE, NOBODY, STABLE, WEB, Account
 from aws.answers import AT
 from aws.teams import GREEN, OURS, Teams
 
@@ -16,8 +16,10 @@ from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.baselines import PatchBaseline
 from pipeline.model.fleets import Group
-from pipeline.model.ids import TargetGroupArn
+from pipeline.model.ids import RunId, TargetGroupArn
 from pipeline.model.images import Image
+from pipeline.model.leases import Lease
+from pipeline.model.leftovers import Kind
 from pipeline.model.packages import OperatingSystem
 from pipeline.model.settings import GroupByName
 from pipeline.model.signals import Signal
@@ -46,6 +48,20 @@ def written(account: Account, number: int = 1) -> str:
     ours, system = PatchBaseline(name="ours"), OperatingSystem.DEBIAN
     made = account.baselines.write(None, "rebake-ours", ours, system, str(number))
     return account.baselines.write(made, "rebake-ours", ours, system, str(number))
+
+
+RUN = RunId("20261123T181500-kqzt")
+
+
+def remove_each(account: Account, group: Group) -> None:
+    """Remove one of each kind that the port removes, there or not."""
+    for kind, gone in GONE.items():
+        account.leftovers.remove(kind, gone)
+    vpc = account.world.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    packers = account.world.ec2.create_security_group(GroupName="packer_1", Description="x", VpcId=vpc)["GroupId"]
+    assert account.leftovers.remove(Kind.SECURITY_GROUP, packers)
+    version = account.world.version(account.saved(group).id, InstanceType="t3.large")
+    assert account.leftovers.remove(Kind.TEMPLATE_VERSION, f"{account.saved(group).id}:{version}")
 
 
 DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
@@ -92,6 +108,11 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
         account.baselines.register(written(account, number), "prod", OperatingSystem.DEBIAN) for number in (1, 2)
     ],
     "Instances.terminate": lambda account, *_: account.instances.terminate((NOBODY,)),
+    "Journals.keep": lambda account, *_: account.journals.keep(RUN, 1, "{}"),
+    "Journals.runs": lambda account, *_: account.journals.runs(),
+    "Journals.lines": lambda account, *_: account.journals.lines(RUN),
+    "Leftovers.found": lambda account, group, _: account.leftovers.found([GroupByName(name=group.name)]),
+    "Leftovers.remove": lambda account, group, _: remove_each(account, group),
 }
 
 
@@ -101,6 +122,12 @@ ASKED_BESIDES = {
     "RunCommand.run": {"ec2:DescribeImages", "ec2:RunInstances"},
     "Baselines.get": set(CALLS["Baselines.write"]),
     "Baselines.register": set(CALLS["Baselines.write"]),
+    "Leftovers.remove": {
+        "ec2:CreateLaunchTemplateVersion",
+        "ec2:CreateSecurityGroup",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeVpcs",
+    },
 }
 
 
@@ -108,6 +135,7 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
     """No port method makes a call that the IAM list of its verb does not have."""
     group = account.group()
     image = account.bake()
+    account.bucket()
     for method, do in DOING.items():
         account.cloud.calls.clear()
         do(account, group, image)
@@ -118,11 +146,15 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
 
 
 DAY = timedelta(days=1)
+LEASE = Lease(
+    name="fleet-web", number=2, run=RunId("r"), by="ann@here", process="", urgent=False, since=AT, until=AT + DAY
+)
 ROLLING: Mapping[str, Callable[[Teams], object]] = {
     "Copies.obstacles": lambda teams: teams.account.copies.obstacles(WEB),
     "Traffic.route": lambda teams: teams.account.traffic.route(teams.fleet.listener),
     "Traffic.target_group": lambda teams: teams.account.traffic.target_group(teams.blue),
     "Traffic.elsewhere": lambda teams: teams.account.traffic.elsewhere(teams.blue, route=""),
+    "Traffic.forwarding": lambda teams: teams.account.traffic.forwarding(teams.blue),
     "Traffic.health": lambda teams: teams.account.traffic.health(teams.blue),
     "Traffic.clone": lambda teams: teams.account.traffic.clone(teams.blue, name="web-v3", tags=OURS),
     "Traffic.weigh": lambda teams: teams.account.traffic.weigh(
@@ -147,6 +179,9 @@ ROLLING: Mapping[str, Callable[[Teams], object]] = {
     "Signals.under": lambda teams: teams.account.signals.under("/rebake/andon"),
     "Signals.read": lambda teams: teams.account.signals.read("/rebake/andon/all"),
     "Signals.take": lambda teams: teams.account.signals.take("/rebake/andon/all"),
+    "Leases.create": lambda teams: teams.account.leases.create(LEASE),
+    "Leases.latest": lambda teams: teams.account.leases.latest("fleet-web"),
+    "Leases.rewrite": lambda teams: teams.account.leases.rewrite(LEASE),
     "Stacks.get": lambda teams: teams.account.stacks.get("shop"),
     "Stacks.propose": lambda teams: teams.account.stacks.propose(
         "shop", parameter="ImageId", value="ami-1", change_set="r1"
@@ -185,6 +220,18 @@ def test_every_verb_lists_what_it_needs() -> None:
         "ssm:PutParameter",
     }
     assert ACTIONS["watch"] == ACTIONS["plan"]
+    assert not {action for action in ACTIONS["sweep"] if ":Create" in action or ":Run" in action}
+    assert {action for action in ACTIONS["sweep"] if ":Delete" in action or ":Terminate" in action} == {
+        "autoscaling:DeleteAutoScalingGroup",
+        "ec2:DeleteKeyPair",
+        "ec2:DeleteLaunchTemplateVersions",
+        "ec2:DeleteSecurityGroup",
+        "ec2:DeleteSnapshot",
+        "ec2:DeleteVolume",
+        "ec2:TerminateInstances",
+        "elasticloadbalancing:DeleteTargetGroup",
+        "ssm:DeleteParameter",
+    }
 
 
 def test_the_preflight_sees_what_is_denied(account: Account) -> None:

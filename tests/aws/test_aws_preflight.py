@@ -213,11 +213,45 @@ def test_room_is_asked_for_again_before_a_rollout(clients: Clients, stub: Stub) 
     answer_group(stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"})
     answer_version(stub, InstanceType="t3.small")
     answer_quota(stub, 4, [])
-    quota = LivePreflight(clients).surge(fleet(RefreshStrategy(max_healthy=150)))
+    (quota,) = LivePreflight(clients).surge(fleet(RefreshStrategy(max_healthy=150)))
     assert (quota.ok, quota.text) == (False, "6 vCPUs needed; 0 of 4 are used.")
     answer_groups(stub)
     answer_groups(stub)
-    assert LivePreflight(clients).surge(fleet()).ok is None
+    (unknown,) = LivePreflight(clients).surge(fleet())
+    assert unknown.ok is None
+
+
+@pytest.mark.parametrize(
+    ("free", "more", "expected"), [((2, 1), {}, True), ((2, 0), {}, False), ((0, 0), {"Ipv6Native": True}, True)]
+)
+def test_a_roll_needs_addresses_for_its_extra_instances(
+    clients: Clients, stub: Stub, free: tuple[int, int], more: dict[str, bool], *, expected: bool
+) -> None:
+    """Three more, in all subnets of the group together; where addresses are IPv6 alone, none is counted."""
+    answer_group(
+        stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"}, VPCZoneIdentifier="subnet-1,subnet-2"
+    )
+    answer_version(stub, InstanceType="t3.small")
+    answer_quota(stub, 32, [])
+    subnets = [
+        {"SubnetId": f"subnet-{number}", "AvailableIpAddressCount": count, **more} for number, count in enumerate(free)
+    ]
+    stub("ec2").add_response("describe_subnets", {"Subnets": subnets}, {"SubnetIds": ["subnet-1", "subnet-2"]})
+    _, addresses = LivePreflight(clients).surge(fleet(RefreshStrategy(max_healthy=150)))
+    assert addresses.ok is expected
+    if not more:
+        assert addresses.text.startswith(f"3 addresses needed; the subnets of web have {sum(free)} free")
+
+
+def test_subnets_that_may_not_be_described_are_unknown(clients: Clients, stub: Stub) -> None:
+    """With the action that is missing."""
+    answer_group(stub, LaunchTemplate={"LaunchTemplateId": "lt-0abc", "Version": "3"}, VPCZoneIdentifier="subnet-1")
+    answer_version(stub, InstanceType="t3.small")
+    answer_quota(stub, 32, [])
+    stub("ec2").add_client_error("describe_subnets", "UnauthorizedOperation")
+    _, addresses = LivePreflight(clients).surge(fleet())
+    assert addresses.ok is None
+    assert "ec2:DescribeSubnets" in addresses.text
 
 
 @pytest.mark.parametrize(("code", "expected"), [("NoSuchEntity", False), ("AccessDenied", None)])

@@ -201,7 +201,7 @@ def test_rolling_back_answers_the_refresh(clients: Clients, stub: Stub) -> None:
     assert fleets.roll_back(WEB) == "r"
     with pytest.raises(NotPossible) as raised:
         fleets.roll_back(WEB)
-    assert "Roll forward" in raised.value.hint
+    assert "roll forward" in raised.value.hint
 
 
 def test_the_mixed_template_of_a_refresh_is_read(clients: Clients, stub: Stub) -> None:

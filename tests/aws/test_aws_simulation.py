@@ -44,7 +44,7 @@ def test_each_missing_action_is_named(clients: Clients, stub: Stub) -> None:
     answer_simulation(stub, ROLE, decisions)
     run, send = LivePreflight(clients).permissions(list(decisions))
     assert (run.ok, run.text) == (False, "ec2:RunInstances is not allowed.")
-    assert "Allow ec2:RunInstances" in run.hint
+    assert "allow ec2:RunInstances" in run.hint
     assert send.ok is False
     assert "denies it" in send.hint
 

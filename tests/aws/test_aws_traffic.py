@@ -198,9 +198,7 @@ def test_other_ways_to_a_target_group_are_listed(
 
 def test_a_target_group_is_read_with_its_times(account: Account, blue: TargetGroupArn) -> None:
     """Stickiness counts only while it is on, and each kind has its own time."""
-    assert account.traffic.target_group(blue) == TargetGroup(
-        arn=blue, name="web", deregistration_delay=timedelta(seconds=20)
-    )
+    assert account.traffic.target_group(blue) == TargetGroup(arn=blue, deregistration_delay=timedelta(seconds=20))
     wanted = {
         "stickiness.enabled": "true",
         "stickiness.type": "lb_cookie",

@@ -93,14 +93,14 @@ def test_the_question_is_asked_and_the_answer_obeyed(
         assert code == 130
         assert "Carry this plan out? [y/N]" in err
         assert "rebake: Stopped before anything was changed." in err
-        assert account[0].cloud.calls.mutating == ()
+        assert account[0].changed == ()
     code, err = asked(rebake, account, monkeypatch, "y\n")
     assert code == 0
     assert err.splitlines()[-2:] == [
         "rebake: The report /dev/full cannot be written: No space left on device.",
         "  -> The run itself is finished.",
     ]
-    assert [call.action for call in account[0].cloud.calls.mutating] == ["ssm:PutParameter"]
+    assert [call.action for call in account[0].changed] == ["ssm:PutParameter"]
 
 
 def test_the_sandbox_has_a_room_of_its_own(rebake: Command) -> None:

@@ -118,7 +118,7 @@ def test_a_signal_before_anything_changes_says_so(world: World, project: Project
     world.cloud.faults.clear()
     assert code == 130, err
     assert err.splitlines()[0] == "rebake: Stopped by SIGTERM before anything was changed."
-    assert world.cloud.calls.mutating == ()
+    assert world.changed == ()
 
 
 @pytest.mark.packer

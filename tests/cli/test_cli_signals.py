@@ -63,12 +63,14 @@ def new(account: tuple[World, str]) -> str:
     ("words", "code", "said", "hint"),
     [
         (("halt", "--all"), 64, "Missing option '--reason'.", "rebake halt --help"),
+        (("halt", "--all", "--reason", "x", "--yes"), 64, "No such option: --yes", "rebake halt --help"),
+        (("halt", "--all", "--reason", "x", "--report", "r.html"), 64, "--report", "rebake halt --help"),
         (("halt", "--reason", "x"), 64, "exactly one of --fleet, --group, --all", "--all"),
         (("halt", "--reason", "x", "--all", "--fleet", "web-prod"), 64, "exactly one", "--all"),
         (("halt", "--reason", "x", "--fleet", "web-prd"), 64, "no fleet named web-prd", "web-prod?"),
-        (("halt", "--reason", "x", "--group", "dev"), 64, "no patch group named dev", "Known: none."),
+        (("halt", "--reason", "x", "--group", "dev"), 64, "no patch group named dev", "known: none"),
         (("unhalt",), 64, "exactly one", "--all"),
-        (("unhalt", "--fleet", "web-prod"), 1, "cord fleet-web-prod is not pulled", "Pulled are: none."),
+        (("unhalt", "--fleet", "web-prod"), 1, "cord fleet-web-prod is not pulled", "pulled are: none"),
         (("approve",), 64, "Missing argument 'run'.", "rebake approve --help"),
         (("approve", "yes"), 64, "yes is not the id of a run", "20261123T181500-kqzt"),
         (("repair", "web-prd", "--yes"), 64, "no fleet named web-prd", "web-prod?"),
@@ -88,7 +90,7 @@ def test_wrong_words_change_nothing(
     sentence, advice = answer.complaint()
     assert said in sentence
     assert hint in advice
-    assert [call.action for call in world.cloud.calls.mutating if not call.error] == []
+    assert [call.action for call in world.changed if not call.error] == []
 
 
 def test_a_cord_from_halt_to_unhalt(rebake: Command, world: World, fleet: str, new: str) -> None:
@@ -97,7 +99,7 @@ def test_a_cord_from_halt_to_unhalt(rebake: Command, world: World, fleet: str, n
     dry = json.loads(rebake(*words, "--dry-run", "--json").out)
     assert (dry["scope"], dry["fleets"][0]["text"]) == ("fleet-web-prod", "no refresh is under way")
     assert "Would halt: fleet-web-prod" in rebake(*words, "--dry-run").out
-    assert world.cloud.calls.mutating == ()
+    assert world.changed == ()
     halted = rebake(*words)
     assert (halted.code, halted.out.splitlines()[0]) == (0, "Halted: fleet-web-prod. Let go with: rebake unhalt …")
     assert "HALTED: halted (fleet-web-prod) by arn:" in rebake("status").out
@@ -118,7 +120,7 @@ def test_a_halt_that_cannot_reach_a_fleet_is_partial(rebake: Command, project: P
     assert (told["fleet"], told["ok"]) == ("web-prod", False)
     assert "absent" in told["text"]
     assert rebake("unhalt", "--all").out == "Let go: all.\n"
-    assert [call.action for call in world.cloud.calls.mutating] == ["ssm:PutParameter", "ssm:DeleteParameter"]
+    assert [call.action for call in world.changed] == ["ssm:PutParameter", "ssm:DeleteParameter"]
 
 
 @pytest.mark.parametrize(("words", "word"), [((), "Approved"), (("--reject", "--reason", "too late"), "Rejected")])
@@ -190,7 +192,7 @@ def test_repair_is_looked_at_first_and_then_done(rebake: Command, world: World, 
     assert dry.code == 0
     (lane,) = json.loads(dry.out)["plan"]["waves"][0]["lanes"]
     assert [one["step"]["kind"] for one in lane["steps"]] == ["PutBack"]
-    assert world.cloud.calls.mutating == ()
+    assert world.changed == ()
     unasked = rebake("repair")
     assert (unasked.code, unasked.complaint()[0]) == (64, "Nobody is there to approve the plan.")
     done = rebake("repair", "web-prod", "--yes")
@@ -212,7 +214,7 @@ def test_repair_tells_of_a_record_that_it_cannot_read(rebake: Command, world: Wo
     every = rebake("repair", "--yes")
     assert every.code == 1
     assert "1 blocked" in every.out
-    assert world.cloud.calls.mutating == ()
+    assert world.changed == ()
 
 
 def documents(text: str) -> list[Any]:
@@ -241,7 +243,7 @@ def test_watching_ends_with_the_rollout(rebake: Command, world: World, fleet: st
                 "Version": str(version),
             }
         },
-        Preferences={"InstanceWarmup": 60},
+        Preferences={"InstanceWarmup": 300},
     )
     world.cloud.calls.clear()
     answer = rebake("watch", "--json", "--until-done", "--every", "20")
@@ -250,7 +252,7 @@ def test_watching_ends_with_the_rollout(rebake: Command, world: World, fleet: st
     assert len(seen) > 1
     assert seen[0]["refresh"]["status"] in {"Pending", "InProgress"}
     assert (seen[-1]["refresh"]["status"], list(seen[-1]["by_image"])) == ("Successful", [new])
-    assert world.cloud.calls.mutating == ()
+    assert world.changed == ()
 
 
 @pytest.mark.usefixtures("world")

@@ -101,7 +101,7 @@ def test_a_bake_of_nothing_new_changes_nothing(
     answer = rebake("bake", "web")
     assert answer.code == 0
     assert f"nothing changed: {baked.tested}" in answer.out
-    assert world.cloud.calls.mutating == ()
+    assert world.changed == ()
 
 
 @pytest.mark.parametrize("size", [0, 1])
@@ -149,7 +149,7 @@ def test_a_dry_run_changes_nothing(rebake: Command, rolled: str, world: World, v
     world.cloud.calls.clear()
     answer = rebake(*(rolled if word == TESTED else word for word in CHANGING[verb]), "--dry-run", "--json")
     assert answer.code == 0, answer.err
-    assert world.cloud.calls.mutating == ()
+    assert world.changed == ()
     assert len(world.cloud.calls) > 0
     told = document(answer.out)
     assert told["plan"]["steps"] or told["plan"]["waves"]
@@ -175,7 +175,7 @@ def test_json_is_one_document(rebake: Command, rolled: str, world: World, words:
     answer = rebake(*words, *(["--json"] if words != ("schema",) else []))
     assert answer.code in {0, 1, 2}, answer.err
     assert key in document(answer.out)
-    assert world.cloud.calls.mutating == ()
+    assert world.changed == ()
 
 
 def test_a_check_without_aws_calls_nothing(rebake: Command, project: Project, world: World) -> None:
@@ -221,7 +221,7 @@ def test_the_version_is_said(rebake: Command) -> None:
     """`--version` prints the version and nothing else; no word at all prints the help."""
     assert (rebake("--version").out, rebake("--version").code) == (f"{__version__}\n", 0)
     assert "Commands:" in rebake().out
-    assert rebake("sandbox").complaint() == ("Missing command.", "See: rebake sandbox --help")
+    assert rebake("sandbox").complaint() == ("Missing command.", "see: rebake sandbox --help")
 
 
 def test_an_error_before_the_plan_is_one_document_too(rebake: Command, home: Path) -> None:

@@ -64,6 +64,16 @@ def test_faults_of_strategies_are_told_in_words(faults: Faults, strategy: str, s
     assert said in told
 
 
+@pytest.mark.parametrize("strategy", ["{channel_only: true}", "{stack: {parameter: ImageId}}"])
+def test_gates_that_nobody_would_ask_are_a_fault(faults: Faults, strategy: str) -> None:
+    """They would look like a safety net, and be none."""
+    fleet = f"fleets:\n  a:\n    family: web\n    group: g\n    strategy: {strategy}\n    gates: [{{alarms: [a]}}]\n"
+    assert alone(faults, fleet) == (
+        "8: fleets.a.gates: nobody asks gates where somebody else replaces the instances: remove them, or use "
+        "instance_refresh or blue_green"
+    )
+
+
 @pytest.mark.parametrize(
     ("gates", "said"),
     [

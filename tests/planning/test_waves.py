@@ -176,6 +176,15 @@ def test_lanes_beyond_the_blast_radius_are_left_to_the_next_run() -> None:
     assert not bounded.blocked
 
 
+def test_nobody_overtakes_whoever_is_left_out() -> None:
+    """A smaller fleet of a later wave would fit, and waits for its turn all the same; in one wave there is no order."""
+    fleets = [member("a", "dev"), member("b", "dev"), member("c", "dev"), member("d", "prod")]
+    plan = in_waves(configured(*fleets), [to_roll(fleet) for fleet in fleets], nouns.NOW)
+    bounded = within(plan, Radius(fleets=4, instances=10), {"a": 4, "b": 8, "c": 1, "d": 1})
+    assert fleets_of(bounded) == [("dev", ["a", "c"])]
+    assert [(note.target, note.text.split(";")[0]) for note in bounded.notes][-1] == ("d", "it comes after b")
+
+
 def test_where_no_fleet_fits_the_plan_is_refused() -> None:
     """A single fleet larger than the limit is not rolled in part."""
     fleet = member("dev", "dev")

@@ -24,6 +24,19 @@ from pipeline.runs.apply import apply, exit_code
 OURS = {TAG_FAMILY: "web", TAG_STAGE: Stage.TESTED.value}
 
 
+def proven(scene: Scene, name: str = "new", *, behaviour: str = "") -> ImageId:
+    """Make an image that passed its smoke tests, however it behaves in a fleet."""
+    return ImageId(scene.world.image(name, behaviour=behaviour, tags=OURS))
+
+
+def roll(scene: Scene, image: ImageId, **options: Any) -> tuple[ExitCode, RunResult]:
+    """Roll the fleet to an image."""
+    room = scene.again()
+    plan = plans.for_roll(room, "web-prod", image=image, **options)
+    result = apply(room, plan)
+    return exit_code(plan, result), result
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
     """A blue-green fleet of four behind a load balancer, and a room for it."""
@@ -33,7 +46,7 @@ class Stand:
 
     def image(self, name: str = "new", *, behaviour: str = "") -> ImageId:
         """Make an image that passed its smoke tests, however it behaves in a fleet."""
-        return ImageId(self.scene.world.image(name, behaviour=behaviour, tags=OURS))
+        return proven(self.scene, name, behaviour=behaviour)
 
     def plan(self, image: ImageId) -> Plan:
         """Plan a roll."""
@@ -41,10 +54,7 @@ class Stand:
 
     def roll(self, image: ImageId) -> tuple[ExitCode, RunResult]:
         """Roll to an image."""
-        room = self.scene.again()
-        plan = plans.for_roll(room, "web-prod", image=image)
-        result = apply(room, plan)
-        return exit_code(plan, result), result
+        return roll(self.scene, image)
 
     def back(self, *, to: int | None = None) -> ExitCode:
         """Go back."""

@@ -162,7 +162,7 @@ def test_rollback_while_blue_is_kept(make: SceneMaker) -> None:
     assert exit_code(plan, result) is ExitCode.DONE
     assert set(stand.groups()) == {"web-prod"}
     assert stand.weights() == {"web-prod": 1}
-    changes = [call.action for call in stand.scene.world.cloud.calls.mutating]
+    changes = [call.action for call in stand.scene.world.changed]
     assert changes[0] == "elasticloadbalancing:ModifyListener", "weights before anything else"
     (group,) = stand.groups().values()
     assert (group["MinSize"], group["DesiredCapacity"]) == (2, 4)

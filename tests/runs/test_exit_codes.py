@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.errors import ExitCode, HeldError, Interrupted, RebakeError
 from pipeline.model.ids import GroupName
+from pipeline.model.leftovers import Kind, Remove
 from pipeline.model.outcomes import (
     Done,
     Failed,
@@ -25,6 +26,7 @@ from pipeline.model.steps import BuildImage, Note, Plan, PlannedStep
 from pipeline.runs.apply import exit_code
 
 BAKE = BuildImage(family="web", bake_key=nouns.KEY, source_image=nouns.SOURCE)
+KEY, IMAGE = Remove(what=Kind.KEY_PAIR, id="rebake-web"), Remove(what=Kind.IMAGE, id="ami-0a")
 
 
 def wait(fleet: str) -> AwaitRefresh:
@@ -32,7 +34,7 @@ def wait(fleet: str) -> AwaitRefresh:
     return AwaitRefresh(fleet=fleet, group=GroupName(fleet), strategy=nouns.REFRESH)
 
 
-def result(*steps: tuple[BuildImage | AwaitRefresh, Outcome]) -> RunResult:
+def result(*steps: tuple[BuildImage | AwaitRefresh | Remove, Outcome]) -> RunResult:
     """Make the result of a run."""
     return RunResult(
         results=tuple(
@@ -66,6 +68,9 @@ FAILED, REFUSED, ROLLED_BACK = Failed(reason="x"), Refused(reason="x"), RolledBa
         (result((BAKE, REFUSED)), ExitCode.REFUSED),
         (result((wait("a"), Done()), (wait("b"), ROLLED_BACK)), ExitCode.PARTIAL),
         (result((wait("a"), Done()), (wait("b"), FAILED)), ExitCode.PARTIAL),
+        (result((KEY, Done()), (IMAGE, Done())), ExitCode.DONE),
+        (result((KEY, FAILED), (IMAGE, Done())), ExitCode.PARTIAL),
+        (result((KEY, FAILED), (IMAGE, FAILED)), ExitCode.FAILED),
         (fleets(Done(), Skipped(reason="x")), ExitCode.DONE),
         (fleets(ROLLED_BACK, None), ExitCode.ROLLED_BACK),
         (fleets(Done(), ROLLED_BACK, None), ExitCode.PARTIAL),
@@ -75,7 +80,7 @@ FAILED, REFUSED, ROLLED_BACK = Failed(reason="x"), Refused(reason="x"), RolledBa
     ],
 )
 def test_a_run_ends_with_the_documented_code(ended: RunResult, code: ExitCode) -> None:
-    """The last outcome decides, unless another fleet was rolled before it."""
+    """The first that went wrong decides, unless another fleet was rolled, or another leftover removed."""
     assert exit_code(Plan(), ended) is code
 
 

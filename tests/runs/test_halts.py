@@ -81,7 +81,7 @@ def test_a_cord_that_is_pulled_lets_nothing_begin(make: SceneMaker) -> None:
     pull(scene, "group-prod")()
     scene.world.cloud.calls.clear()
     assert roll(scene, "web-a", image)[0] is ExitCode.HELD
-    assert not scene.world.cloud.calls.mutating
+    assert not scene.world.changed
     signals.unhalt(scene.again(), "group-prod")
     assert roll(scene, "web-a", image)[0] is ExitCode.DONE
 
@@ -188,6 +188,19 @@ def test_the_cord_is_read_no_faster_than_the_waits(make: SceneMaker) -> None:
     began = scene.world.cloud.clock.now()
     scene.world.cloud.calls.clear()
     roll(scene, "web-a", image)
-    asked = [call.at for call in scene.world.cloud.calls.matching("ssm:GetParametersByPath")]
+    calls = scene.world.cloud.calls.matching("ssm:GetParametersByPath")
+    asked = [call.at for call in calls if call.parameters["Path"].endswith("/andon")]
     took = scene.world.cloud.clock.now() - began
     assert len(asked) <= took / timedelta(seconds=15) + 1
+
+
+def test_a_way_back_is_not_halted(make: SceneMaker) -> None:
+    """Going back is what one does while the cord is pulled."""
+    scene = two_fleets(make)
+    image = ImageId(scene.world.image("new", tags=OURS))
+    assert roll(scene, "web-a", image)[0] is ExitCode.DONE
+    pull(scene, "all")()
+    room = scene.again()
+    plan = plans.for_rollback(room, "web-a")
+    assert exit_code(plan, apply(room, plan)) is ExitCode.DONE
+    assert set(scene.world.versions("web-a")) == {"1"}

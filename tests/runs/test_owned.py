@@ -103,7 +103,7 @@ def test_a_stack_replaces_its_group(make: SceneMaker) -> None:
     assert roll(scene, image)[0] is ExitCode.DONE
     assert scene.world.versions("web-prod") == ["2", "2"]
     assert scene.room.tools.stacks.get("shop").parameters == {"ImageId": image, "Size": "t3.small"}
-    assert {call.action for call in scene.world.cloud.calls.mutating if "cloudformation" in call.action} == {
+    assert {call.action for call in scene.world.changed if "cloudformation" in call.action} == {
         "cloudformation:CreateChangeSet",
         "cloudformation:ExecuteChangeSet",
     }
@@ -179,8 +179,8 @@ def test_only_the_channel_is_moved(make: SceneMaker) -> None:
     world = scene.world
     world.cloud.calls.clear()
     assert release(scene)[0] is ExitCode.DONE
-    assert not [call for call in world.cloud.calls.mutating if call.action.startswith("autoscaling:")]
-    assert "ssm:PutParameter" in {call.action for call in world.cloud.calls.mutating}
+    assert not [call for call in world.changed if call.action.startswith("autoscaling:")]
+    assert "ssm:PutParameter" in {call.action for call in world.changed}
     (seen,) = status(scene.again())
     assert [(fleet.name, fleet.on_channel) for fleet in seen.fleets] == [("web-dev", False), ("web-prod", False)]
     assert plans.for_release(scene.again()).empty

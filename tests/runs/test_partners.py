@@ -74,6 +74,17 @@ def as_before(stand: Stand) -> None:
     assert not any(TAG_UNDO in tags(group) for group in stand.groups().values())
 
 
+def test_protected_instances_are_no_reason_to_stay(stand: Stand) -> None:
+    """The group that is left protects whom it launches: it is emptied all the same, once it has no traffic."""
+    world = stand.scene.world
+    members = [member["InstanceId"] for member in stand.groups()["web-prod"]["Instances"]]
+    world.autoscaling.set_instance_protection(
+        AutoScalingGroupName="web-prod", InstanceIds=members, ProtectedFromScaleIn=True
+    )
+    assert stand.roll(stand.image())[0] is ExitCode.DONE
+    assert sizes(stand) == {PARTNER: (1, 2, 2), "web-prod": (0, 0, 0)}
+
+
 @pytest.mark.parametrize("words", ["RetireGroup:", None])
 def test_the_way_back_is_the_other_group(stand: Stand, words: str | None) -> None:
     """While it is kept that is one call; later it is filled again, on the version that it has."""
@@ -140,7 +151,7 @@ def test_a_partner_that_cannot_take_over_changes_nothing(
     assert ended is code
     assert result.lanes[0].stopped is not None
     assert said in result.lanes[0].stopped.message
-    assert {call.action for call in world.cloud.calls.mutating} <= {"ec2:CreateLaunchTemplateVersion"}
+    assert {call.action for call in world.changed} <= {"ec2:CreateLaunchTemplateVersion"}
     assert sizes(stand) == before
 
 

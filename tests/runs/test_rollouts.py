@@ -1,4 +1,4 @@
-"""Rollouts by refresh beyond the plain roll: zones, early ends, gates, guards, overrides, warm pools."""
+"""Rollouts by refresh beyond the plain roll: early ends, gates, guards, overrides, warm pools."""
 
 from __future__ import annotations
 
@@ -12,102 +12,22 @@ from typing import Any
 import pytest
 import rooms
 from rooms import Scene, SceneMaker
-from runs.watching import KilledError, at, interrupt, kill
+from runs.stands import proven, roll
+from runs.watching import at
 
 from pipeline.errors import ExitCode
 from pipeline.model.gates import AlarmGate, ApprovalGate, CanaryGate, CanaryMetric, Gate, JudgeGate
-from pipeline.model.ids import ImageId
-from pipeline.model.images import Stage
-from pipeline.model.names import TAG_FAMILY, TAG_STAGE, TAG_UNDO
 from pipeline.model.outcomes import Outcome, Refused, RolledBack, RunResult
 from pipeline.model.settings import Limits
 from pipeline.model.shares import Share
-from pipeline.model.strategies import OnBusy, Patience
+from pipeline.model.strategies import Patience
 from pipeline.runs import plans, signals
 from pipeline.runs.apply import apply, exit_code
-
-OURS = {TAG_FAMILY: "web", TAG_STAGE: Stage.TESTED.value}
-
-
-def proven(scene: Scene, name: str = "new", *, behaviour: str = "") -> ImageId:
-    """Make an image that passed its smoke tests, however it behaves in a fleet."""
-    return ImageId(scene.world.image(name, behaviour=behaviour, tags=OURS))
-
-
-def roll(scene: Scene, image: ImageId, **options: Any) -> tuple[ExitCode, RunResult]:
-    """Roll the fleet to an image."""
-    room = scene.again()
-    plan = plans.for_roll(room, "web-prod", image=image, **options)
-    result = apply(room, plan)
-    return exit_code(plan, result), result
 
 
 def ended(result: RunResult) -> Outcome | None:
     """Tell how the only fleet of a run ended."""
     return result.lanes[0].outcome
-
-
-def repaired(scene: Scene) -> ExitCode:
-    """Repair everything from another machine."""
-    room = scene.again()
-    plan = plans.for_repair(room)
-    return exit_code(plan, apply(room, plan))
-
-
-def in_zones(make: SceneMaker) -> Scene:
-    """Make a fleet of four in two zones that is rolled zone by zone."""
-    scene = make(rooms.fleet(zone_by_zone=True, protected=OnBusy.IGNORE, max_healthy=100))
-    scene.world.fleet("web-prod", proven(scene, "old"))
-    return scene
-
-
-def loose_ends(scene: Scene) -> list[str]:
-    """List what a rollout has changed on the group in passing and not put back."""
-    group = scene.world.group("web-prod")
-    protected = [member["InstanceId"] for member in group["Instances"] if member["ProtectedFromScaleIn"]]
-    suspended = [process["ProcessName"] for process in group["SuspendedProcesses"]]
-    return [*protected, *suspended, *(tag["Key"] for tag in group["Tags"] if tag["Key"].startswith(TAG_UNDO))]
-
-
-def test_zones_are_replaced_one_after_the_other(make: SceneMaker) -> None:
-    """No instance of the second zone goes before the first zone is new, and nothing stays protected or suspended."""
-    scene = in_zones(make)
-    seen: list[dict[str, set[str]]] = []
-
-    def look() -> None:
-        zones: dict[str, set[str]] = {}
-        for member in scene.world.group("web-prod")["Instances"]:
-            if member["LifecycleState"] == "InService":
-                zones.setdefault(member["AvailabilityZone"], set()).add(member["LaunchTemplate"]["Version"])
-        seen.append(zones)
-
-    assert roll(at(scene, "HoldZones: only instances in us-east-1b", look), proven(scene))[0] is ExitCode.DONE
-    assert seen == [{"us-east-1a": {"2"}, "us-east-1b": {"1"}}]
-    assert scene.world.versions("web-prod") == ["2"] * 4
-    assert loose_ends(scene) == []
-
-
-@pytest.mark.parametrize("words", ["us-east-1a", "us-east-1b", "HoldZones: done, zone us-east-1b", "InProgress 0 %"])
-def test_a_roll_killed_between_zones_is_repaired(make: SceneMaker, words: str) -> None:
-    """The version that stood before is in the group's own tag: repair brings the whole fleet back to it."""
-    scene = in_zones(make)
-    with pytest.raises(KilledError):
-        roll(at(scene, words, kill), proven(scene))
-    scene.world.wait(1200)  # AWS finishes the refresh that it was asked for
-    assert repaired(scene) is ExitCode.DONE
-    assert loose_ends(scene) == []
-    assert len(set(scene.world.versions("web-prod"))) == 1
-
-
-@pytest.mark.parametrize("words", ["InProgress 0 %", "HoldZones: only instances in us-east-1b"])
-def test_ctrl_c_between_zones_puts_the_fleet_back(make: SceneMaker, words: str) -> None:
-    """Whatever zone it was in, every instance ends on the old version, unprotected."""
-    scene = in_zones(make)
-    code, _ = roll(at(scene, words, interrupt), proven(scene))
-    assert code is ExitCode.INTERRUPTED
-    scene.world.wait(1200)
-    assert scene.world.versions("web-prod") == ["1"] * 4
-    assert loose_ends(scene) == []
 
 
 @pytest.mark.parametrize(
@@ -307,6 +227,20 @@ def test_a_quota_that_is_used_up_refuses_before_anything_begins(make: SceneMaker
     assert code is ExitCode.REFUSED
     assert "vCPUs" in str(ended(result))
     assert not scene.world.cloud.calls.matching("autoscaling:StartInstanceRefresh")
+
+
+def test_subnets_without_addresses_refuse_before_anything_begins(make: SceneMaker) -> None:
+    """Of sixteen addresses AWS keeps five: eight more instances do not fit beside eight."""
+    scene = make(rooms.fleet(min_healthy=100, max_healthy=200))
+    world = scene.world
+    network = world.ec2.create_vpc(CidrBlock="10.9.0.0/24")["Vpc"]["VpcId"]
+    subnet = world.ec2.create_subnet(VpcId=network, CidrBlock="10.9.0.0/28", AvailabilityZone="us-east-1a")["Subnet"]
+    where: Any = {"VPCZoneIdentifier": subnet["SubnetId"], "AvailabilityZones": ["us-east-1a"]}
+    world.fleet("web-prod", proven(scene, "old"), size=8, **where)
+    code, result = roll(scene, proven(scene))
+    assert code is ExitCode.REFUSED
+    assert "8 addresses needed; the subnets of web-prod have 3 free" in str(ended(result))
+    assert not world.cloud.calls.matching("autoscaling:StartInstanceRefresh")
 
 
 def test_contention_is_waited_out(make: SceneMaker) -> None:

@@ -7,33 +7,16 @@ from typing import Literal
 import pytest
 import rooms
 from rooms import Scene, SceneMaker
+from runs.stands import proven, roll
 from world import Fleet
 
 from pipeline.errors import ExitCode, HeldError, Interrupted, RefusedError
-from pipeline.model.ids import ImageId
-from pipeline.model.images import Stage
-from pipeline.model.names import TAG_FAMILY, TAG_STAGE
 from pipeline.model.outcomes import Done, Failed, Outcome, RolledBack, RunResult
 from pipeline.model.rollouts import AwaitRefresh, CreateTemplateVersion, StartRefresh
 from pipeline.model.steps import Plan, PlannedStep
 from pipeline.ports.progress import Event, EventKind
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
-
-OURS = {TAG_FAMILY: "web", TAG_STAGE: Stage.TESTED.value}
-
-
-def proven(scene: Scene, name: str, *, behaviour: str = "") -> ImageId:
-    """Make an image that passed its smoke tests, however it behaves in a fleet."""
-    return ImageId(scene.world.image(name, behaviour=behaviour, tags=OURS))
-
-
-def roll(scene: Scene, image: ImageId) -> tuple[ExitCode, RunResult]:
-    """Roll the fleet to an image."""
-    room = scene.again()
-    plan = plans.for_roll(room, "web-prod", image=image)
-    result = apply(room, plan)
-    return exit_code(plan, result), result
 
 
 def ended(result: RunResult) -> Outcome | None:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 import rooms
 from rooms import SceneMaker
-from runs.stands import OURS, Stand, configured
+from runs.stands import OURS, Stand, configured, watched
+from runs.watching import KilledError, kill
 
 from pipeline.errors import ExitCode
 
@@ -108,3 +110,53 @@ def test_a_rule_keeps_whatever_else_it_does(make: SceneMaker) -> None:
     assert after["Conditions"] == before["Conditions"]
     named: list[datetime] = [call.at for call in world.cloud.calls.matching("autoscaling:CreateOrUpdateTags")]
     assert named[-1] - sent[2].at >= timedelta(seconds=600)
+
+
+@pytest.mark.parametrize("words", ["50 % green", "RetireGroup:"])
+def test_sticky_clients_come_along_on_the_way_back(make: SceneMaker, words: str) -> None:
+    """At weight 0 they would stay with green for as long as they stick: it leaves the route in one call instead."""
+    bare = make(rooms.fleet())
+    world = bare.world
+    fleet = world.fleet("web-prod", world.image("old", tags=OURS), size=2, balanced=True)
+    config: Any = {
+        "TargetGroups": [{"TargetGroupArn": fleet.target_group, "Weight": 1}],
+        "TargetGroupStickinessConfig": STICKY,
+    }
+    forward: Any = [{"Type": "forward", "ForwardConfig": config}]
+    world.elbv2.modify_listener(ListenerArn=fleet.listener, DefaultActions=forward)
+    stand = configured(bare, fleet, shifts=(50, 100), soak=SHORT, keep_blue=timedelta(hours=1))
+    with pytest.raises(KilledError):
+        watched(stand, words, kill).roll(stand.image())
+    world.cloud.calls.clear()
+    began = world.cloud.clock.now()
+    assert stand.back() is ExitCode.DONE
+    (call,) = world.cloud.calls.matching("elasticloadbalancing:ModifyListener")
+    sent = call.parameters["DefaultActions"][0]["ForwardConfig"]
+    assert [(one["TargetGroupArn"], one["Weight"]) for one in sent["TargetGroups"]] == [(fleet.target_group, 1)]
+    assert sent["TargetGroupStickinessConfig"] == STICKY
+    assert set(stand.groups()) == {"web-prod"}
+    assert world.cloud.clock.now() - began < timedelta(minutes=5), "nobody sticks to what has left the route"
+
+
+def test_a_weighted_group_is_counted_in_its_units(make: SceneMaker) -> None:
+    """Four units are two instances of weight two: green is as strong, and not taken for half of blue."""
+    scene = make(rooms.fleet())
+    world = scene.world
+    image = world.image("old", tags=OURS)
+    bare = world.fleet("web-prod", image, size=0, balanced=True, settle=0)
+    specification = {"LaunchTemplateId": bare.template, "Version": "1"}
+    policy: Any = {
+        "LaunchTemplate": {
+            "LaunchTemplateSpecification": specification,
+            "Overrides": [{"InstanceType": "t3.small", "WeightedCapacity": "2"}],
+        }
+    }
+    world.autoscaling.update_auto_scaling_group(
+        AutoScalingGroupName="web-prod", MixedInstancesPolicy=policy, MinSize=2, MaxSize=8, DesiredCapacity=4
+    )
+    world.wait(60)
+    stand = configured(scene, bare, shifts=(50, 100), soak=SHORT, keep_blue=SHORT)
+    assert stand.roll(stand.image())[0] is ExitCode.DONE
+    (group,) = stand.groups().values()
+    assert (group["MinSize"], group["DesiredCapacity"], len(group["Instances"])) == (2, 4, 2)
+    assert stand.weights() == {group["TargetGroupARNs"][0].split("/")[1]: 1}

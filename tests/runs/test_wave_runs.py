@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import rooms
 from rooms import Scene, SceneMaker
-from runs.watching import KilledError, at, interrupt, kill
+from runs.watching import KilledError, at, fail, interrupt, kill
 
 from pipeline.cli.output import stands
 from pipeline.errors import ExitCode
 from pipeline.model.gates import AlarmGate
+from pipeline.model.images import Stage
+from pipeline.model.names import TAG_STAGE
 from pipeline.model.outcomes import RunResult
 from pipeline.model.settings import FleetSettings, PatchGroup
 from pipeline.model.shares import Share
@@ -143,6 +145,37 @@ def test_a_ring_waits_for_age_and_soak(make: SceneMaker) -> None:
     assert timedelta(days=3) <= late < timedelta(days=3, hours=1)
 
 
+@pytest.mark.parametrize("reject", [False, True])
+def test_a_roll_back_while_a_ring_soaks_stops_the_next(make: SceneMaker, *, reject: bool) -> None:
+    """Somebody brings dev back, from another machine: what soaks there is no proof any more, and prod is not begun."""
+    scene = rings(make)
+
+    def back() -> None:
+        room = scene.again()
+        plan = plans.for_rollback(room, "dev", reject=reject)
+        assert exit_code(plan, apply(room, plan)) is ExitCode.DONE
+
+    code, result = release(at(scene, "prod: waits until", back))
+    assert code is ExitCode.PARTIAL
+    assert said(result)["prod"].startswith("not begun: 1 of 1 instances of dev left ami-")
+    assert "prod" not in rolled(scene)
+
+
+def test_an_image_that_is_rejected_while_a_ring_soaks_goes_no_further(make: SceneMaker) -> None:
+    """Dev is still on it, and prod is refused before anything is changed."""
+    scene = rings(make)
+
+    def reject() -> None:
+        image = scene.room.images_of("web").baked[0].id
+        tags: Any = [{"Key": TAG_STAGE, "Value": Stage.REJECTED.value}]
+        scene.world.ec2.create_tags(Resources=[image], Tags=tags)
+
+    code, result = release(at(scene, "prod: waits until", reject))
+    assert code is ExitCode.PARTIAL
+    assert "was rejected while prod waited" in said(result)["prod"]
+    assert "prod" not in rolled(scene)
+
+
 def test_a_ring_whose_time_has_not_come_is_left_to_a_later_run(make: SceneMaker) -> None:
     """--no-wait: dev now; prod when it is run again after three days, and not a day earlier."""
     scene = rings(make)
@@ -246,3 +279,13 @@ def test_what_is_left_of_a_fleet_that_was_rolled_is_said(make: SceneMaker) -> No
         "not begun: its retirement, for c-last of wave fleets failed",
     ]
     assert set(standing(scene)) > {"a-green", "a-green-v2"}
+
+
+def test_a_fleet_that_was_put_back_is_said_once(make: SceneMaker) -> None:
+    """Its last wave, the end of its blue group, is not told as one that was not begun."""
+    scene, before = side_by_side(make)
+    code, result = release(at(scene, "50 % green", fail))
+    assert code is ExitCode.PARTIAL
+    told = [(lane.fleet, stands(lane).split(":")[0]) for lane in result.lanes]
+    assert sorted(told) == [("a-green", "STOPPED"), ("b-roll", "done"), ("c-last", "not begun")]
+    assert standing(scene)["a-green"] == before["a-green"]

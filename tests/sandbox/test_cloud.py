@@ -47,7 +47,7 @@ def test_dry_run_and_denials_change_nothing(world: World) -> None:
     with pytest.raises(ClientError) as error:
         world.ec2.run_instances(ImageId=base, DryRun=True, **ONE)
     assert code(error) == "DryRunOperation"
-    assert world.cloud.calls.mutating == ()
+    assert world.changed == ()
     world.cloud.deny("ec2:RunInstances")
     with pytest.raises(ClientError) as error:
         world.ec2.run_instances(ImageId=base, DryRun=True, **ONE)

@@ -78,7 +78,6 @@ def test_target_groups_come_and_go(world: World) -> None:
     assert world.autoscaling.describe_load_balancer_target_groups(**name)["LoadBalancerTargetGroups"]
     world.autoscaling.detach_traffic_sources(TrafficSources=[{"Identifier": fleet.target_group}], **name)
     world.autoscaling.attach_traffic_sources(TrafficSources=[{"Identifier": fleet.target_group}], **name)
-    assert world.autoscaling.describe_account_limits()["NumberOfAutoScalingGroups"] == 1
 
 
 def test_instances_stop_and_start(world: World) -> None:
@@ -109,7 +108,6 @@ def test_quotas_can_be_set(world: World) -> None:
     quotas = world.client("service-quotas")
     world.cloud.set_quota("ec2", "L-1216C47A", 4)
     assert quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-1216C47A")["Quota"]["Value"] == 4
-    assert quotas.list_service_quotas(ServiceCode="ec2")["Quotas"]
     with pytest.raises(ClientError):
         quotas.get_service_quota(ServiceCode="ec2", QuotaCode="L-0")
 

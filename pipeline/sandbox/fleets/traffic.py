@@ -1,4 +1,4 @@
-"""The operations on a group's target groups and tags, and on the account's limits."""
+"""The operations on a group's target groups and tags."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pipeline.sandbox.fleets.describing import described_tags, find_group, find_
 from pipeline.sandbox.fleets.model import Group, Lifecycle
 from pipeline.sandbox.registry import Parameters, Request, invalid, operation, page
 from pipeline.sandbox.state import Scope
-
-_MAX_GROUPS = 200
 
 
 def sources(scope: Scope, parameters: Parameters) -> tuple[list[str], list[str]]:
@@ -110,15 +108,3 @@ def describe_tags(request: Request, parameters: Parameters) -> object:
             tags = [tag for tag in tags if tag[fields[item["Name"]]] in (item.get("Values") or [])]
     shown, token = page(tags, parameters, size="MaxRecords", default=50, limit=100)
     return {"Tags": shown, "NextToken": token or None}
-
-
-@operation("autoscaling", "DescribeAccountLimits")
-def describe_account_limits(request: Request, parameters: Parameters) -> object:  # noqa: ARG001 - takes none
-    """Tell how many groups there may be."""
-    used = len(request.groups())
-    return {
-        "MaxNumberOfAutoScalingGroups": _MAX_GROUPS,
-        "MaxNumberOfLaunchConfigurations": _MAX_GROUPS,
-        "NumberOfAutoScalingGroups": used,
-        "NumberOfLaunchConfigurations": len(request.backend("autoscaling").launch_configurations),
-    }
