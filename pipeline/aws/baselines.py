@@ -40,12 +40,12 @@ class SsmBaselines:
         if found.get("OperatingSystem") != system:
             raise NotPossible(
                 f"The patch baseline {id_} is for {found.get('OperatingSystem')}, and the image runs {system}.",
-                hint="Name a baseline for this operating system, or ssm:default.",
+                hint="name a baseline for this operating system, or ssm:default",
             )
         if found.get("Sources"):
             raise NotPossible(
                 f"The patch baseline {id_} brings repositories of its own (Sources), which only Patch Manager adds.",
-                hint="Set the repositories up in the source image, and take them out of the baseline.",
+                hint="set the repositories up in the source image, and take them out of the baseline",
             )
         return PatchBaseline(
             name=f"ssm:{id_}",
@@ -138,7 +138,7 @@ def _filters(id_: str, filters: list[Mapping[str, Any]]) -> Filters:
         if key not in _KEYS:
             raise NotPossible(
                 f"The patch baseline {id_} asks for {key}={','.join(values)}, which is not evaluated here.",
-                hint="Ask for what rules in rebake.yaml can ask for, or write the baseline there.",
+                hint="ask for what rules in rebake.yaml can ask for, or write the baseline there",
             )
         found[_KEYS[key]] = values
     return found

@@ -68,7 +68,7 @@ class PatchObserver:
         if within is None:
             raise NotPossible(
                 f"What {source.id}, the source image of {family.name}, could be updated to was never surveyed here.",
-                hint=f"Survey it (boots an instance for a few minutes) with: rebake patches {family.name} --survey",
+                hint=f"survey it (boots an instance for a few minutes) with: rebake patches {family.name} --survey",
             )
         self._say(family, f"surveying {source.id}: which patches are on offer for it", EventKind.PROGRESS)
         request = SurveyRequest(

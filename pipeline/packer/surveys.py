@@ -35,7 +35,7 @@ def read_survey(listing: Path, *, image: ImageId, at: datetime) -> Survey:
             known = ", ".join(_SYSTEMS)
             raise NotPossible(
                 f"{image} runs {name}, whose patches cannot be judged by rules (those of {known} can).",
-                hint="Say `baseline: security` or `baseline: all` for this family.",
+                hint="say `baseline: security` or `baseline: all` for this family",
             )
         system, product = _SYSTEMS[name]
         patches = tuple(_patch(row, f"{product}{release}") for row in rows)

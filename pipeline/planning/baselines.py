@@ -71,17 +71,17 @@ def require_writable(baseline: PatchBaseline, system: OperatingSystem) -> None:
         if not system.advised and (rule.after or rule.until):
             raise NotPossible(
                 f"{where}: on Debian and Ubuntu Patch Manager knows no dates and would approve rule {number} at once.",
-                hint="Use the baseline here only, or a rule without after and until.",
+                hint="use the baseline here only, or a rule without after and until",
             )
         if rule.after % _DAY:
-            raise NotPossible(f"{where}: rule {number} waits for part of a day.", hint="Say whole days, such as 7d.")
+            raise NotPossible(f"{where}: rule {number} waits for part of a day.", hint="say whole days, such as 7d")
         if len(rule.filters) > _FILTERS or any(len(values) > _VALUES for values in rule.filters.values()):
             raise NotPossible(
                 f"{where}: rule {number} has more than {_FILTERS} keys, or {_VALUES} values of one.",
-                hint="Split the rule.",
+                hint="split the rule",
             )
     if max(len(baseline.approved), len(baseline.rejected)) > _ENTRIES:
-        raise NotPossible(f"{where}: its lists may have {_ENTRIES} entries.", hint="Use wildcards.")
+        raise NotPossible(f"{where}: its lists may have {_ENTRIES} entries.", hint="use wildcards")
 
 
 def _plain(baseline: PatchBaseline) -> PatchBaseline:

@@ -65,7 +65,7 @@ def require_judgeable(baseline: PatchBaseline, system: OperatingSystem) -> None:
         for wanted in sorted(_ADVISED & {*rule.filters, *baseline.only}):
             raise NotPossible(
                 f"Rule {number} of baseline {baseline.name} asks for {wanted}, which {system} does not publish.",
-                hint="On Debian and Ubuntu use section, priority, cve, product, name or repository.",
+                hint="on Debian and Ubuntu use section, priority, cve, product, name or repository",
             )
 
 

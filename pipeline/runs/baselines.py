@@ -26,7 +26,7 @@ def patches(room: Room, family: str, *, survey_within: timedelta | None = None) 
     if settings.ruled is None:
         raise UsageError(
             f"The baseline of {family} is {settings.baseline}: a bake installs whatever is published when it runs.",
-            hint="Give it a baseline of rules, such as `baseline: predefined`.",
+            hint="give it a baseline of rules, such as `baseline: predefined`",
         )
     return room.patches().observe(settings, settings.ruled, room.source(family), within=survey_within)
 
@@ -55,7 +55,7 @@ def _systems(room: Room, name: str) -> list[OperatingSystem]:
     if not users:
         raise UsageError(
             f"No family and no patch group uses baseline {name}, so its operating system is not known.",
-            hint=f"Say `baseline: {name}` in a family, or take the baseline out.",
+            hint=f"say `baseline: {name}` in a family, or take the baseline out",
         )
     return sorted({_system(room, family) for family in users})
 
@@ -67,7 +67,7 @@ def _system(room: Room, family: Family) -> OperatingSystem:
     if known is None:
         raise NotPossible(
             f"The operating system of family {family.name} is not known: its template is its own.",
-            hint=f"Survey its source image with: rebake patches {family.name} --survey",
+            hint=f"survey its source image with: rebake patches {family.name} --survey",
         )
     return known
 

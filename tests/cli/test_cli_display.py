@@ -98,7 +98,7 @@ def test_the_question_is_asked_and_the_answer_obeyed(
     assert code == 0
     assert err.splitlines()[-2:] == [
         "rebake: The report /dev/full cannot be written: No space left on device.",
-        "  -> The run itself is finished.",
+        "  -> the run itself is finished",
     ]
     assert [call.action for call in account[0].changed] == ["ssm:PutParameter"]
 
