@@ -33,6 +33,7 @@ from pipeline.aws.signals import SsmSignals
 from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.aws.templates import Ec2Templates
 from pipeline.aws.traffic import ElbTraffic
+from pipeline.aws.windows import SsmWindows
 from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
 from pipeline.model.masking import Masker, credentials
@@ -119,13 +120,14 @@ def assemble(
         signals=SsmSignals(clients),
         leases=SsmLeases(clients, lease_path(settings.channel_prefix), me=this_process(), gone=is_gone),
         leftovers=AwsLeftovers(clients),
+        windows=SsmWindows(clients, clock),
         metrics=CloudWatchMetrics(clients),
         prober=HttpProber(),
         judge=ExternalJudge(Path(settings.root)),
         statistics=ScipyStatistics(),
         instances=Ec2Instances(clients),
         commands=commands,
-        builder=_builder(settings, clients, folder, endpoint=endpoint, packer=packer),
+        builder=_builder(settings, clients, folder, endpoint=endpoint, executable=packer),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         baselines=SsmBaselines(clients),
         secrets=AwsSecrets(clients, journal.masker.learn),
@@ -135,20 +137,6 @@ def assemble(
     return Room(settings=settings, tools=tools, preflight=preflight, journal=journal, run=new_run(clock.now()))
 
 
-def _builder(
-    settings: Settings, clients: Clients, folder: Path, *, endpoint: str | None, packer: str | None
-) -> PackerBuilder:
-    return PackerBuilder(
-        executable=packer,
-        root=Path(settings.root),
-        logs=folder / "logs",
-        region=clients.region,
-        endpoint=endpoint,
-        environment=os.environ,
-        credentials=clients.environment,
-    )
-
-
 def journals(settings: Settings | None, *, region: str | None, profile: str | None) -> tuple[Journals, ...]:
     """Name the places where journals lie: this machine, and the bucket where one is configured."""
     local = FileJournals(state_dir() / _JOURNAL)
@@ -156,6 +144,20 @@ def journals(settings: Settings | None, *, region: str | None, profile: str | No
         return (local,)
     clients = connect(region=region or settings.region, profile=profile, endpoint=os.environ.get(_ENDPOINT))
     return local, S3Journals(clients, settings.journal)
+
+
+def _builder(
+    settings: Settings, clients: Clients, folder: Path, *, endpoint: str | None, executable: str | None
+) -> PackerBuilder:
+    return PackerBuilder(
+        executable=executable,
+        root=Path(settings.root),
+        logs=folder / "logs",
+        region=clients.region,
+        endpoint=endpoint,
+        environment=os.environ,
+        credentials=clients.environment,
+    )
 
 
 def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, progress: Progress) -> RunJournal:

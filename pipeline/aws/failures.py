@@ -65,10 +65,10 @@ _HELD = frozenset({"InstanceRefreshInProgress"})
 _ABSENT = frozenset(
     {
         "DoesNotExistException",
+        "InvalidAMIID.Unavailable",
         "InvocationDoesNotExist",
         "NoSuchEntity",
         "NoSuchResourceException",
-        "InvalidAMIID.Unavailable",
     }
 )
 
@@ -103,6 +103,7 @@ LAUNCH_FAILURES = {
 """Launches that AWS understood and could not carry out: code -> (cause, next step)."""
 
 _HINTS = {
+    "InvalidDocument": "see: aws ssm list-documents --filters Key=DocumentType,Values=ChangeCalendar",
     "InvalidInstanceId": "the instance must run, with its SSM agent online (see ssm:DescribeInstanceInformation)",
     "IrreversibleInstanceRefresh": "roll forward to the previous launch template version instead",
     "IdempotentParameterMismatch": "an earlier, different request used this token; change an input and run again",

@@ -142,6 +142,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "ec2:DescribeNetworkInterfaces",
         "ec2:TerminateInstances",
     ),
+    "Windows.window": ("ssm:GetMaintenanceWindow",),
+    "Windows.calendars": ("ssm:GetCalendarState",),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
     "Metrics.values": ("cloudwatch:GetMetricData",),
     "Metrics.served": ("cloudwatch:GetMetricData", "elasticloadbalancing:DescribeTargetGroups"),
@@ -225,6 +227,7 @@ _PLAN = _of(
     "Stacks.get",
     "Baselines.get",
     "Baselines.chosen",
+    "Windows.",
 )
 _LEASE = _of("Leases.")
 _BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER, _LEASE)
@@ -265,6 +268,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "watch": set[str](),
         "patches": set(_PACKER),
         "baselines": _of("Baselines."),
+        "windows": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }

@@ -12,6 +12,7 @@ import typer
 
 from pipeline.cli.door import room
 from pipeline.cli.options import Common, verb
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.model.steps import Plan
@@ -27,6 +28,10 @@ SupersedeOption = Annotated[
 ApproveByOption = Annotated[
     str | None,
     typer.Option("--approve-by", help="Wait for `rebake approve RUN` before each fleet; give up at this time (2h)."),
+]
+NowOption = Annotated[
+    str | None,
+    typer.Option("--now", metavar="REASON", help="Roll outside of maintenance windows, in freezes too; say why."),
 ]
 
 
@@ -61,12 +66,17 @@ def roll(
     image: ImageOption = None,
     supersede: SupersedeOption = False,
     approve_by: ApproveByOption = None,
+    now: NowOption = None,
 ) -> None:
     """Replace a fleet's instances. Default: by the image its channel points to."""
     plans = room("pipeline.runs.plans")
-    _carry_out(
-        common, lambda opened: plans.for_roll(opened, fleet, image=image, supersede=supersede), approve_by=approve_by
-    )
+    override = _reason(now)
+
+    def planner(opened: Room) -> Plan:
+        planned: Plan = plans.for_roll(opened, fleet, image=image, supersede=supersede, override=override)
+        return planned
+
+    _carry_out(common, planner, approve_by=approve_by)
 
 
 def rollback(
@@ -91,10 +101,12 @@ def release(
         bool, typer.Option("--no-wait", help="Leave patch groups whose time has not come to a later run.")
     ] = False,
     approve_by: ApproveByOption = None,
+    now: NowOption = None,
 ) -> None:
     """Bake, smoke test, promote and roll, where it is needed. Fleets of one patch group after the other."""
     plans = room("pipeline.runs.plans")
     within = _survey_within(common)
+    override = _reason(now)
 
     def planner(opened: Room) -> Plan:
         planned: Plan = plans.for_release(
@@ -104,6 +116,7 @@ def release(
             supersede=supersede,
             wait=not no_wait,
             survey_within=within,
+            override=override,
         )
         return planned
 
@@ -145,6 +158,12 @@ def _survey_within(common: Common) -> timedelta | None:
     """Tell how old a survey of a source image may be; a dry run boots nothing and takes what is kept."""
     fresh: timedelta = room("pipeline.observe.patches").FRESH
     return None if common.dry_run else fresh
+
+
+def _reason(now: str | None) -> str:
+    if now is not None and not now.strip():
+        raise UsageError("--now needs a reason.", hint='say why it cannot wait, as in --now "CVE-2026-1234 in use"')
+    return (now or "").strip()
 
 
 def _carry_out(common: Common, planner: Callable[[Room], Plan], *, approve_by: str | None = None) -> None:

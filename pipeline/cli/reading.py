@@ -1,4 +1,4 @@
-"""The verbs that change nothing: check, plan, patches, status, watch, history, show, diff."""
+"""The verbs that change nothing: check, plan, patches, windows, status, watch, history, show, diff."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (check, plan, patches, status, watch, history, show, diff):
+    for function in (check, plan, patches, windows, status, watch, history, show, diff):
         verb(app)(function)
 
 
@@ -69,6 +69,19 @@ def patches(
         resolution = runs.patches(opened, family, survey_within=timedelta() if survey else None)
     body = {"family": family, "patches": resolution}
     print(room(_JSON).dump(body) if common.json else room(_TEXT).patches(resolution))
+
+
+def windows(
+    common: Common,
+    name: Annotated[str | None, typer.Argument(help="A patch group or a fleet; default: all.")] = None,
+    count: Annotated[int, typer.Option("--count", min=1, max=100, help="How many openings to show.")] = 3,
+) -> None:
+    """Show when fleets may be rolled next, group by group. Exit 1: a window or a calendar cannot be read."""
+    runs = room("pipeline.runs.windows")
+    with open_room(common) as (opened, _):
+        groups = runs.openings(opened, name, count=count)
+    print(room(_JSON).dump({"groups": groups}) if common.json else room(_TEXT).windows(groups))
+    raise typer.Exit(ExitCode.FAILED if any(group.fault for group in groups) else ExitCode.DONE)
 
 
 def status(common: Common, name: Name = None) -> None:

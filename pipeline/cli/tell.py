@@ -9,8 +9,10 @@ from pipeline.cli.output import table
 from pipeline.model.baselines import Decision, Resolution, Verdict
 from pipeline.model.fleets import Refresh
 from pipeline.planning.packages import PackageChange
+from pipeline.planning.timing import clock_text, waiting_text
 from pipeline.ports.preflight import Finding
 from pipeline.runs.status import FamilyHistory, FamilyStatus, FleetStatus
+from pipeline.runs.windows import GroupWindow
 
 _MARKS = {True: "ok", False: "FAIL", None: "unknown"}
 
@@ -33,6 +35,19 @@ def status(families: Sequence[FamilyStatus]) -> str:
         rows.append((family.name, family.channel or "not promoted", f"newest image {newest}"))
         rows += [(f"  {fleet.name}", fleet.image or "-", _fleet(fleet)) for fleet in family.fleets]
     return table(rows) or "Nothing is configured."
+
+
+def windows(groups: Sequence[GroupWindow]) -> str:
+    """Write how each patch group's window stands, and its next openings by its own clock and in UTC."""
+    rows: list[tuple[str, str, str]] = []
+    for group in groups:
+        rows.append((group.group, _now(group), ", ".join(group.fleets) or "no fleets"))
+        for upcoming in group.openings:
+            opening, held = upcoming.opening, f"; HELD: {upcoming.held}" if upcoming.held else ""
+            start = clock_text(opening.opens, group.timezone)
+            cutoff = clock_text(opening.cutoff, group.timezone)
+            rows.append(("", start, f"until {upcoming.closes:%a %H:%M}, nothing begins from {cutoff} on{held}"))
+    return table(rows) or "No patch groups are configured."
 
 
 def history(families: Sequence[FamilyHistory]) -> str:
@@ -91,6 +106,13 @@ def refresh_text(refresh: Refresh) -> str:
     """Write a refresh in a few words."""
     where = f" to version {refresh.desired.version}" if refresh.desired else ""
     return f"{refresh.status} {refresh.percentage} %{where}" + (f": {refresh.reason}" if refresh.reason else "")
+
+
+def _now(group: GroupWindow) -> str:
+    if group.standing is None:
+        return f"UNKNOWN: {group.fault}"
+    where = " ".join(part for part in (group.window, group.schedule) if part) or "no window"
+    return f"{'open' if group.standing.begin else waiting_text(group.standing)} ({where}, {group.timezone})"
 
 
 def _fleet(fleet: FleetStatus) -> str:

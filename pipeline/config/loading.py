@@ -16,6 +16,7 @@ from pipeline.config.families import FamilySection
 from pipeline.config.fields import BucketName, ChannelPrefix, KeyPrefix, Name, Reading, Region, Section, Tags
 from pipeline.config.fleets import FleetSection
 from pipeline.config.patch_groups import LimitsSection, PatchGroupSection
+from pipeline.config.windows import FreezeSection
 from pipeline.errors import ConfigError
 from pipeline.model.settings import Bucket, Settings
 
@@ -52,6 +53,9 @@ class Root(Section):
     fleets: dict[Name, FleetSection] = Field(default_factory=dict, description="Fleets by name.")
     patch_groups: dict[Name, PatchGroupSection] = Field(default_factory=dict, description="Waves of fleets, by name.")
     baselines: dict[OwnBaseline, BaselineSection] = Field(default_factory=dict, description="Patch baselines, by name.")
+    freezes: dict[Name, FreezeSection] = Field(
+        default_factory=dict, description="Times in which nothing is rolled, by name."
+    )
     limits: LimitsSection = Field(default_factory=LimitsSection, description="The blast radius of one run.")
     journal: JournalSection | None = Field(default=None, description="Journals in S3; default: on this machine only.")
 
@@ -84,6 +88,7 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         raise _error(path, faults)
     tags = file.defaults.tags
     baselines = {name: section.settings(name) for name, section in file.baselines.items()}
+    freezes = {name: freeze.settings(name) for name, freeze in file.freezes.items()}
     return Settings(
         root=root,
         region=file.defaults.region,
@@ -91,7 +96,7 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         tags=tags,
         families={name: family.settings(name, tags, baselines) for name, family in file.families.items()},
         fleets={name: fleet.settings(name) for name, fleet in file.fleets.items()},
-        patch_groups={name: group.settings(name) for name, group in file.patch_groups.items()},
+        patch_groups={name: group.settings(name, freezes) for name, group in file.patch_groups.items()},
         limits=file.limits.settings(),
         baselines=baselines,
         journal=file.journal.settings() if file.journal else None,

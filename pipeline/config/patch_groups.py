@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field
 
 from pipeline.config.fields import AnyShare, Duration, Name, Section, SomeShare, lasting
+from pipeline.config.windows import Calendar, WindowOrId, WindowSection
 from pipeline.model.settings import Limits, PatchGroup
+from pipeline.model.windows import Freeze, OnOverrun, Timing
 
 _UpToAYear = Annotated[Duration, lasting(timedelta(), timedelta(days=365))]
 
@@ -32,9 +35,30 @@ class PatchGroupSection(Section):
         default=None, description="The one of `baselines` that SSM is to measure its instances by."
     )
 
-    def settings(self, name: str) -> PatchGroup:
-        """Say it in the model's words."""
-        return PatchGroup(name=name, **dict(self))
+    window: WindowOrId | None = Field(
+        default=None,
+        description="When its fleets may be rolled, or ssm:mw-… for one of Systems Manager; default: always.",
+    )
+    calendars: tuple[Calendar, ...] = Field(
+        default=(), max_length=10, description="Change calendars that must all be open, by name or ARN; default: none."
+    )
+    freezes: tuple[Name, ...] = Field(default=(), description="Freezes that hold for it, by name; default: none.")
+    on_overrun: OnOverrun = Field(
+        default=OnOverrun.FINISH,
+        description="What becomes of a fleet that is half way when the window is over; default: finish.",
+    )
+
+    def settings(self, name: str, freezes: Mapping[str, Freeze]) -> PatchGroup:
+        """Say it in the model's words; names of freezes that there are not were told before."""
+        own = dict(self)
+        window = own.pop("window")
+        timing = Timing(
+            window=window.settings() if isinstance(window, WindowSection) else window,
+            calendars=own.pop("calendars"),
+            freezes=tuple(freezes[one] for one in own.pop("freezes") if one in freezes),
+            on_overrun=own.pop("on_overrun"),
+        )
+        return PatchGroup(name=name, timing=timing, **own)
 
 
 class LimitsSection(Section):

@@ -61,6 +61,24 @@ def _patch_groups(document: Document) -> Iterator[Fault]:
         if isinstance(canary, str) and canary not in members.get(name, ()):
             place = ("patch_groups", name, "canary")
             yield _unknown(document, place, "fleet of this patch group", canary, members.get(name, ()))
+    yield from _freezes(document, groups)
+
+
+def _freezes(document: Document, groups: dict[str, Tree]) -> Iterator[Fault]:
+    """Yield names of freezes that there are not, and freezes that would hold nobody up."""
+    freezes = _section(document.value, "freezes")
+    used: set[Tree] = set()
+    for name, group in groups.items():
+        listed = _at(group, "freezes")
+        for index, freeze in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(freeze, str):
+                used.add(freeze)
+                if freeze not in freezes:
+                    yield _unknown(document, ("patch_groups", name, "freezes", index), "freeze", freeze, freezes)
+    for name in freezes:
+        if name not in used:
+            text = "no patch group names it, so it would freeze nothing; name it in the freezes of patch_groups"
+            yield Fault(line=document.line(("freezes", name)), place=("freezes", name), text=text)
 
 
 def _baselines(document: Document, families: dict[str, Tree]) -> Iterator[Fault]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from pipeline.errors import Interrupted, RebakeError
-from pipeline.execute.lanes import Planner, Progressing, break_off, hold, run_lane
+from pipeline.execute.lanes import break_off, hold, run_lane
 from pipeline.execute.performing import take, tell
+from pipeline.execute.progressing import Planner, Progressing, Strayed
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting, drive
 from pipeline.model.leases import family_lease, fleet_lease
 from pipeline.model.leftovers import Remove
-from pipeline.model.outcomes import Done, LaneResult, RunResult, Skipped, StepResult
+from pipeline.model.outcomes import Done, LaneResult, Paused, RunResult, Skipped, StepResult
 from pipeline.model.steps import Lane, Plan, PlannedStep, Wave
 
 
@@ -78,6 +80,10 @@ def _left(waves: Sequence[Wave], why: str, done: Sequence[LaneResult] = ()) -> t
     )
 
 
+def _verb(lanes: Sequence[LaneResult]) -> str:
+    return "waits for its window" if all(isinstance(lane.outcome, Paused) for lane in lanes) else "failed"
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Running:
     """A lane under way, and when it is to be looked at again."""
@@ -105,7 +111,8 @@ class Fleets:
             try:
                 if self._rest(wave, imaged, ended) and (why := self._strayed(waves[:index], done)):
                     return RunResult(lanes=(*done, *_left(waves[index:], why, done)))
-                self._wave(_without(wave, {lane.fleet for lane in done if not lane.succeeded}), running, done)
+                going = _without(wave, {lane.fleet for lane in done if not lane.succeeded})
+                self._wave(going, running, done, partial(self._strayed, waves[:index], done))
             except KeyboardInterrupt as signal:
                 broken = self._break_off(running)
                 done += broken
@@ -117,7 +124,8 @@ class Fleets:
             failed = [lane for lane in done[began:] if not lane.succeeded and not lane.left]
             if len(failed) > wave.max_errors:
                 names = ", ".join(lane.fleet for lane in failed)
-                return RunResult(lanes=(*done, *_left(waves[index + 1 :], f"{names} of wave {wave.name} failed", done)))
+                why = f"{names} of wave {wave.name} {_verb(failed)}"
+                return RunResult(lanes=(*done, *_left(waves[index + 1 :], why, done)))
         return RunResult(lanes=tuple(done))
 
     def _rest(self, wave: Wave, imaged: datetime, ended: datetime | None) -> bool:
@@ -141,19 +149,20 @@ class Fleets:
                 return why
         return None
 
-    def _wave(self, wave: Wave, running: list[_Running], done: list[LaneResult]) -> None:
+    def _wave(self, wave: Wave, running: list[_Running], done: list[LaneResult], strayed: Strayed) -> None:
         began, waiting = len(done), list(wave.lanes)
         while waiting or running:
             failed = sum(not lane.succeeded for lane in done[began:])
             while waiting and len(running) < wave.concurrency and failed <= wave.max_errors:
-                running.append(self._begin(waiting.pop(0)))
+                running.append(self._begin(waiting.pop(0), strayed))
             if not running:
-                done += [LaneResult(fleet=one.fleet, left="another fleet of its wave failed") for one in waiting]
+                why = f"another fleet of its wave {_verb([lane for lane in done[began:] if not lane.succeeded])}"
+                done += [LaneResult(fleet=one.fleet, left=why) for one in waiting]
                 return
             done += self._turn(running)
 
-    def _begin(self, lane: Lane) -> _Running:
-        progress = Progressing(lane=lane, planned=self.planned)
+    def _begin(self, lane: Lane, strayed: Strayed) -> _Running:
+        progress = Progressing(lane=lane, planned=self.planned, strayed=strayed)
         waiting = run_lane(self.bench, progress, self.planner)
         return _Running(progress=progress, waiting=waiting, wake=self.bench.tools.clock.now())
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import takewhile
-from typing import Protocol
+from functools import partial
+from itertools import dropwhile, takewhile
 
 from pipeline.errors import Defect, HeldError, RebakeError, Unavailable
 from pipeline.execute.outages import Patience, patiently
-from pipeline.execute.performing import take, tell
+from pipeline.execute.performing import tell
+from pipeline.execute.progressing import Planner, Progressing
 from pipeline.execute.stopping import halt_of
+from pipeline.execute.taking import Watch, take_steps, watched
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import PACE, Waiting
+from pipeline.execute.windows import await_window, goes_on, overrun
+from pipeline.model.gates import ApprovalGate
 from pipeline.model.ids import ImageId
 from pipeline.model.leases import fleet_lease
 from pipeline.model.outcomes import (
@@ -22,62 +25,19 @@ from pipeline.model.outcomes import (
     Halted,
     LaneResult,
     Outcome,
+    Paused,
     Refused,
     RolledBack,
     Skipped,
-    StepResult,
 )
 from pipeline.model.rollouts import AwaitRefresh, CheckGate, PutBack, RetireGroup, StartRefresh, UpdateStack
 from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt, RefreshStrategy
-from pipeline.ports.progress import EventKind
 
 _STALE = timedelta(minutes=1)
 """How old a lane's plan may be when it begins."""
 _ROUNDS = 2
 """How often a way back is planned: once more where what stands turned out otherwise."""
-
-
-class Planner(Protocol):
-    """Observes a fleet anew and plans: the executor decides nothing."""
-
-    def renewal(self, lane: Lane, image: ImageId) -> tuple[PlannedStep, ...]:
-        """Plan the lane again, whose image is known by now; errors as for `plan_roll`.
-
-        Raises:
-            RefusedError: the image is not to be rolled any more.
-        """
-        ...
-
-    def strayed(self, lane: Lane, image: ImageId) -> str | None:
-        """Say why a fleet that came to the image in this run is not there any more; None: it is."""
-        ...
-
-    def recovery(self, fleet: str, how: OnHalt, *, away: ImageId | None, begun: bool, failed: bool) -> Plan:
-        """Plan what puts a fleet back; see `plan_recovery`."""
-        ...
-
-
-@dataclass(slots=True, kw_only=True)
-class Progressing:
-    """A lane under way since ``planned``: the step that is being taken, what was taken, whether it is put back now."""
-
-    lane: Lane
-    planned: datetime
-    current: PlannedStep | None = None
-    results: list[StepResult] = field(default_factory=list)
-    returning: bool = False
-
-    @property
-    def begun(self) -> bool:
-        """Whether a refresh was asked for: not one whose start a guard has refused."""
-        steps = [self.current.step] if self.current else []
-        steps += [
-            one.planned.step
-            for one in self.results
-            if not (isinstance(one.planned.step, StartRefresh) and isinstance(one.outcome, Refused))
-        ]
-        return any(isinstance(step, (StartRefresh, AwaitRefresh)) and step.undo for step in steps)
 
 
 def run_lane(bench: Workbench, progress: Progressing, planner: Planner) -> Waiting[LaneResult]:
@@ -91,7 +51,7 @@ def run_lane(bench: Workbench, progress: Progressing, planner: Planner) -> Waiti
         stopped, outcome = error, Failed(reason=error.message, hint=error.hint)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a fleet half way
         stopped, outcome = Defect(error), Failed(reason=str(error))
-    if not isinstance(outcome, (Done, Skipped)):
+    if not isinstance(outcome, (Done, Skipped)) and not (isinstance(outcome, Paused) and goes_on(bench, progress)):
         stopped = _taken(bench) or stopped
         # What another run has under way is its to end; and before we hold the fleet there is nothing of ours on it.
         if bench.keeper.holds(fleet_lease(fleet)) and not isinstance(stopped, HeldError):
@@ -133,6 +93,8 @@ def _way(bench: Workbench, fleet: str, outcome: Outcome) -> OnHalt:
     settings = bench.settings.fleets[fleet]
     if isinstance(outcome, Halted):
         return settings.on_halt
+    if isinstance(outcome, Paused):
+        return OnHalt.ROLL_BACK
     strategy = settings.strategy
     by_hand = isinstance(strategy, RefreshStrategy) and not strategy.auto_rollback
     return OnHalt.CANCEL if by_hand else OnHalt.ROLL_BACK
@@ -142,6 +104,9 @@ def break_off(bench: Workbench, progress: Progressing, planner: Planner) -> Wait
     """Put back a fleet whose lane was interrupted; what AWS finishes by itself is not waited for."""
     fleet = progress.lane.fleet
     step = progress.current.step if progress.current is not None else None
+    if progress.paused and progress.current is None:
+        paused = Paused(reason="it stays half way, with nothing under way in AWS")
+        return LaneResult(fleet=fleet, results=tuple(progress.results), outcome=paused)
     if stack := _updating(progress):
         left = stack
     elif isinstance(step, (StartRefresh, AwaitRefresh)) and (progress.returning or not step.undo):
@@ -172,7 +137,7 @@ def put_back(
     if isinstance(failure, Halted) and (stack := _updating(progress)):
         return Halted(reason=f"{failure.reason}; {stack}")
     progress.returning = True
-    away, failed = _image(bench, progress.lane), not isinstance(failure, Halted)
+    away, failed = _image(bench, progress.lane), not isinstance(failure, (Halted, Paused))
     plan, steps = Plan(), list[PlannedStep]()
     outcome: Outcome = Skipped(reason="nothing to put back")
     for _ in range(_ROUNDS):
@@ -183,7 +148,7 @@ def put_back(
                 lambda: planner.recovery(fleet, how, away=away, begun=progress.begun, failed=failed),
             )
             steps = [one for one in plan.steps if not (hurry and isinstance(one.step, AwaitRefresh))]
-            outcome = (yield from _steps(bench, progress, steps, haltable=False)) if steps else outcome
+            outcome = (yield from take_steps(bench, progress, steps, None)) if steps else outcome
         except RebakeError as error:
             outcome = Failed(reason=error.whole)
         if isinstance(outcome, (Done, Skipped)):
@@ -214,62 +179,80 @@ def _image(bench: Workbench, lane: Lane) -> ImageId | None:
 
 
 def _forward(bench: Workbench, progress: Progressing, planner: Planner) -> Waiting[Outcome]:
-    """Ask the gates that a lane begins with, which may take hours; then go by a plan of now."""
+    """Ask people, wait for the fleet's window, and go on; what its end has paused goes on in the next one."""
     lane = progress.lane
-    asked = list(takewhile(lambda planned: isinstance(planned.step, CheckGate), lane.steps))
-    outcome = yield from _steps(bench, progress, asked, haltable=True)
-    if not isinstance(outcome, (Done, Skipped)):
-        return outcome
-    steps = lane.steps[len(asked) :]
-    before = yield from hold(bench, fleet_lease(lane.fleet), urgent=lane.urgent)
-    stale = bench.tools.clock.now() - progress.planned >= _STALE or (before is not None and before >= progress.planned)
-    if lane.image is not None and stale:
-        image = bench.made.image(lane.image)
-        anew = yield from patiently(bench, lane.fleet, lambda: planner.renewal(lane, image))
-        begun = list(takewhile(lambda planned: isinstance(planned.step, CheckGate), anew))
-        steps = anew[len(begun) :]
+    people = list(takewhile(_asks_people, lane.steps))
     # Going back is what one does while the cord is pulled.
-    return (yield from _steps(bench, progress, steps, haltable=not lane.urgent))
-
-
-def _steps(
-    bench: Workbench, progress: Progressing, steps: Sequence[PlannedStep], *, haltable: bool
-) -> Waiting[Outcome]:
-    outcome: Outcome = Skipped(reason="nothing to do")
-    for planned in steps:
-        progress.current = planned
-        result = yield from _through(bench, progress.lane.fleet, planned, haltable=haltable)
-        if isinstance(result, Halted):
-            return result
-        progress.results.append(result)
-        progress.current = None
-        outcome = result.outcome
-        if not isinstance(outcome, (Done, Skipped)):
+    watch = None if lane.urgent else partial(_stopped, bench, progress, planner)
+    outcome = yield from take_steps(bench, progress, people, watch)
+    while isinstance(outcome, (Done, Skipped)):
+        outcome = yield from _window(bench, progress, planner)
+        if not isinstance(outcome, Skipped):
             return outcome
+        outcome = yield from _within_window(bench, progress, planner, lane.steps[len(people) :], watch)
+        if not isinstance(outcome, Paused) or not goes_on(bench, progress):
+            return outcome
+        outcome = yield from _pause(bench, progress, planner, outcome)
     return outcome
 
 
-def _through(bench: Workbench, fleet: str, planned: PlannedStep, *, haltable: bool) -> Waiting[StepResult | Halted]:
-    """Take a step; one that an outage ended is taken again, for every step goes on from what stands."""
-    patience = Patience()
-    while True:
-        taking = take(bench, planned)
-        try:
-            return (yield from (_haltable(bench, fleet, taking) if haltable else taking))
-        except Unavailable as error:
-            yield patience.after(bench, fleet, error)
+def _window(bench: Workbench, progress: Progressing, planner: Planner) -> Waiting[Outcome]:
+    """Wait until the fleet may be rolled, which the cord may end; Skipped: it may."""
+    lane = progress.lane
+
+    def halted(_before: bool) -> Halted | None:
+        why = None if lane.urgent else halt_of(bench, lane.fleet)
+        return None if why is None else Halted(reason=f"{lane.fleet} is {why}")
+
+    return (yield from watched(bench, lane.fleet, await_window(bench, progress, planner), halted))
 
 
-def _haltable(bench: Workbench, fleet: str, taking: Waiting[StepResult]) -> Waiting[StepResult | Halted]:
-    """Take a step, looking at the lease and at the andon cord before it and after each of its waits."""
-    try:
-        while (why := halt_of(bench, fleet)) is None:
-            bench.keeper.require(fleet_lease(fleet))
-            yield next(taking)
-    except StopIteration as end:
-        result: StepResult = end.value
-        return result
-    finally:
-        taking.close()
-    bench.say(fleet, why, kind=EventKind.WARNING)
-    return Halted(reason=f"{fleet} is {why}")
+def _within_window(
+    bench: Workbench, progress: Progressing, planner: Planner, steps: Sequence[PlannedStep], watch: Watch | None
+) -> Waiting[Outcome]:
+    """Ask the gates that a lane begins with, which may take hours; then take hold of it and go by a plan of now."""
+    lane = progress.lane
+    asked = list(takewhile(_asks, steps))
+    outcome = yield from take_steps(bench, progress, asked, watch)
+    if not isinstance(outcome, (Done, Skipped)):
+        return outcome
+    rest = steps[len(asked) :]
+    before = yield from hold(bench, fleet_lease(lane.fleet), urgent=lane.urgent)
+    stale = bench.tools.clock.now() - progress.planned >= _STALE or (before is not None and before >= progress.planned)
+    if lane.image is not None and (progress.paused or stale):
+        image = bench.made.image(lane.image)
+        anew = yield from patiently(bench, lane.fleet, lambda: planner.renewal(lane, image))
+        rest, progress.paused = tuple(dropwhile(_asks, anew)), False
+    return (yield from take_steps(bench, progress, rest, watch))
+
+
+def _pause(bench: Workbench, progress: Progressing, planner: Planner, why: Paused) -> Waiting[Outcome]:
+    """Stop what AWS has under way, once the instances in transition are through; what was replaced stays."""
+    if not progress.started:
+        progress.current = None
+        return Skipped(reason="nothing is under way")
+    if progress.begun:
+        outcome = yield from put_back(bench, progress, planner, why, OnHalt.CANCEL)
+        if not isinstance(outcome, Paused):
+            return outcome
+        progress.returning, progress.current = False, None
+    progress.paused = True
+    return Skipped(reason=why.reason)
+
+
+def _stopped(
+    bench: Workbench, progress: Progressing, planner: Planner, planned: PlannedStep, before: bool
+) -> Halted | Paused | None:
+    fleet = progress.lane.fleet
+    if (why := halt_of(bench, fleet)) is not None:
+        return Halted(reason=f"{fleet} is {why}")
+    return overrun(bench, progress, planner, planned.step, before=before)
+
+
+def _asks(planned: PlannedStep) -> bool:
+    return isinstance(planned.step, CheckGate)
+
+
+def _asks_people(planned: PlannedStep) -> bool:
+    step = planned.step
+    return isinstance(step, CheckGate) and all(isinstance(gate, ApprovalGate) for gate in step.gates)

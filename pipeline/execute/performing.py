@@ -21,7 +21,7 @@ from pipeline.execute.sweeping import remove
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting
 from pipeline.model.leftovers import Remove
-from pipeline.model.outcomes import Done, Failed, Halted, Outcome, Refused, RolledBack, Skipped, StepResult
+from pipeline.model.outcomes import Done, Failed, Halted, Outcome, Paused, Refused, RolledBack, Skipped, StepResult
 from pipeline.model.rollouts import (
     AwaitRefresh,
     AwaitTargetsHealthy,
@@ -133,7 +133,9 @@ def tell(outcome: Outcome) -> str:
             return "done" + "".join(f", {key} {value}" for key, value in facts.items())
         case Skipped(reason=reason):
             return f"nothing to do: {reason}"
-        case Failed(reason=reason) | Refused(reason=reason) | RolledBack(reason=reason) | Halted(reason=reason):
-            return reason
+        case (
+            Failed(reason=why) | Refused(reason=why) | RolledBack(reason=why) | Halted(reason=why) | Paused(reason=why)
+        ):
+            return why
         case _:
             assert_never(outcome)

@@ -17,6 +17,7 @@ from pipeline.model.settings import Family, Secret, Settings
 from pipeline.model.shares import Radius
 from pipeline.model.signals import Signal
 from pipeline.model.traffic import Pair
+from pipeline.model.windows import Standing, WindowRule
 from pipeline.ports.baselines import Baselines
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
@@ -36,6 +37,7 @@ from pipeline.ports.signals import Signals
 from pipeline.ports.smoke import SmokeRunner
 from pipeline.ports.stacks import Stacks
 from pipeline.ports.traffic import Traffic
+from pipeline.ports.windows import Windows
 
 _Value = TypeVar("_Value")
 
@@ -58,6 +60,7 @@ class Tools:
     signals: Signals
     leases: Leases
     leftovers: Leftovers
+    windows: Windows
     metrics: Metrics
     prober: Prober
     judge: Judge
@@ -92,6 +95,7 @@ class Made:
     canaries: dict[tuple[str, CanaryGate], tuple[int, GateVerdict]] = field(default_factory=dict)
     cords: dict[str, Signal] = field(default_factory=dict)
     cords_read: datetime | None = None
+    standings: dict[str, tuple[datetime, Standing]] = field(default_factory=dict)
 
     def image(self, ref: ImageRef) -> ImageId:
         """Look up an image.
@@ -124,13 +128,14 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workbench:
-    """One execution: its ports, the configuration, the run, what it holds, may touch and has made."""
+    """One execution: its ports, the configuration, the run, what it holds, may touch and when, and has made."""
 
     tools: Tools
     settings: Settings
     run: RunId
     keeper: Keeper
     radius: Radius | None = None
+    windows: WindowRule = field(default_factory=WindowRule)
     made: Made = field(default_factory=Made)
 
     def say(

@@ -56,7 +56,14 @@ class Halted:
     reason: str
 
 
-Outcome = Done | Skipped | Failed | Refused | RolledBack | Halted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """The fleet may not be rolled now, so it was not begun, or stopped half way; ``reason`` says until when."""
+
+    reason: str
+
+
+Outcome = Done | Skipped | Failed | Refused | RolledBack | Halted | Paused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

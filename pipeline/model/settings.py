@@ -14,6 +14,7 @@ from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
 from pipeline.model.shares import Share
 from pipeline.model.strategies import OnHalt, Strategy
+from pipeline.model.windows import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +231,8 @@ class PatchGroup:
 
     ``concurrency`` is how many of them at once, ``max_errors`` how many may fail before no further one is begun.
     ``canary`` goes first and alone. ``min_image_age`` counts from the bake, ``soak_before`` from the end of the wave
-    before. ``baseline`` is the one that SSM is to measure its instances by; None: that is left as it is.
+    before. ``timing`` says when they may be rolled at all. ``baseline`` is what SSM is to measure their instances by;
+    None: that is left as it is.
     """
 
     name: str
@@ -241,6 +243,7 @@ class PatchGroup:
     min_image_age: timedelta = timedelta()
     soak_before: timedelta = timedelta()
     baseline: str | None = None
+    timing: Timing = field(default_factory=Timing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,3 +280,8 @@ class Settings:
     baselines: Mapping[str, PatchBaseline] = field(default_factory=dict)
     journal: Bucket | None = None
     digest: str = ""
+
+    def timing(self, fleet: str) -> Timing:
+        """Tell when a fleet may be rolled: when its patch group may, and always without one."""
+        group = self.patch_groups.get(self.fleets[fleet].patch_group or "")
+        return group.timing if group else Timing()

@@ -8,7 +8,7 @@ them up; it decides nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.errors import ExitCode
@@ -37,6 +37,7 @@ from pipeline.model.rollouts import (
     UpdateStack,
 )
 from pipeline.model.shares import Radius
+from pipeline.model.windows import WindowRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,13 +190,15 @@ class Wave:
 class Plan:
     """Steps in the order they will be executed, then waves in theirs. An empty plan means: nothing to do.
 
-    ``radius`` bounds what may be touched in carrying it out; None: nothing does.
+    ``radius`` bounds what may be touched in carrying it out; None: nothing does. ``windows`` says how closed windows
+    are met.
     """
 
     steps: tuple[PlannedStep, ...] = ()
     waves: tuple[Wave, ...] = ()
     notes: tuple[Note, ...] = ()
     radius: Radius | None = None
+    windows: WindowRule = field(default_factory=WindowRule)
 
     @property
     def every(self) -> Iterator[PlannedStep]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pipeline.errors import HeldError, NotPossible
 from pipeline.model.fleets import Group, Refresh, TemplateRef, TemplateVersion
-from pipeline.model.gates import Gate
+from pipeline.model.gates import ApprovalGate, Gate
 from pipeline.model.ids import ImageId
 from pipeline.model.refs import Created, ImageRef, VersionRef
 from pipeline.model.rollouts import AwaitRefresh, CancelRefresh, CheckGate, HoldZones, PutBack, StartRefresh
@@ -85,11 +85,18 @@ def pace(strategy: RefreshStrategy) -> str:
 
 
 def gate_step(settings: FleetSettings, chosen: tuple[Gate, ...], patience: timedelta) -> tuple[PlannedStep, ...]:
-    """Plan to ask gates; no step where there are none."""
-    if not chosen:
-        return ()
-    step = CheckGate(fleet=settings.name, gates=chosen, patience=patience)
-    return (PlannedStep(target=settings.name, step=step, why="; ".join(map(str, chosen))),)
+    """Plan to ask gates; no step where there are none. People come first: hours may pass until they answer."""
+    people = tuple(gate for gate in chosen if isinstance(gate, ApprovalGate))
+    others = tuple(gate for gate in chosen if gate not in people)
+    return tuple(
+        PlannedStep(
+            target=settings.name,
+            step=CheckGate(fleet=settings.name, gates=asked, patience=patience),
+            why="; ".join(map(str, asked)),
+        )
+        for asked in (people, others)
+        if asked
+    )
 
 
 def _rolled(

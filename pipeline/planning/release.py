@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from pipeline.model.refs import Baked, ImageRef
 from pipeline.model.settings import Settings
 from pipeline.model.steps import Note, Plan
 from pipeline.model.views import FamilyView, FleetView
+from pipeline.model.windows import Standing, WindowRule
 from pipeline.planning.bake import plan_bake, promotion_step, smoke_step
 from pipeline.planning.fleets import stale_members
 from pipeline.planning.roll import plan_roll
@@ -37,11 +38,12 @@ def plan_release(
     *,
     force: bool = False,
     supersede: bool = False,
-    wait: bool = True,
+    rule: WindowRule | None = None,
+    standings: Mapping[str, Standing] | None = None,
 ) -> Plan:
     """Plan everything between the recipes as they are now and every fleet running their images.
 
-    Images come first, in the order of the families; then the fleets of all of them, wave after wave.
+    Images come first, in the order of the families; then the fleets of all of them, wave after wave, as `in_waves`.
     """
     images: list[Plan] = []
     fleets: list[FleetPlan] = []
@@ -52,7 +54,7 @@ def plan_release(
         fleets += released.absent
         if image is not None:
             fleets += [plan_fleet(view, released.family, image, supersede=supersede) for view in released.fleets]
-    return merge((*images, in_waves(settings, fleets, now, wait=wait)))
+    return merge((*images, in_waves(settings, fleets, now, rule=rule, standings=standings)))
 
 
 def plan_image(view: FamilyView, like: FleetView | None, *, force: bool = False) -> tuple[Plan, ImageRef | None]:
@@ -97,6 +99,7 @@ def merge(plans: Iterable[Plan]) -> Plan:
     """Put plans one after the other."""
     listed = list(plans)
     return Plan(
+        windows=next((plan.windows for plan in listed if plan.windows != WindowRule()), WindowRule()),
         steps=tuple(step for plan in listed for step in plan.steps),
         waves=tuple(wave for plan in listed for wave in plan.waves),
         notes=tuple(note for plan in listed for note in plan.notes),

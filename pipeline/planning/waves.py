@@ -15,7 +15,9 @@ from pipeline.model.settings import PatchGroup, Settings
 from pipeline.model.shares import Radius, Share
 from pipeline.model.steps import Lane, Note, Plan, Wave
 from pipeline.model.views import FleetView
+from pipeline.model.windows import Standing, WindowRule
 from pipeline.planning.fleets import stale_members
+from pipeline.planning.timing import waiting_text
 
 _LAST = PatchGroup(name="fleets", wave=1_000_000, concurrency=Share(value=1))
 """Fleets without a patch group: after all others, one at a time."""
@@ -45,13 +47,22 @@ class FleetPlan:
         return (lane,) if steps else ()
 
 
-def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, wait: bool = True) -> Plan:
+def in_waves(
+    settings: Settings,
+    fleets: Sequence[FleetPlan],
+    now: datetime,
+    *,
+    rule: WindowRule | None = None,
+    standings: Mapping[str, Standing] | None = None,
+) -> Plan:
     """Order fleets into waves.
 
-    A patch group waits until its image is old enough and the group before has been on its images for long enough;
-    without ``wait`` such a group, and all after it, is left to a later run. So it is when more fleets than allowed
-    of the group before cannot be rolled, or are not there yet without our doing.
+    A patch group waits until its image is old enough, the group before has been on its images for long enough, and its
+    window is open; ``standings`` says how that stands, by fleet. Where ``rule`` says not to wait such a group, and all
+    after it, is left to a later run. So it is when more fleets than allowed of the group before cannot be rolled, or
+    are not there yet without our doing.
     """
+    rule = rule or WindowRule()
     waves: list[Wave] = []
     notes: list[Note] = []
     held, before = "", list[FleetPlan]()
@@ -59,10 +70,14 @@ def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, 
         notes += [note for member in members for note in member.plan.notes]
         lanes = [lane for member in members for lane in member.lanes]
         due = _due(group, members, before, now, following=bool(waves))
-        held = held or ("" if wait or not lanes else _later(group, due, now, following=bool(waves)))
+        closed = dict.fromkeys(filter(None, (_closed(lane.fleet, standings or {}, rule) for lane in lanes)))
+        if not rule.wait and lanes:
+            why = _later(group, due, now, following=bool(waves)) or next(iter(closed), "")
+            held = held or ("" if rule.override and why in closed else why)
         if lanes and held:
             notes += [Note(target=lane.fleet, text=f"{held}; run again then") for lane in lanes]
         elif lanes:
+            notes += [Note(target=group.name, text=text) for text in closed]
             first = Wave(name=group.name, lanes=(), image_age=_age(group, members), not_before=due)
             waves += _waves_of(group, lanes, replace(first, soak_before=group.soak_before if waves else timedelta()))
         stuck = [member.fleet for member in members if member.plan.blocked or _elsewhere(member)]
@@ -71,13 +86,16 @@ def in_waves(settings: Settings, fleets: Sequence[FleetPlan], now: datetime, *, 
         before = members
     begun = {lane.fleet for wave in waves for lane in wave.lanes}
     last = [wave for one in fleets if one.fleet in begun or not one.plan.steps for wave in one.plan.waves]
-    return Plan(waves=(*waves, *_together(last)), notes=tuple(notes))
+    return Plan(waves=(*waves, *_together(last)), notes=tuple(notes), windows=rule)
 
 
-def alone(member: FleetPlan) -> Plan:
-    """Roll one fleet because somebody says so: no other fleet and no image's age is waited for."""
+def alone(member: FleetPlan, *, rule: WindowRule | None = None, standing: Standing | None = None) -> Plan:
+    """Roll one fleet because somebody says so: no other fleet and no image's age is waited for, but its window is."""
+    rule = rule or WindowRule()
     waves = (Wave(name=member.fleet, lanes=member.lanes), *member.plan.waves) if member.lanes else member.plan.waves
-    return Plan(waves=waves, notes=member.plan.notes)
+    closed = _closed(member.fleet, {member.fleet: standing} if standing and member.lanes else {}, rule)
+    notes = (Note(target=member.fleet, text=closed),) if closed else ()
+    return Plan(waves=waves, notes=(*member.plan.notes, *notes), windows=rule)
 
 
 def side_by_side(name: str, members: Sequence[FleetPlan]) -> Plan:
@@ -169,6 +187,14 @@ def _later(group: PatchGroup, due: datetime | None, now: datetime, *, following:
     if due is not None and due > now:
         return f"waits until {due:%Y-%m-%d %H:%M} UTC"
     return f"waits {group.soak_before} after the group before" if following and group.soak_before else ""
+
+
+def _closed(fleet: str, standings: Mapping[str, Standing], rule: WindowRule) -> str:
+    """Say what a fleet's window has against rolling it now; empty: nothing."""
+    standing = standings.get(fleet)
+    if standing is None or standing.begin:
+        return ""
+    return f"{standing.why}; that is overridden: {rule.override}" if rule.override else waiting_text(standing)
 
 
 def _elsewhere(member: FleetPlan) -> bool:

@@ -13,6 +13,7 @@ from pipeline.model.outcomes import (
     Halted,
     LaneResult,
     Outcome,
+    Paused,
     Refused,
     RolledBack,
     RunResult,
@@ -29,7 +30,7 @@ def apply(room: Room, plan: Plan, *, patient: bool = False) -> RunResult:
 
     Family by family and fleet by fleet nobody else works on them meanwhile; ``patient``: whoever does is waited for.
     """
-    bench = room.bench(plan.radius, patient=patient)
+    bench = room.bench(plan, patient=patient)
     with room.tools.leases.guarded(bench.keeper.check):
         try:
             return execute(bench, plan, Replanner(room))
@@ -40,7 +41,8 @@ def apply(room: Room, plan: Plan, *, patient: bool = False) -> RunResult:
 def exit_code(plan: Plan, result: RunResult) -> ExitCode:
     """Choose the exit code: 0 done, 1 failed, 3 refused, 4 rolled back, 5 some targets done and others not, 6 halted.
 
-    What stopped the run in the middle of a step brings its own code, but what was rolled before it stays rolled.
+    A fleet whose window this run does not wait for is a 5, too. What stopped the run in the middle of a step brings its
+    own code, but what was rolled before it stays rolled.
     """
     if isinstance(result.stopped, Interrupted):
         return ExitCode.INTERRUPTED
@@ -83,5 +85,7 @@ def _of_outcome(outcome: Outcome | None) -> ExitCode:
             return ExitCode.FAILED
         case Halted():
             return ExitCode.HELD
+        case Paused():
+            return ExitCode.PARTIAL
         case _:
             assert_never(outcome)

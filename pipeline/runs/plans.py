@@ -12,6 +12,7 @@ from pipeline.model.rollouts import CreateGreen
 from pipeline.model.settings import Settings, SourceChannel
 from pipeline.model.steps import Plan
 from pipeline.model.views import FleetView
+from pipeline.model.windows import Standing, WindowRule
 from pipeline.observe.leftovers import LeftoverObserver
 from pipeline.planning.bake import newest_proven, plan_bake, plan_promote, plan_smoke, require_proven
 from pipeline.planning.recovery import plan_repair
@@ -43,8 +44,12 @@ def for_promote(room: Room, family: str, *, image: ImageId | None = None) -> Pla
     return plan_promote(view, image or newest_proven(view).id)
 
 
-def for_roll(room: Room, fleet: str, *, image: ImageId | None = None, supersede: bool = False) -> Plan:
+def for_roll(
+    room: Room, fleet: str, *, image: ImageId | None = None, supersede: bool = False, override: str = ""
+) -> Plan:
     """Plan to roll a fleet to an image; without one, to what its family's channel points to.
+
+    ``override`` is the reason why its window is not waited for; empty: it is.
 
     Raises:
         NotFound: the channel does not exist, or the image does not.
@@ -59,7 +64,9 @@ def for_roll(room: Room, fleet: str, *, image: ImageId | None = None, supersede:
         )
     require_proven(found, family=family)
     plan = plan_roll(view, target, supersede=supersede)
-    return _bounded(room, alone(FleetPlan(fleet=fleet, plan=plan, towards=target)))
+    rule = WindowRule(override=override)
+    member = FleetPlan(fleet=fleet, plan=plan, towards=target)
+    return _bounded(room, alone(member, rule=rule, standing=_standing(room, fleet, rule)))
 
 
 def for_rollback(room: Room, fleet: str, *, to: int | None = None, reject: bool = False) -> Plan:
@@ -87,6 +94,7 @@ def for_release(
     supersede: bool = False,
     wait: bool = True,
     survey_within: timedelta | None = None,
+    override: str = "",
 ) -> Plan:
     """Plan everything between the recipes as they are and every fleet running their images; no names: all families.
 
@@ -97,17 +105,19 @@ def for_release(
     chosen = [name for name in _in_order(room.settings) if not families or name in families]
     for unknown in set(families) - set(chosen):
         room.images_of(unknown)  # raises with the nearest name
+    rule = WindowRule(wait=wait, override=override)
     released: list[Released] = []
+    standings: dict[str, Standing] = {}
     absent: list[Plan] = []
     for family in chosen:
         try:
-            released.append(_released(room, family, survey_within))
+            released.append(_released(room, family, rule, standings, survey_within))
         except _OWN as error:
             if len(families) == 1:
                 raise
             absent.append(blocked(family, error))
     now = room.tools.clock.now()
-    plan = plan_release(room.settings, released, now, force=force, supersede=supersede, wait=wait)
+    plan = plan_release(room.settings, released, now, force=force, supersede=supersede, rule=rule, standings=standings)
     return _bounded(room, merge((plan, *absent)))
 
 
@@ -131,16 +141,30 @@ def for_sweep(room: Room, *, older_than: timedelta, at_most: int) -> Plan:
     return plan_sweep(found, settings.families, tools.clock.now(), older_than=older_than, at_most=at_most)
 
 
-def _released(room: Room, family: str, survey_within: timedelta | None) -> Released:
+def _released(
+    room: Room, family: str, rule: WindowRule, standings: dict[str, Standing], survey_within: timedelta | None
+) -> Released:
+    """Observe a family and its fleets, and put down how the windows of these stand."""
     view = room.family(family, survey_within=survey_within)
     fleets: list[FleetView] = []
     absent: list[FleetPlan] = []
     for name in room.fleets_of(family):
         try:
+            standings[name] = _standing(room, name, rule)
             fleets.append(room.fleet(name))
         except _OWN as error:
             absent.append(FleetPlan(fleet=name, plan=blocked(name, error)))
     return Released(family=view, fleets=tuple(fleets), absent=tuple(absent))
+
+
+def _standing(room: Room, fleet: str, rule: WindowRule) -> Standing:
+    """Read how a fleet's window stands; who overrides it is not kept by one that cannot be read."""
+    try:
+        return room.standing(fleet)
+    except NotPossible as error:
+        if not rule.override:
+            raise
+        return Standing(open=False, begin=False, why=error.message)
 
 
 def _bounded(room: Room, plan: Plan) -> Plan:

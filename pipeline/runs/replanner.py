@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.errors import RefusedError
+from pipeline.errors import NotPossible, RefusedError
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.rollouts import CancelRefresh
 from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt
+from pipeline.model.windows import Standing
 from pipeline.planning.fleets import stale_members
 from pipeline.planning.recovery import plan_recovery
 from pipeline.planning.roll import plan_roll
@@ -34,6 +35,13 @@ class Replanner:
             raise RefusedError(f"{lane.channel} was moved from {image} to {current} in the meantime.", hint=again)
         supersede = any(isinstance(planned.step, CancelRefresh) for planned in lane.steps)
         return plan_roll(self.room.fleet(lane.fleet), image, supersede=supersede).steps
+
+    def standing(self, fleet: str) -> Standing:
+        """Tell whether a fleet may be rolled now; where that cannot be read, it may not."""
+        try:
+            return self.room.standing(fleet)
+        except NotPossible as error:
+            return Standing(open=False, begin=False, why=error.whole)
 
     def strayed(self, lane: Lane, image: ImageId) -> str | None:
         """Say how many instances of a fleet are on something else, a roll-back say."""

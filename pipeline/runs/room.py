@@ -15,12 +15,14 @@ from pipeline.execute.tools import Tools, Workbench
 from pipeline.model.ids import RunId
 from pipeline.model.images import Image
 from pipeline.model.settings import GroupByName, Settings
-from pipeline.model.shares import Radius
+from pipeline.model.steps import Plan
 from pipeline.model.strategies import BlueGreen
 from pipeline.model.views import FamilyImages, FamilyView, FleetView
+from pipeline.model.windows import Standing
 from pipeline.observe.families import FamilyObserver
 from pipeline.observe.fleets import FleetObserver
 from pipeline.observe.patches import PatchObserver
+from pipeline.observe.timing import observe_standing
 from pipeline.observe.traffic import TrafficObserver
 from pipeline.ports.journal import Journal
 from pipeline.ports.preflight import Preflight
@@ -117,11 +119,25 @@ class Room:
                 found[name] = 0
         return found
 
-    def bench(self, radius: Radius | None = None, *, patient: bool = False) -> Workbench:
-        """Set up an execution; ``patient``: it waits for whoever holds what it needs."""
+    def standing(self, fleet: str) -> Standing:
+        """Tell whether a fleet may be rolled now.
+
+        Raises:
+            NotPossible: its window or a calendar cannot be read.
+        """
+        return observe_standing(self.settings.timing(fleet), self.tools.windows, self.tools.clock.now())
+
+    def bench(self, plan: Plan, *, patient: bool = False) -> Workbench:
+        """Set up the execution of a plan; ``patient``: it waits for whoever holds what it needs."""
         keeper = Keeper(leases=self.tools.leases, clock=self.tools.clock, run=self.run, patient=patient)
-        tools = replace(self.tools, clock=KeepingClock(self.tools.clock, keeper))
-        return Workbench(tools=tools, settings=self.settings, run=self.run, keeper=keeper, radius=radius)
+        return Workbench(
+            tools=replace(self.tools, clock=KeepingClock(self.tools.clock, keeper)),
+            settings=self.settings,
+            run=self.run,
+            keeper=keeper,
+            radius=plan.radius,
+            windows=plan.windows,
+        )
 
 
 def new_run(at: datetime) -> RunId:

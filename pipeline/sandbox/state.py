@@ -100,6 +100,7 @@ class State:
     groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
     invocations: dict[tuple[str, str], Invocation] = field(default_factory=dict)
     events: list[CloudEvent] = field(default_factory=list)
+    calendars: dict[tuple[str, str, str], str] = field(default_factory=dict)
     quotas: dict[tuple[str, str], float] = field(default_factory=dict)
     draining: dict[tuple[str, str], tuple[datetime, int]] = field(default_factory=dict)
     routed: object = None

@@ -26,6 +26,7 @@ from pipeline.aws.signals import SsmSignals
 from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.aws.templates import Ec2Templates
 from pipeline.aws.traffic import ElbTraffic
+from pipeline.aws.windows import SsmWindows
 from pipeline.model.fleets import Group, RefreshStatus, TemplateVersion
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
 from pipeline.model.images import Architecture, Image
@@ -46,6 +47,7 @@ from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
 from pipeline.ports.stacks import Stacks
 from pipeline.ports.traffic import Traffic
+from pipeline.ports.windows import Windows
 from pipeline.sandbox.bases import DEBIAN
 from pipeline.sandbox.clock import ManualClock
 from pipeline.sandbox.cloud import Cloud
@@ -97,6 +99,7 @@ class Account:
         self.commands: RunCommand = SsmRunCommand(clients, cloud.clock)
         self.preflight: Preflight = LivePreflight(clients)
         self.traffic: Traffic = ElbTraffic(clients)
+        self.windows: Windows = SsmWindows(clients, cloud.clock)
         self.copies: Copies = AutoScalingCopies(clients, cloud.clock)
         self.changes: GroupChanges = AutoScalingChanges(clients)
         self.signals: Signals = SsmSignals(clients)

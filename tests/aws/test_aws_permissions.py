@@ -23,6 +23,7 @@ from pipeline.model.leftovers import Kind
 from pipeline.model.packages import OperatingSystem
 from pipeline.model.settings import GroupByName
 from pipeline.model.signals import Signal
+from pipeline.model.windows import WindowId
 from pipeline.ports.instances import LaunchRequest
 from pipeline.ports.metrics import Series
 
@@ -48,6 +49,23 @@ def written(account: Account, number: int = 1) -> str:
     ours, system = PatchBaseline(name="ours"), OperatingSystem.DEBIAN
     made = account.baselines.write(None, "rebake-ours", ours, system, str(number))
     return account.baselines.write(made, "rebake-ours", ours, system, str(number))
+
+
+def nightly(account: Account) -> WindowId:
+    """Make a maintenance window."""
+    made = account.world.ssm.create_maintenance_window(
+        Name="nightly", Schedule="cron(0 2 ? * * *)", Duration=4, Cutoff=1, AllowUnassociatedTargets=True
+    )
+    return WindowId(made["WindowId"])
+
+
+def changes(account: Account) -> str:
+    """Make a change calendar."""
+    content = "BEGIN:VCALENDAR\nX-CALENDAR-TYPE:DEFAULT_OPEN\nEND:VCALENDAR"
+    account.world.ssm.create_document(
+        Name="changes", DocumentType="ChangeCalendar", DocumentFormat="TEXT", Content=content
+    )
+    return "changes"
 
 
 RUN = RunId("20261123T181500-kqzt")
@@ -113,6 +131,8 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Journals.lines": lambda account, *_: account.journals.lines(RUN),
     "Leftovers.found": lambda account, group, _: account.leftovers.found([GroupByName(name=group.name)]),
     "Leftovers.remove": lambda account, group, _: remove_each(account, group),
+    "Windows.window": lambda account, *_: account.windows.window(nightly(account)),
+    "Windows.calendars": lambda account, *_: account.windows.calendars([changes(account)], AT),
 }
 
 
@@ -128,6 +148,8 @@ ASKED_BESIDES = {
         "ec2:DescribeLaunchTemplateVersions",
         "ec2:DescribeVpcs",
     },
+    "Windows.window": {"ssm:CreateMaintenanceWindow"},
+    "Windows.calendars": {"ssm:CreateDocument"},
 }
 
 

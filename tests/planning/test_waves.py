@@ -18,6 +18,7 @@ from pipeline.model.settings import FleetSettings, Limits, PatchGroup, Settings
 from pipeline.model.shares import Radius, Share
 from pipeline.model.steps import Lane, Note, Plan, PlannedStep, Wave
 from pipeline.model.views import FleetView
+from pipeline.model.windows import WindowRule
 from pipeline.planning.roll import plan_roll
 from pipeline.planning.waves import FleetPlan, alone, in_waves, radius_of, within
 
@@ -92,7 +93,7 @@ def test_a_soak_follows_a_group_that_is_rolled_now() -> None:
     settings = configured(*fleets, groups=(DEV, replace(PROD, soak_before=DAY)))
     planned = [to_roll(fleet) for fleet in fleets]
     assert in_waves(settings, planned, nouns.NOW).waves[1].soak_before == DAY
-    left = in_waves(settings, planned, nouns.NOW, wait=False)
+    left = in_waves(settings, planned, nouns.NOW, rule=WindowRule(wait=False))
     assert fleets_of(left) == [("dev", ["dev"])]
     assert "run again then" in left.notes[-1].text
 
@@ -155,7 +156,10 @@ def test_blue_groups_end_together_after_all_waves() -> None:
     both = [replace(one, plan=replace(one.plan, waves=retiring(one.fleet))) for one in planned]
     assert fleets_of(in_waves(configured(*fleets), both, nouns.NOW))[-1] == ("retirement", ["dev", "prod"])
     held = configured(*fleets, groups=(DEV, replace(PROD, soak_before=DAY)))
-    assert fleets_of(in_waves(held, both, nouns.NOW, wait=False)) == [("dev", ["dev"]), ("retirement", ["dev"])]
+    assert fleets_of(in_waves(held, both, nouns.NOW, rule=WindowRule(wait=False))) == [
+        ("dev", ["dev"]),
+        ("retirement", ["dev"]),
+    ]
 
 
 def test_one_fleet_alone_waits_for_nobody() -> None:

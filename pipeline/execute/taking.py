@@ -1,0 +1,72 @@
+"""A lane's steps one after the other: watched by whoever may stop them, and patient while AWS is out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from pipeline.errors import Unavailable
+from pipeline.execute.outages import Patience
+from pipeline.execute.performing import take, tell
+from pipeline.execute.progressing import Progressing
+from pipeline.execute.tools import Workbench
+from pipeline.execute.waiting import Waiting
+from pipeline.model.leases import fleet_lease
+from pipeline.model.outcomes import Done, Halted, Outcome, Paused, Skipped, StepResult
+from pipeline.model.steps import PlannedStep
+from pipeline.ports.progress import EventKind
+
+_Answer = TypeVar("_Answer")
+Watch = Callable[[PlannedStep, bool], Halted | Paused | None]
+"""Says why a step is not to be taken, asked with True before it, or not to be gone on with; None: nothing."""
+
+
+def take_steps(
+    bench: Workbench, progress: Progressing, steps: Sequence[PlannedStep], watch: Watch | None
+) -> Waiting[Outcome]:
+    """Take steps until one does not end well, or is stopped by whoever watches."""
+    outcome: Outcome = Skipped(reason="nothing to do")
+    for planned in steps:
+        progress.current = planned
+        result = yield from _through(bench, planned, watch)
+        if isinstance(result, (Halted, Paused)):
+            return result
+        progress.results.append(result)
+        progress.current = None
+        outcome = result.outcome
+        if not isinstance(outcome, (Done, Skipped)):
+            return outcome
+    return outcome
+
+
+def watched(
+    bench: Workbench, fleet: str, taking: Waiting[_Answer], stopped: Callable[[bool], Halted | Paused | None]
+) -> Waiting[_Answer | Halted | Paused]:
+    """Look before it begins, and after each of its waits, whether it is stopped, or the fleet's lease was lost."""
+    try:
+        why = stopped(True)
+        while why is None:
+            bench.keeper.require(fleet_lease(fleet))
+            yield next(taking)
+            why = stopped(False)
+    except StopIteration as end:
+        answer: _Answer = end.value
+        return answer
+    finally:
+        taking.close()
+    bench.say(fleet, tell(why), kind=EventKind.WARNING)
+    return why
+
+
+def _through(bench: Workbench, planned: PlannedStep, watch: Watch | None) -> Waiting[StepResult | Halted | Paused]:
+    """Take a step; one that an outage ended is taken again, for every step goes on from what stands."""
+    patience = Patience()
+    while True:
+        taking = take(bench, planned)
+        try:
+            if watch is None:
+                return (yield from taking)
+            return (yield from watched(bench, planned.target, taking, partial(watch, planned)))
+        except Unavailable as error:
+            yield patience.after(bench, planned.target, error)
