@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair sweep halt unhalt unlock approve windows status watch history show diff init schema
+VERBS = bake smoke roll rollback promote release repair sweep baselines halt unhalt unlock approve patches windows status watch history show diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
 .PHONY: help setup packer base demo crash-matrix chaos bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
@@ -34,6 +34,8 @@ help:
 ##   make schema                 its JSON Schema for editors
 ##   make preflight              rebake check --live: what would fail, told before anything is built
 ##   make plan                   what would be done, and why
+##   make patches FAMILY=web     which patches a bake would install (ARGS=--survey: ask the source image first)
+##   make baselines              SSM's patch baselines as in the file
 ##   make bake FAMILY=web        a new candidate image, unless its bake key stands already
 ##   make smoke FAMILY=web       test the candidate
 ##   make promote FAMILY=web     move the channel to the tested image
@@ -101,7 +103,7 @@ preflight: setup packer
 plan: setup
 	@$(WITH_TOOLS) $(BIN)/rebake plan $(FAMILY) $(ARGS) || [ $$? = 2 ]
 
-bake release: packer
+bake release patches: packer
 
 $(VERBS): setup
 	@$(WITH_TOOLS) $(BIN)/rebake $@ $(FAMILY) $(FLEET) $(RUN) $(OLD) $(NEW) $(ARGS)

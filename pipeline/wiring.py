@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline import __version__, config
+from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
@@ -128,6 +129,7 @@ def assemble(
         commands=commands,
         builder=_builder(settings, clients, folder, endpoint=endpoint, executable=packer),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
+        baselines=SsmBaselines(clients),
         secrets=AwsSecrets(clients, journal.masker.learn),
         evidence=FileEvidence(folder / "evidence", journal.masker),
         progress=Fanout(progress, journal),

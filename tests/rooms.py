@@ -19,10 +19,11 @@ from pipeline.errors import RebakeError
 from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.names import TAG_PURPOSE, TAG_STAGE, build_name
-from pipeline.model.outcomes import Package, SmokeReport, TestResult, Verdict
+from pipeline.model.outcomes import SmokeReport, TestResult, Verdict
+from pipeline.model.packages import OperatingSystem, Package, Patch, Survey
 from pipeline.model.settings import Family, FleetSettings, GroupByName, Settings, SmokeSettings
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
-from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, ToolVersion
+from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, SurveyRequest, ToolVersion
 from pipeline.ports.instances import Instance, RunCommand
 from pipeline.records.events import Recorder
 from pipeline.runs.room import Room, new_run
@@ -49,13 +50,29 @@ class ApiBuilder:
     recipe: bytes = b"recipe 1"
     failure: RebakeError | None = None
     failure_before_image: RebakeError | None = None
+    failure_of_survey: RebakeError | None = None
     failing_image: bool = False
     tags_images: bool = True
     built: list[BuildRequest] = field(default_factory=list)
+    offered: list[Patch] = field(default_factory=list)
+    surveyed: list[SurveyRequest] = field(default_factory=list)
 
-    def render(self, family: Family) -> Rendered:
+    def render(self, family: Family, install: tuple[Package, ...] | None = None) -> Rendered:
         """Answer the recipe as it stands."""
-        return Rendered(recipe=f"template {family.template}", files={PurePath("image.pkr.hcl"): self.recipe})
+        files = {PurePath("image.pkr.hcl"): self.recipe}
+        if install is not None:
+            files[PurePath("patches")] = " ".join(map(str, install)).encode()
+        return Rendered(recipe=f"template {family.template}", files=files)
+
+    def survey(self, request: SurveyRequest, on_line: Callable[[str], None]) -> Survey:
+        """Offer what ``offered`` names; each survey is counted by its moment."""
+        on_line("surveying")
+        if self.failure_of_survey is not None:
+            raise self.failure_of_survey
+        self.surveyed.append(request)
+        return Survey(
+            image=request.source.id, at=request.at, system=OperatingSystem.DEBIAN, patches=tuple(self.offered)
+        )
 
     def validate(self, request: BuildRequest) -> None:
         """Find nothing wrong."""

@@ -11,7 +11,7 @@ from pipeline.aws.session import Clients
 from pipeline.errors import NotFound, NotPossible
 from pipeline.model.fleets import Group, Member, TemplateRef
 from pipeline.model.ids import GroupName, ImageId, InstanceId, TargetGroupArn, TemplateId
-from pipeline.model.names import LEADING, TAG_ORIGIN, TAG_ROLE, Role, role_of
+from pipeline.model.names import LEADING, PATCH_GROUP_TAGS, TAG_ORIGIN, TAG_ROLE, Role, role_of
 from pipeline.model.settings import GroupByName, GroupSelector
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ def group_of(entry: AutoScalingGroupTypeDef, known: Mapping[str, Any], warm: Seq
 
 def _member(entry: InstanceTypeDef, known: Mapping[str, Any]) -> Member:
     instance = known.get(entry["InstanceId"], {})
+    tags = tags_of(instance.get("Tags", []))
     # Auto Scaling says an image only where an override or a replaced root volume chose it; then it knows best.
     image = entry.get("ImageId") or instance.get("ImageId")
     return Member(
@@ -185,6 +186,7 @@ def _member(entry: InstanceTypeDef, known: Mapping[str, Any]) -> Member:
         address=instance.get("PrivateIpAddress", ""),
         launched=instance.get("LaunchTime"),
         weight=int(entry.get("WeightedCapacity") or 1),
+        patch_group=next((tags[key] for key in PATCH_GROUP_TAGS if tags.get(key)), None),
     )
 
 

@@ -44,6 +44,15 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Channels.current": ("ssm:GetParameter",),
     "Channels.history": ("ssm:GetParameterHistory",),
     "Channels.move": ("ssm:GetParameter", "ssm:PutParameter"),
+    "Baselines.get": ("ssm:GetPatchBaseline",),
+    "Baselines.chosen": ("ssm:GetDefaultPatchBaseline", "ssm:GetPatchBaselineForPatchGroup"),
+    "Baselines.find": ("ssm:DescribePatchBaselines",),
+    "Baselines.write": ("ssm:CreatePatchBaseline", "ssm:UpdatePatchBaseline"),
+    "Baselines.register": (
+        "ssm:DeregisterPatchBaselineForPatchGroup",
+        "ssm:DescribePatchGroups",
+        "ssm:RegisterPatchBaselineForPatchGroup",
+    ),
     "Instances.launch": ("ec2:DescribeLaunchTemplateVersions", "ec2:RunInstances"),
     "Instances.get": ("ec2:DescribeInstances",),
     "Instances.tagged": ("ec2:DescribeInstances",),
@@ -216,6 +225,8 @@ _PLAN = _of(
     "Copies.obstacles",
     "Signals.under",
     "Stacks.get",
+    "Baselines.get",
+    "Baselines.chosen",
     "Windows.",
 )
 _LEASE = _of("Leases.")
@@ -255,6 +266,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "approve": _of("Signals.leave"),
         "unlock": _LEASE,
         "watch": set[str](),
+        "patches": set(_PACKER),
+        "baselines": _of("Baselines."),
         "windows": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()

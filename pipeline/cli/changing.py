@@ -1,10 +1,11 @@
-"""The verbs that change something: bake, smoke, promote, roll, rollback, release, repair, sweep."""
+"""The verbs that change something: bake, smoke, promote, roll, rollback, release, repair, sweep, baselines."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,14 +37,15 @@ NowOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (bake, smoke, promote, roll, rollback, release, repair, sweep):
+    for function in (bake, smoke, promote, roll, rollback, release, repair, sweep, baselines):
         verb(app, changes=True)(function)
 
 
 def bake(common: Common, family: FamilyName, force: ForceOption = False) -> None:
     """Bake a candidate image, unless one of this very recipe stands."""
     plans = room("pipeline.runs.plans")
-    _carry_out(common, lambda opened: plans.for_bake(opened, family, force=force))
+    within = _survey_within(common)
+    _carry_out(common, lambda opened: plans.for_bake(opened, family, force=force, survey_within=within))
 
 
 def smoke(common: Common, family: FamilyName, image: ImageOption = None) -> None:
@@ -103,6 +105,7 @@ def release(
 ) -> None:
     """Bake, smoke test, promote and roll, where it is needed. Fleets of one patch group after the other."""
     plans = room("pipeline.runs.plans")
+    within = _survey_within(common)
     override = _reason(now)
 
     def planner(opened: Room) -> Plan:
@@ -112,6 +115,7 @@ def release(
             force=force,
             supersede=supersede,
             wait=not no_wait,
+            survey_within=within,
             override=override,
         )
         return planned
@@ -140,6 +144,20 @@ def sweep(
     if not common.yes:
         print("Only shown: nothing is removed without --yes.", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def baselines(
+    common: Common, name: Annotated[str | None, typer.Argument(help="A baseline of the file; default: all.")] = None
+) -> None:
+    """Write the file's patch baselines to SSM. Its patch groups are given theirs, so that both are one."""
+    runs = room("pipeline.runs.baselines")
+    _carry_out(common, lambda opened: runs.for_baselines(opened, name))
+
+
+def _survey_within(common: Common) -> timedelta | None:
+    """Tell how old a survey of a source image may be; a dry run boots nothing and takes what is kept."""
+    fresh: timedelta = room("pipeline.observe.patches").FRESH
+    return None if common.dry_run else fresh
 
 
 def _reason(now: str | None) -> str:

@@ -36,7 +36,17 @@ from pipeline.model.rollouts import (
     StartRefresh,
     UpdateStack,
 )
-from pipeline.model.steps import BuildImage, MoveChannel, Plan, PlannedStep, SmokeTestImage, Step, TagImage, Wave
+from pipeline.model.steps import (
+    BuildImage,
+    MoveChannel,
+    Plan,
+    PlannedStep,
+    SmokeTestImage,
+    Step,
+    TagImage,
+    Wave,
+    WriteBaseline,
+)
 
 _GAP = 2
 
@@ -61,6 +71,7 @@ WORDS: Mapping[type[Step], str] = {
     RetireGroup: "retire",
     PutBack: "put back",
     UpdateStack: "stack",
+    WriteBaseline: "baseline",
     Remove: "remove",
 }
 """The reader's word for each kind of step."""
@@ -74,6 +85,7 @@ _COUNTED: Mapping[type[Step], str] = {
     RollBackRefresh: "roll-back",
     CreateGreen: "blue-green rollout",
     UpdateStack: "stack update",
+    WriteBaseline: "patch baseline",
     Remove: "removal",
 }
 

@@ -1,4 +1,4 @@
-"""The verbs that change nothing: check, plan, windows, status, watch, history, show, diff."""
+"""The verbs that change nothing: check, plan, patches, windows, status, watch, history, show, diff."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (check, plan, windows, status, watch, history, show, diff):
+    for function in (check, plan, patches, windows, status, watch, history, show, diff):
         verb(app)(function)
 
 
@@ -54,6 +54,21 @@ def plan(
     body = {"plan": planned, "changes": wanted}
     print(room(_JSON).dump(body) if common.json else room("pipeline.cli.output").plan_text(planned))
     raise typer.Exit(ExitCode.CHANGES if wanted else ExitCode.DONE)
+
+
+def patches(
+    common: Common,
+    family: Annotated[str, typer.Argument(help="The image family.")],
+    survey: Annotated[
+        bool, typer.Option("--survey", help="Boot the source image now and ask it; else the kept survey is judged.")
+    ] = False,
+) -> None:
+    """Show which patches a bake would install. Approved ones, held back until when, rejected, and by which rule."""
+    runs = room("pipeline.runs.baselines")
+    with open_room(common) as (opened, _):
+        resolution = runs.patches(opened, family, survey_within=timedelta() if survey else None)
+    body = {"family": family, "patches": resolution}
+    print(room(_JSON).dump(body) if common.json else room(_TEXT).patches(resolution))
 
 
 def windows(

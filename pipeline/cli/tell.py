@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from pipeline.cli.output import table
+from pipeline.model.baselines import Decision, Resolution, Verdict
 from pipeline.model.fleets import Refresh
 from pipeline.planning.packages import PackageChange
 from pipeline.planning.timing import clock_text, waiting_text
@@ -73,6 +75,33 @@ def changes(old: str, new: str, found: Sequence[PackageChange]) -> str:
     return f"{table(rows)}\n\n{len(found)} packages differ between {old} and {new}."
 
 
+def patches(found: Resolution) -> str:
+    """Write what a baseline makes of an image's patches: approved ones first, then what is left out and why."""
+    parts = [f"Baseline {found.baseline}, surveyed {_minute(found.surveyed)}, judged {_minute(found.at)}."]
+    for title, verdicts in (
+        ("Approved", (Verdict.APPROVED, Verdict.DEPENDENCY)),
+        ("Held back", (Verdict.HELD,)),
+        ("Rejected", (Verdict.REJECTED,)),
+    ):
+        chosen = [decision for decision in found.decisions if decision.verdict in verdicts]
+        rows = table(map(_patch, sorted(chosen, key=lambda decision: decision.patch.name)))
+        parts.append(f"{title}: {len(chosen)}" + (f"\n{rows}" if rows else ""))
+    return "\n\n".join(parts)
+
+
+def _patch(decision: Decision) -> tuple[str, ...]:
+    patch = decision.patch
+    released = f"{patch.released:%Y-%m-%d}" if patch.released else "-"
+    until = f"until {_minute(decision.until)}; " if decision.until else ""
+    cves = f"; {len(patch.cves)} CVE{'' if len(patch.cves) == 1 else 's'}" if patch.cves else ""
+    why = f"{until}{decision.by}: {decision.why}{cves}"
+    return (f"  {patch.name}", patch.installed or "new", "->", patch.version or "-", released, why)
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def refresh_text(refresh: Refresh) -> str:
     """Write a refresh in a few words."""
     where = f" to version {refresh.desired.version}" if refresh.desired else ""
@@ -94,8 +123,9 @@ def _fleet(fleet: FleetStatus) -> str:
     drift = {True: "", False: " DRIFT", None: ""}[fleet.on_channel]
     last = f"; last refresh {refresh_text(fleet.refresh)}" if fleet.refresh else ""
     beside = "".join(f"; {name} is {text}" for name, text in sorted(fleet.beside.items()))
+    wrong = "".join(f"; {count} of {fleet.desired} {what}" for what, count in sorted(fleet.astray.items()))
     halted = f" HALTED: {fleet.halted}" if fleet.halted else ""
-    return f"{fleet.healthy}/{fleet.desired} healthy{age}: {mix}{drift}{last}{beside}{halted}"
+    return f"{fleet.healthy}/{fleet.desired} healthy{age}: {mix}{drift}{last}{beside}{wrong}{halted}"
 
 
 def _day(refresh: Refresh) -> str:

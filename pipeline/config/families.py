@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
+from pipeline.config.baselines import BaselineName, chosen
 from pipeline.config.fields import (
     Cidr,
     Duration,
@@ -28,6 +29,7 @@ from pipeline.config.fields import (
     shaped,
 )
 from pipeline.config.probes import Smoke
+from pipeline.model.baselines import PatchBaseline
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Architecture
 from pipeline.model.settings import (
@@ -221,8 +223,10 @@ class FamilySection(Section):
     template: Template = Field(description="A built-in template, or a path: *.pkr.hcl, *.pkr.hcl.j2 or a folder.")
     architecture: Architecture = Field(default=Architecture.X86_64, description="Default: x86_64.")
     source: SourceSection = Field(description="Which image to bake from.")
-    baseline: Baseline = Field(
-        default=Baseline.SECURITY, description="Which updates a bake installs; default: security."
+    baseline: BaselineName = Field(
+        default=Baseline.SECURITY.value,
+        description="Which updates a bake installs: security, all or none of those that are published when it runs; "
+        "predefined, a name of `baselines`, ssm:pb-…, ssm:group/NAME or ssm:default. Default: security.",
     )
     build: BuildSection = Field(default_factory=dict, validate_default=True, description="How its images are built.")
     variables: dict[VariableName, VariableValue] = Field(
@@ -238,7 +242,7 @@ class FamilySection(Section):
     @field_validator("smoke", mode="after")
     @classmethod
     def _findable(cls, smoke: Smoke, info: ValidationInfo) -> Smoke:
-        if info.data.get("baseline") is Baseline.NONE and smoke.hygiene:
+        if info.data.get("baseline") == Baseline.NONE and smoke.hygiene:
             raise ValueError(
                 "baseline: none leaves updates pending, which the hygiene suite then finds; set hygiene: false"
             )
@@ -249,14 +253,14 @@ class FamilySection(Section):
             )
         return smoke
 
-    def settings(self, name: str, tags: Mapping[str, str]) -> Family:
+    def settings(self, name: str, tags: Mapping[str, str], baselines: Mapping[str, PatchBaseline]) -> Family:
         """Say it in the model's words; ``tags`` are the defaults that the family's own are laid over."""
         return Family(
             name=name,
             template=self.template,
             architecture=self.architecture,
             source=self.source.rule(),
-            baseline=self.baseline,
+            baseline=chosen(self.baseline, baselines),
             build=self.build.settings(self.architecture),
             variables={key: variable.setting() for key, variable in self.variables.items()},
             provision=tuple(section.step() for section in self.provision),

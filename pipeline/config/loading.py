@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, ValidationError, WithJsonSchema
 
 from pipeline.config import references, wording
+from pipeline.config.baselines import BaselineSection, OwnBaseline
 from pipeline.config.document import Document, Fault, parse
 from pipeline.config.families import FamilySection
 from pipeline.config.fields import BucketName, ChannelPrefix, KeyPrefix, Name, Reading, Region, Section, Tags
@@ -51,6 +52,7 @@ class Root(Section):
     families: dict[Name, FamilySection] = Field(description="Image families by name.", min_length=1)
     fleets: dict[Name, FleetSection] = Field(default_factory=dict, description="Fleets by name.")
     patch_groups: dict[Name, PatchGroupSection] = Field(default_factory=dict, description="Waves of fleets, by name.")
+    baselines: dict[OwnBaseline, BaselineSection] = Field(default_factory=dict, description="Patch baselines, by name.")
     freezes: dict[Name, FreezeSection] = Field(
         default_factory=dict, description="Times in which nothing is rolled, by name."
     )
@@ -85,16 +87,18 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
     if faults:
         raise _error(path, faults)
     tags = file.defaults.tags
+    baselines = {name: section.settings(name) for name, section in file.baselines.items()}
     freezes = {name: freeze.settings(name) for name, freeze in file.freezes.items()}
     return Settings(
         root=root,
         region=file.defaults.region,
         channel_prefix=file.defaults.channels,
         tags=tags,
-        families={name: family.settings(name, tags) for name, family in file.families.items()},
+        families={name: family.settings(name, tags, baselines) for name, family in file.families.items()},
         fleets={name: fleet.settings(name) for name, fleet in file.fleets.items()},
         patch_groups={name: group.settings(name, freezes) for name, group in file.patch_groups.items()},
         limits=file.limits.settings(),
+        baselines=baselines,
         journal=file.journal.settings() if file.journal else None,
         digest=hashlib.sha256(text.encode()).hexdigest(),
     )

@@ -31,6 +31,9 @@ class PatchGroupSection(Section):
     soak_before: _UpToAYear = Field(
         default=timedelta(), description="Since the patch group before was done; default: 0s."
     )
+    baseline: Name | None = Field(
+        default=None, description="The one of `baselines` that SSM is to measure its instances by."
+    )
 
     window: WindowOrId | None = Field(
         default=None,

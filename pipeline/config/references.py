@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator
 
+from pipeline.config.baselines import WORDS, is_own
 from pipeline.config.document import Document, Fault, Place, Tree
 
 _OURS = ("andon", "approvals")
@@ -22,6 +23,7 @@ def check(document: Document) -> Iterator[Fault]:
         if isinstance(family, str) and family not in families:
             yield _unknown(document, ("fleets", name, "family"), "family", family, families)
     yield from _patch_groups(document)
+    yield from _baselines(document, families)
     first: dict[tuple[str, str], str] = {}
     for place, claimed, words in _claims(document):
         holder = first.setdefault(claimed, words)
@@ -77,6 +79,33 @@ def _freezes(document: Document, groups: dict[str, Tree]) -> Iterator[Fault]:
         if name not in used:
             text = "no patch group names it, so it would freeze nothing; name it in the freezes of patch_groups"
             yield Fault(line=document.line(("freezes", name)), place=("freezes", name), text=text)
+
+
+def _baselines(document: Document, families: dict[str, Tree]) -> Iterator[Fault]:
+    known = _section(document.value, "baselines")
+    for section, parts in (("families", families), ("patch_groups", _section(document.value, "patch_groups"))):
+        for name, part in parts.items():
+            baseline = _at(part, "baseline")
+            if not isinstance(baseline, str) or (section == "families" and not is_own(baseline)):
+                continue
+            place: Place = (section, name, "baseline")
+            if baseline not in known:
+                yield _unknown(
+                    document, place, "baseline", baseline, (*known, *(WORDS if section == "families" else ()))
+                )
+            elif str(_at(part, "template")).startswith(("debian-", "ubuntu-")):
+                yield from _unpublished(document, baseline, known[baseline], f"{section}.{name}")
+
+
+def _unpublished(document: Document, name: str, baseline: Tree, user: str) -> Iterator[Fault]:
+    """Refuse what Debian's and Ubuntu's archives do not tell: a rule that asks for it would approve nothing, ever."""
+    rules = _at(baseline, "rules")
+    for number, rule in enumerate(rules if isinstance(rules, list) else []):
+        for key in ("classification", "severity", "advisory"):
+            if _at(rule, key) is not None:
+                place: Place = ("baselines", name, "rules", number, key)
+                text = f"{user} is Debian or Ubuntu, which publish no {key}: ask for section, priority, cve or name"
+                yield Fault(line=document.line(place), place=place, text=text)
 
 
 def _claims(document: Document) -> Iterator[tuple[Place, tuple[str, str], str]]:

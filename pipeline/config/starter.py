@@ -23,7 +23,7 @@ families:
     # source: {ssm: /aws/service/debian/release/12/latest/amd64}
     # source: {image: ami-0123456789abcdef0}
     # source: {family: base, channel: stable}
-    baseline: security            # or all, none
+    baseline: security            # or all, none; or judged before a bake: predefined, a name of baselines, ssm:pb-…
     build:
       instance_types: [t3.small, t3a.small]
       # session-manager opens no port. The role behind this profile needs AmazonSSMManagedInstanceCore.
@@ -75,6 +75,8 @@ fleets:
 # patch_groups:                   # waves: one after the other, each wave's fleets together
 #   dev: {wave: 1, concurrency: 50%, canary: web-dev}
 #   prod: {wave: 2, min_image_age: 2d, soak_before: 24h, max_errors: 0}
+# baselines:                      # see what they come to with: rebake patches web --survey
+#   careful: {rules: [{priority: required}, {after: 7d}], approved: [openssl], rejected: ["linux-image-6.12*"]}
 # limits: {fleets: 50%, instances: 40%}               # the most that one run may touch
 # journal: {bucket: my-audit-bucket, prefix: rebake}  # what was done, by whom and why: in S3, too
 """

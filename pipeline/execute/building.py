@@ -60,7 +60,7 @@ def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest
         raise StepFailed(f"The source image {step.source_image} is gone.", hint="plan again")
     return BuildRequest(
         family=family,
-        rendered=tools.builder.render(family),
+        rendered=tools.builder.render(family, step.install),
         source=source,
         key=step.bake_key,
         run=bench.run,

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from pipeline.errors import StepFailed
 from pipeline.execute.awaiting import await_refresh
+from pipeline.execute.baselines import write_baseline
 from pipeline.execute.building import build_image
 from pipeline.execute.greens import create_green, name_live, retire_group
 from pipeline.execute.guarding import guard
@@ -39,7 +40,7 @@ from pipeline.model.rollouts import (
     StartRefresh,
     UpdateStack,
 )
-from pipeline.model.steps import BuildImage, MoveChannel, PlannedStep, SmokeTestImage, Step, TagImage
+from pipeline.model.steps import BuildImage, MoveChannel, PlannedStep, SmokeTestImage, Step, TagImage, WriteBaseline
 from pipeline.ports.progress import EventKind
 
 
@@ -67,8 +68,8 @@ def take(bench: Workbench, planned: PlannedStep) -> Waiting[StepResult]:
 def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PLR0911, PLR0912 - a line a kind of step
     """Execute one step; a step without a branch here does not type-check."""
     match step:
-        case BuildImage() | SmokeTestImage() | TagImage() | MoveChannel():
-            return _on_image(bench, step)
+        case BuildImage() | SmokeTestImage() | TagImage() | MoveChannel() | WriteBaseline():
+            return _before_fleets(bench, step)
         case CreateTemplateVersion():
             return create_template_version(bench, step)
         case HoldZones():
@@ -107,7 +108,9 @@ def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PL
             assert_never(step)
 
 
-def _on_image(bench: Workbench, step: BuildImage | SmokeTestImage | TagImage | MoveChannel) -> Outcome:
+def _before_fleets(
+    bench: Workbench, step: BuildImage | SmokeTestImage | TagImage | MoveChannel | WriteBaseline
+) -> Outcome:
     match step:
         case BuildImage():
             return build_image(bench, step)
@@ -117,6 +120,8 @@ def _on_image(bench: Workbench, step: BuildImage | SmokeTestImage | TagImage | M
             return tag_image(bench, step)
         case MoveChannel():
             return move_channel(bench, step)
+        case WriteBaseline():
+            return write_baseline(bench, step)
         case _:
             assert_never(step)
 

@@ -18,6 +18,7 @@ from pipeline.model.shares import Radius
 from pipeline.model.signals import Signal
 from pipeline.model.traffic import Pair
 from pipeline.model.windows import Standing, WindowRule
+from pipeline.ports.baselines import Baselines
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.clock import Clock
@@ -67,6 +68,7 @@ class Tools:
     instances: Instances
     commands: RunCommand
     builder: Builder
+    baselines: Baselines
     smoke: SmokeRunner
     secrets: Secrets
     evidence: Evidence

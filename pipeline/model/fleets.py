@@ -50,7 +50,7 @@ class TemplateVersion:
 class Member:
     """An instance of a group. ``lifecycle`` is AWS's word (InService, Pending, Standby, Warmed:Stopped …).
 
-    ``weight`` is what it counts in the group's sizes.
+    ``weight`` is what it counts in the group's sizes. ``patch_group`` is its tag for SSM; None: it has none.
     """
 
     id: InstanceId
@@ -63,6 +63,7 @@ class Member:
     address: str = ""
     launched: datetime | None = None
     weight: int = 1
+    patch_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,9 @@ TAG_MADE = "rebake:made"
 TAG_UNDO = "rebake:undo"
 TAG_UNDO_ROUTE = "rebake:undo-route"
 
+PATCH_GROUP_TAGS = ("PatchGroup", "Patch Group")
+"""What SSM reads; the one without a space is the only one where tags are shown in instance metadata."""
+
 
 class Role(StrEnum):
     """What a group is in a blue-green rollout; the tag ``rebake:role``. A group without one is a fleet's own."""

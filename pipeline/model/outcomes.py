@@ -117,14 +117,6 @@ class RunResult:
         return self.results[-1].outcome if self.results else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
-    """An installed package."""
-
-    name: str
-    version: str
-
-
 class Verdict(StrEnum):
     """What one test says."""
 

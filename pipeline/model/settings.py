@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import PurePath
 
+from pipeline.model.baselines import PatchBaseline, SsmBaseline
 from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
@@ -94,11 +95,22 @@ class Connect(StrEnum):
 
 
 class Baseline(StrEnum):
-    """Which published updates a bake installs."""
+    """Which published updates a bake installs, in one word: those that are published when it runs."""
 
     SECURITY = "security"
     ALL = "all"
     NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredefinedBaseline:
+    """Patch Manager's own baseline for the operating system that the source image turns out to have."""
+
+
+RuledBaseline = PatchBaseline | PredefinedBaseline | SsmBaseline
+"""A baseline that is evaluated before a bake: the bake installs exactly the packages that come of it."""
+
+BaselineChoice = Baseline | RuledBaseline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,13 +173,18 @@ class Family:
     template: str
     architecture: Architecture
     source: SourceRule
-    baseline: Baseline
+    baseline: BaselineChoice
     build: BuildSettings
     variables: Mapping[str, str | Secret] = field(default_factory=dict)
     provision: tuple[Provision, ...] = ()
     smoke: SmokeSettings = field(default_factory=SmokeSettings)
     channel: str = "stable"
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ruled(self) -> RuledBaseline | None:
+        """Its baseline, where that is evaluated before a bake."""
+        return None if isinstance(self.baseline, Baseline) else self.baseline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +231,8 @@ class PatchGroup:
 
     ``concurrency`` is how many of them at once, ``max_errors`` how many may fail before no further one is begun.
     ``canary`` goes first and alone. ``min_image_age`` counts from the bake, ``soak_before`` from the end of the wave
-    before. ``timing`` says when they may be rolled at all.
+    before. ``timing`` says when they may be rolled at all. ``baseline`` is what SSM is to measure their instances by;
+    None: that is left as it is.
     """
 
     name: str
@@ -224,6 +242,7 @@ class PatchGroup:
     canary: str | None = None
     min_image_age: timedelta = timedelta()
     soak_before: timedelta = timedelta()
+    baseline: str | None = None
     timing: Timing = field(default_factory=Timing)
 
 
@@ -258,6 +277,7 @@ class Settings:
     fleets: Mapping[str, FleetSettings]
     patch_groups: Mapping[str, PatchGroup] = field(default_factory=dict)
     limits: Limits = Limits()
+    baselines: Mapping[str, PatchBaseline] = field(default_factory=dict)
     journal: Bucket | None = None
     digest: str = ""
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.errors import ExitCode
+from pipeline.model.baselines import PatchBaseline
 from pipeline.model.ids import BakeKey, ImageId, TemplateId
 from pipeline.model.images import Stage
 from pipeline.model.leftovers import Remove
+from pipeline.model.packages import OperatingSystem, Package
 from pipeline.model.refs import ImageRef
 from pipeline.model.rollouts import (
     AwaitRefresh,
@@ -40,12 +42,16 @@ from pipeline.model.windows import WindowRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildImage:
-    """Bake a candidate; unless forced, one of the same key that stands already is taken instead."""
+    """Bake a candidate; unless forced, one of the same key that stands already is taken instead.
+
+    ``install`` are the exact packages that the family's baseline came to; None: its baseline is one word.
+    """
 
     family: str
     bake_key: BakeKey
     source_image: ImageId
     force: bool = False
+    install: tuple[Package, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,21 @@ class MoveChannel:
     previous: ImageId | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteBaseline:
+    """Write a baseline of the file to SSM under ``name``; ``id`` None makes it.
+
+    ``content``: whether it differs from what stands. ``patch_groups`` are given it, in place of what they have.
+    """
+
+    baseline: PatchBaseline
+    system: OperatingSystem
+    name: str
+    id: str | None
+    content: bool = True
+    patch_groups: tuple[str, ...] = ()
+
+
 Step = (
     BuildImage
     | SmokeTestImage
@@ -105,6 +126,7 @@ Step = (
     | PutBack
     | UpdateStack
     | Remove
+    | WriteBaseline
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline.model.baselines import Resolution
 from pipeline.model.fleets import ChannelEntry, Group, Refresh, TemplateVersion
 from pipeline.model.ids import BakeKey, GroupName, ImageId, RefreshId, TargetGroupArn
 from pipeline.model.images import Image
@@ -35,11 +36,15 @@ class FamilyImages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyView(FamilyImages):
-    """The same, and the recipe: its source image now, and the key that a bake would have now."""
+    """The same, and the recipe: its source image now, and the key that a bake would have now.
+
+    ``patches`` is what its baseline of rules comes to now; None: its baseline is one word.
+    """
 
     recipe: str
     source: Image
     key: BakeKey
+    patches: Resolution | None = None
 
     @property
     def current(self) -> Image | None:

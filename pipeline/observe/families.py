@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pipeline.errors import NotFound, NotPossible, RefusedError
 from pipeline.model.ids import ImageId
@@ -18,6 +19,7 @@ from pipeline.model.settings import (
     SourceRule,
 )
 from pipeline.model.views import FamilyImages, FamilyView
+from pipeline.observe.patches import PatchObserver
 from pipeline.planning.bake_key import family_key
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
@@ -26,12 +28,13 @@ from pipeline.ports.images import Images
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyObserver:
-    """Observes families: renders the recipe, resolves the source image, looks for what was baked."""
+    """Observes families: finds the source image, judges its patches, renders the recipe, looks for what was baked."""
 
     settings: Settings
     images: Images
     channels: Channels
     builder: Builder
+    patches: PatchObserver
 
     def observe_images(self, name: str) -> FamilyImages:
         """Observe what was baked of a family and what its channel points to, in two calls; its recipe is not read."""
@@ -44,16 +47,21 @@ class FamilyObserver:
             history=self.channels.history(parameter),
         )
 
-    def observe(self, name: str) -> FamilyView:
+    def observe(self, name: str, *, survey_within: timedelta | None = None) -> FamilyView:
         """Observe one family with its recipe in three or four calls.
+
+        Where its baseline has rules, a survey of its source image that is older than ``survey_within`` is taken anew.
 
         Raises:
             NotFound: its source rule matches no image.
             ConfigError: its recipe cannot be rendered.
+            NotPossible: its baseline has rules, and there is no survey of its source image.
         """
         family = self.settings.families[name]
-        rendered = self.builder.render(family)
         source = self.source(family)
+        ruled = family.ruled
+        patches = None if ruled is None else self.patches.observe(family, ruled, source, within=survey_within)
+        rendered = self.builder.render(family, None if patches is None else patches.install)
         known = self.observe_images(name)
         return FamilyView(
             family=family,
@@ -63,6 +71,7 @@ class FamilyObserver:
             baked=known.baked,
             parameter=known.parameter,
             history=known.history,
+            patches=patches,
         )
 
     def source(self, family: Family) -> Image:

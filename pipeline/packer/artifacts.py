@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import StepFailed
 from pipeline.model.ids import ImageId
-from pipeline.model.outcomes import Package
+from pipeline.model.packages import Package
 from pipeline.packer.events import PackerEvent
 
 _IMAGE = re.compile(r"([a-z0-9-]+):(ami-[0-9a-f]+)")

@@ -6,26 +6,32 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from pipeline.errors import ConfigError, Interrupted, StepFailed, TimedOut, ToolMissing
+from pipeline.model.ids import BakeKey
 from pipeline.model.masking import Masker, credentials
+from pipeline.model.packages import Package, Survey
 from pipeline.model.settings import Family
 from pipeline.packer import tools
 from pipeline.packer.artifacts import built_image, packages
 from pipeline.packer.client import PLUGINS_SINCE, PackerClient, allowed_environment, signed
 from pipeline.packer.diagnosis import NoCapacity
-from pipeline.packer.recipe import render_recipe
+from pipeline.packer.recipe import render_recipe, render_survey
 from pipeline.packer.running import Running
+from pipeline.packer.surveys import read_survey
 from pipeline.packer.templates import builtin_templates
 from pipeline.packer.variables import request_values
 from pipeline.packer.workspace import Workspace, workspace
-from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, ToolVersion
+from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, SurveyRequest, ToolVersion
 
 _SLOWEST_IMAGE_SECONDS = 2 * 60 * 60
 _POLL_SECONDS = 15
+
+_Left = TypeVar("_Left")
 
 
 class PackerBuilder:
@@ -60,13 +66,34 @@ class PackerBuilder:
         self._templates = templates or builtin_templates()
         self._grace = grace
 
-    def render(self, family: Family) -> Rendered:
+    def render(self, family: Family, install: tuple[Package, ...] | None = None) -> Rendered:
         """Render the family's template and gather its provisioning files; calls nothing outside the disk.
 
         Raises:
             ConfigError: a template, script or variable is missing.
         """
-        return render_recipe(family, builtins=self._templates)
+        return render_recipe(family, builtins=self._templates, install=install)
+
+    def survey(self, request: SurveyRequest, on_line: Callable[[str], None]) -> Survey:
+        """Boot the source image as a build does, ask its package manager what is on offer, and make no image.
+
+        Raises:
+            ConfigError: the family's template is one that cannot survey.
+            NotPossible: the image's operating system is not one whose patches can be judged.
+            StepFailed, TimedOut, Interrupted, ToolMissing: as for `build`.
+        """
+        bare = BuildRequest(
+            family=replace(request.family, variables={}, provision=()),
+            rendered=render_survey(request.family, builtins=self._templates),
+            source=request.source,
+            key=BakeKey(""),
+            run=request.run,
+            image_name="",
+            tags=request.tags,
+        )
+        return self._on_any_type(
+            bare, on_line, lambda _, place: read_survey(place.survey, image=request.source.id, at=request.at)
+        )
 
     def validate(self, request: BuildRequest) -> None:
         """Let Packer check the template without building.
@@ -90,16 +117,30 @@ class PackerBuilder:
             Interrupted: KeyboardInterrupt (however it was raised) cancelled it; Packer cleaned up.
             ToolMissing: there is no Packer, or a plugin is missing.
         """
+        return self._on_any_type(request, on_line, self._built)
+
+    def _built(self, run: Running, place: Workspace) -> BuildProduct:
+        return BuildProduct(
+            image=built_image(run.kept, manifest=place.manifest, region=self._region),
+            before=packages(place.packages_before),
+            after=packages(place.packages_after),
+            log=Path(run.log.name),
+        )
+
+    def _on_any_type(
+        self, request: BuildRequest, on_line: Callable[[str], None], left: Callable[[Running, Workspace], _Left]
+    ) -> _Left:
+        """Run Packer on the first instance type that can be launched, and answer what ``left`` makes of its folder."""
         self._check_tunnel(request)
         *others, last = request.family.build.instance_types
         ends = time.monotonic() + request.family.build.timeout.total_seconds()
         with self._log(request) as log:
             for instance_type in others:
                 try:
-                    return self._attempt(request, instance_type, on_line, log, ends)
+                    return self._attempt(request, instance_type, on_line, log, ends, left)
                 except NoCapacity as lack:
                     on_line(f"AWS has no {instance_type} to launch here ({lack.code}); trying the next type")
-            return self._attempt(request, last, on_line, log, ends)
+            return self._attempt(request, last, on_line, log, ends, left)
 
     def tools(self) -> tuple[ToolVersion, ...]:
         """Report Packer's and its plugins' versions."""
@@ -126,8 +167,14 @@ class PackerBuilder:
             yield log
 
     def _attempt(
-        self, request: BuildRequest, instance_type: str, on_line: Callable[[str], None], log: TextIO, ends: float
-    ) -> BuildProduct:
+        self,
+        request: BuildRequest,
+        instance_type: str,
+        on_line: Callable[[str], None],
+        log: TextIO,
+        ends: float,
+        left: Callable[[Running, Workspace], _Left],
+    ) -> _Left:
         with self._prepared(request, instance_type) as (client, place, masker):
             run = Running(
                 child=client.build(place.output, held=place.lock),
@@ -141,12 +188,7 @@ class PackerBuilder:
                 raise _interrupted()
             if run.child.exit_status():
                 raise run.diagnosis.failure(log.name)
-            return BuildProduct(
-                image=built_image(run.kept, manifest=place.manifest, region=self._region),
-                before=packages(place.packages_before),
-                after=packages(place.packages_after),
-                log=Path(log.name),
-            )
+            return left(run, place)
 
     def _watch(self, run: Running, request: BuildRequest, ends: float) -> None:
         """See a build through, or cancel it; it never outlives this call."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from pipeline.errors import ConfigError
 from pipeline.model.images import Architecture
-from pipeline.model.settings import AnsibleStep, Connect, Family, FileStep, Provision, Secret, ShellStep
+from pipeline.model.packages import Package
+from pipeline.model.settings import AnsibleStep, Baseline, Connect, Family, FileStep, Provision, Secret, ShellStep
 from pipeline.packer import hcl
 from pipeline.packer.archive import content, pack, text, visible_files
 from pipeline.packer.templates import JINJA_SUFFIX, SUFFIX, builtin_names, render
@@ -43,8 +44,29 @@ class Declared:
     secret: bool
 
 
-def render_recipe(family: Family, *, builtins: Path) -> Rendered:
+PATCHES = PurePath("patches")
+"""The file that a template's install script reads: exact packages, a line each."""
+
+
+def render_survey(family: Family, *, builtins: Path) -> Rendered:
+    """Render the template of a family so that it only surveys its source image: no image, no step, no variable.
+
+    Raises:
+        ConfigError: as for `render_recipe`, or the template cannot survey.
+    """
+    bare = replace(family, variables={}, provision=())
+    rendered = render_recipe(bare, builtins=builtins, survey=True)
+    if not any(b"rebake-survey" in content for path, content in rendered.files.items() if path.suffix == ".hcl"):
+        raise _cannot_be_ruled(family)
+    return rendered
+
+
+def render_recipe(
+    family: Family, *, builtins: Path, install: tuple[Package, ...] | None = None, survey: bool = False
+) -> Rendered:
     """Render the template of a family and gather what it reads.
+
+    ``install`` are the exact packages that a baseline of rules came to; None: the baseline is one word.
 
     Raises:
         ConfigError: all faults of the family's recipe that can be known without Packer.
@@ -52,6 +74,8 @@ def render_recipe(family: Family, *, builtins: Path) -> Rendered:
     _check(family)
     recipe, sources, folders = _template(family, builtins)
     files: dict[PurePath, bytes] = {}
+    if install is not None:
+        files[PATCHES] = "".join(f"{package}\n" for package in install).encode()
     steps = []
     for number, step in enumerate(family.provision, start=1):
         staged, path = _stage(step, number)
@@ -59,6 +83,8 @@ def render_recipe(family: Family, *, builtins: Path) -> Rendered:
         steps.append(path)
     context = {
         "family": family,
+        "baseline": family.baseline if isinstance(family.baseline, Baseline) else "packages",
+        "survey": survey,
         "steps": steps,
         "variables": [
             Declared(name=name, secret=isinstance(value, Secret)) for name, value in sorted(family.variables.items())
@@ -75,6 +101,8 @@ def render_recipe(family: Family, *, builtins: Path) -> Rendered:
     for written in texts.values():
         files |= _read_by(written, folders)
     _check_use(family, texts, steps)
+    if install is not None and not any(f'"{PATCHES}"' in text for text in texts.values()):
+        raise _cannot_be_ruled(family)
     return Rendered(recipe=recipe, files=files | {path: written.encode() for path, written in texts.items()})
 
 
@@ -175,6 +203,11 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # a string too long for a file name, or with a NUL: no path
         return False
+
+
+def _cannot_be_ruled(family: Family) -> ConfigError:
+    fault = f"families.{family.name}.baseline: a template of your own patches by itself, so no rules can be held to"
+    return ConfigError((fault,), hint=f"say baseline: none, or extend linux{JINJA_SUFFIX} in a template of yours")
 
 
 def _check_use(family: Family, texts: Mapping[PurePath, str], steps: list[Staged]) -> None:

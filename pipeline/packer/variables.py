@@ -13,7 +13,7 @@ from pipeline.model.names import (
     TAG_STAGE,
     build_name,
 )
-from pipeline.model.settings import Family, Secret
+from pipeline.model.settings import Baseline, Family, Secret
 from pipeline.packer.hcl import Value
 from pipeline.ports.builder import BuildRequest
 
@@ -38,7 +38,7 @@ def request_values(request: BuildRequest, *, region: str, endpoint: str | None, 
         **_own(family, request),
         "rebake_architecture": family.architecture.value,
         "rebake_bake_key": request.key,
-        "rebake_baseline": family.baseline.value,
+        "rebake_baseline": family.baseline.value if isinstance(family.baseline, Baseline) else "packages",
         "rebake_build_name": name,
         "rebake_endpoint": endpoint or "",
         "rebake_family": family.name,

@@ -42,6 +42,7 @@ class Workspace:
     manifest: Path
     packages_before: Path
     packages_after: Path
+    survey: Path
 
 
 @contextmanager
@@ -64,6 +65,7 @@ def workspace(
             manifest=folder / "rebake-manifest.json",
             packages_before=folder / "packages-before",
             packages_after=folder / "packages-after",
+            survey=folder / "survey",
         )
         (folder / "tmp").mkdir()
         _lay(folder, fitted(files, version))

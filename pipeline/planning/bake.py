@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.errors import ExitCode, NotFound, NotOurs, NotPossible, RefusedError
+from pipeline.model.baselines import Verdict
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image, Stage
 from pipeline.model.refs import ImageRef
@@ -17,11 +18,12 @@ def plan_bake(view: FamilyView, *, force: bool = False) -> Plan:
     ``force`` bakes all the same.
     """
     name = view.family.name
-    step = BuildImage(family=name, bake_key=view.key, source_image=view.source.id, force=force)
+    install = view.patches.install if view.patches else None
+    step = BuildImage(family=name, bake_key=view.key, source_image=view.source.id, force=force, install=install)
     if force:
-        return Plan(steps=(PlannedStep(target=name, step=step, why="asked for by --force"),))
+        return Plan(steps=(PlannedStep(target=name, step=step, why="asked for by --force" + _patches(view)),))
     if view.current is None:
-        return Plan(steps=(PlannedStep(target=name, step=step, why=_why_bake(view)),))
+        return Plan(steps=(PlannedStep(target=name, step=step, why=_why_bake(view) + _patches(view)),))
     rejected = view.current.stage is Stage.REJECTED
     if not rejected and not view.current.imds_v2:
         why = f"{view.current.id} was baked by a run that was cut short: it is finished"
@@ -160,7 +162,17 @@ def _why_bake(view: FamilyView) -> str:
     last = view.baked[0]
     if last.source_image != view.source.id:
         return f"newer source image: {last.source_image or 'unknown'} -> {view.source.id} ({view.source.name})"
-    return f"the recipe changed since {last.id}; {source}"
+    what = "the recipe, or what is approved, changed" if view.patches else "the recipe changed"
+    return f"{what} since {last.id}; {source}"
+
+
+def _patches(view: FamilyView) -> str:
+    if view.patches is None:
+        return ""
+    held, rejected = (view.patches.count(verdict) for verdict in (Verdict.HELD, Verdict.REJECTED))
+    left = "".join(f", {count} {word}" for count, word in ((held, "held back"), (rejected, "rejected")) if count)
+    surveyed = f"{view.patches.surveyed:%Y-%m-%d %H:%M} UTC"
+    return f"; {len(view.patches.install)} packages to install{left}, as surveyed {surveyed}"
 
 
 def _already(image: Image) -> str:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from pipeline.model.ids import BakeKey, ImageId
 from pipeline.model.images import Architecture
-from pipeline.model.settings import Baseline, Family, Secret
+from pipeline.model.settings import Baseline, BaselineChoice, Family, Secret
 
 _SCHEME = "rebake-bake-key-1"
 """Changes whenever the encoding does, so that no old key is ever taken for a new one."""
@@ -19,20 +19,22 @@ def bake_key(
     *,
     source: ImageId,
     architecture: Architecture,
-    baseline: Baseline,
+    baseline: BaselineChoice,
     variables: Mapping[str, str | Secret],
 ) -> BakeKey:
     """Hash a recipe: rendered files, resolved source image, architecture, baseline and variables.
 
-    A secret enters by its reference: its value never does, so that a rotated secret bakes nothing by itself and
-    the key, which is a public tag, tells nothing of it. The order of files and variables does not matter.
+    A baseline of rules enters by the packages that came of it, which are one of the files: rules that approve the same
+    packages bake nothing anew. A secret enters by its reference: its value never does, so that a rotated secret bakes
+    nothing by itself and the key, which is a public tag, tells nothing of it. The order of files and variables does not
+    matter.
     """
     digest = hashlib.sha256()
     fields = [
         ("scheme", [_SCHEME.encode()]),
         ("source", [source.encode()]),
         ("architecture", [architecture.value.encode()]),
-        ("baseline", [baseline.value.encode()]),
+        ("baseline", [baseline.value.encode() if isinstance(baseline, Baseline) else b"packages"]),
         *(("variable", [name.encode(), *_variable(value)]) for name, value in sorted(variables.items())),
         *(
             ("file", [path, content])

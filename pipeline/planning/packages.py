@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.model.outcomes import Package
+from pipeline.model.packages import Package
 
 
 class ChangeKind(StrEnum):

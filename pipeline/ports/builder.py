@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePath
 from typing import Protocol
 
 from pipeline.model.ids import BakeKey, ImageId, RunId
 from pipeline.model.images import Image
-from pipeline.model.outcomes import Package
+from pipeline.model.packages import Package, Survey
 from pipeline.model.settings import Family
 
 
@@ -39,6 +40,17 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyRequest:
+    """A look at what a source image could be updated to. ``at`` is the moment that the survey will carry."""
+
+    family: Family
+    source: Image
+    run: RunId
+    at: datetime
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildProduct:
     """What a successful build left: the AMI's id, package lists, the log's path."""
 
@@ -61,11 +73,23 @@ class ToolVersion:
 class Builder(Protocol):
     """Packer."""
 
-    def render(self, family: Family) -> Rendered:
+    def render(self, family: Family, install: tuple[Package, ...] | None = None) -> Rendered:
         """Render the family's template and gather its provisioning files; calls nothing outside the disk.
+
+        ``install`` are the exact packages that a baseline of rules came to.
 
         Raises:
             ConfigError: a template, script or variable is missing.
+        """
+        ...
+
+    def survey(self, request: SurveyRequest, on_line: Callable[[str], None]) -> Survey:
+        """Boot the source image as a build does, ask its package manager what is on offer, and make no image.
+
+        Raises:
+            ConfigError: the family's template is one that cannot survey.
+            NotPossible: the image's operating system is not one whose patches can be judged.
+            StepFailed, TimedOut, Interrupted, ToolMissing: as for `build`.
         """
         ...
 

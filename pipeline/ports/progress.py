@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from pipeline.model.ids import ImageId
-from pipeline.model.outcomes import Package, SmokeReport
+from pipeline.model.outcomes import SmokeReport
+from pipeline.model.packages import Package, Survey
 
 
 class EventKind(StrEnum):
@@ -54,6 +55,14 @@ class Evidence(Protocol):
 
     def packages(self, image: ImageId) -> tuple[tuple[Package, ...], tuple[Package, ...]] | None:
         """Fetch the lists (before, after); None when none were kept."""
+        ...
+
+    def keep_survey(self, survey: Survey) -> None:
+        """Keep the newest survey of an image."""
+        ...
+
+    def survey(self, image: ImageId) -> Survey | None:
+        """Fetch it; None when none was kept."""
         ...
 
     def keep_smoke(self, report: SmokeReport) -> str:

@@ -1,4 +1,4 @@
-"""Evidence in files: ``<folder>/<image>/packages.json`` and ``<folder>/<image>/smoke-<instance>.xml``."""
+"""Evidence in files: ``packages.json``, ``survey.json`` and ``smoke-<instance>.xml`` in ``<folder>/<image>/``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 from pipeline.errors import NotPossible
 from pipeline.model.ids import ImageId
 from pipeline.model.masking import Masker
-from pipeline.model.outcomes import Package, SmokeReport
+from pipeline.model.outcomes import SmokeReport
+from pipeline.model.packages import Package, Survey
+from pipeline.records import surveys
 from pipeline.records.places import write_whole
 
 
@@ -44,6 +46,17 @@ class FileEvidence:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NotPossible(f"{path} cannot be read as package lists: {error}.", hint="remove that file") from error
 
+    def keep_survey(self, survey: Survey) -> None:
+        """Keep the newest survey of an image; errors as for `keep_packages`."""
+        write_whole(self._survey(survey.image), surveys.written(survey))
+
+    def survey(self, image: ImageId) -> Survey | None:
+        """Fetch it; None when none was kept, or by a release of ours that wrote it otherwise: it is taken anew then."""
+        try:
+            return surveys.read(self._survey(image).read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
     def keep_smoke(self, report: SmokeReport) -> str:
         """Keep a smoke report's JUnit XML and answer its path.
 
@@ -53,6 +66,9 @@ class FileEvidence:
         path = self._folder / report.image / f"smoke-{report.instance}.xml"
         write_whole(path, self._masker.mask(report.junit))
         return str(path)
+
+    def _survey(self, image: ImageId) -> Path:
+        return self._folder / image / "survey.json"
 
     def _packages(self, image: ImageId) -> Path:
         return self._folder / image / "packages.json"

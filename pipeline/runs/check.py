@@ -7,8 +7,16 @@ from functools import partial
 
 from pipeline.errors import CredentialsError, HeldError, RebakeError
 from pipeline.model import names
+from pipeline.model.baselines import SsmBaseline
+from pipeline.model.images import Image
+from pipeline.model.names import PATCH_GROUP_TAGS
+from pipeline.model.packages import OperatingSystem
 from pipeline.model.refs import Baked
-from pipeline.model.views import FamilyView
+from pipeline.model.settings import Family
+from pipeline.model.views import FleetView
+from pipeline.planning.bake_key import family_key
+from pipeline.planning.patch_groups import astray, untagged
+from pipeline.planning.patching import system_of
 from pipeline.planning.roll import plan_roll
 from pipeline.ports.builder import BuildRequest
 from pipeline.ports.preflight import Finding
@@ -45,11 +53,13 @@ def live(room: Room, actions: Sequence[str]) -> tuple[Finding, ...]:
     for name, fleet in sorted(room.settings.fleets.items()):
         findings += _guarded(f"fleet {name}", partial(_rollable, room, name))
         findings += _guarded(f"fleet {name}", partial(room.preflight.fleet, fleet))
+    findings += _baselines(room)
     return tuple(findings)
 
 
 def _renders(room: Room, name: str) -> Iterable[Finding]:
-    rendered = room.tools.builder.render(room.settings.families[name])
+    family = room.settings.families[name]
+    rendered = room.tools.builder.render(family, None if family.ruled is None else ())
     return (Finding(check=f"family {name}", ok=True, text=f"{rendered.recipe}, {len(rendered.files)} files"),)
 
 
@@ -57,23 +67,25 @@ def _buildable(room: Room, name: str) -> list[Finding]:
     """Find the source image and let Packer check the template against it, as a build of this moment would."""
     check = f"family {name}"
     try:
-        view = room.family(name)
+        source = room.source(name)
     except RebakeError as error:
         return [_fault(check, error)]
-    source = Finding(check=check, ok=True, text=f"source image {view.source.id} ({view.source.name})")
-    return [source, *_guarded(check, partial(_valid, room, view))]
+    found = Finding(check=check, ok=True, text=f"source image {source.id} ({source.name})")
+    return [found, *_guarded(check, partial(_valid, room, room.settings.families[name], source))]
 
 
-def _valid(room: Room, view: FamilyView) -> Iterable[Finding]:
-    tools, family = room.tools, view.family
+def _valid(room: Room, family: Family, source: Image) -> Iterable[Finding]:
+    tools = room.tools
+    rendered = tools.builder.render(family, None if family.ruled is None else ())
+    key = family_key(family, rendered.files, source.id)
     tools.builder.validate(
         BuildRequest(
             family=family,
-            rendered=tools.builder.render(family),
-            source=view.source,
-            key=view.key,
+            rendered=rendered,
+            source=source,
+            key=key,
             run=room.run,
-            image_name=names.image_name(family.name, tools.clock.now(), view.key),
+            image_name=names.image_name(family.name, tools.clock.now(), key),
             tags=room.settings.tags,
             secrets=tools.reveal(family),
         )
@@ -90,7 +102,35 @@ def _rollable(room: Room, name: str) -> Iterable[Finding]:
         return (Finding(check=check, ok=None, text=error.message, hint=error.hint),)
     version = f", version {view.version.number} ({view.version.image})" if view.version else ""
     text = f"group {view.group.name}, {view.group.desired} instances{version}"
-    return (Finding(check=check, ok=True, text=text),)
+    return (Finding(check=check, ok=True, text=text), *_patch_group(room, view))
+
+
+def _patch_group(room: Room, view: FleetView) -> Iterable[Finding]:
+    """Tell of instances that are in no patch group, in another than their fleet, or that SSM could not tell."""
+    check, own = f"fleet {view.name}", view.settings.patch_group
+    tag = f"let its group tag them at launch: {PATCH_GROUP_TAGS[0]}={own or '…'}"
+    for what, count in astray(view).items():
+        yield Finding(check=check, ok=None if own is None else False, text=f"{count} instances are {what}", hint=tag)
+    group = room.settings.patch_groups.get(own or "")
+    if group is not None and group.baseline is not None and (count := untagged(view)):
+        text = f"{count} instances lack the tag by which SSM knows patch group {own} and its baseline {group.baseline}"
+        yield Finding(check=check, ok=False, text=text, hint=tag)
+
+
+def _baselines(room: Room) -> list[Finding]:
+    """Read the baselines that stand in SSM, where the image's operating system is known without a survey."""
+    findings = []
+    for name, family in sorted(room.settings.families.items()):
+        system = system_of(family.template)
+        if system is not None and isinstance(family.baseline, SsmBaseline):
+            findings += _guarded(f"family {name}", partial(_readable, room, name, family.baseline, system))
+    return findings
+
+
+def _readable(room: Room, name: str, baseline: SsmBaseline, system: OperatingSystem) -> Iterable[Finding]:
+    found = room.patches().baseline(baseline, system)
+    text = f"baseline {found.name}: {len(found.rules)} rules, {len(found.rejected)} rejected"
+    return (Finding(check=f"family {name}", ok=True, text=text),)
 
 
 def _guarded(check: str, findings: Callable[[], Iterable[Finding]]) -> list[Finding]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from pipeline.errors import NotFound
 from pipeline.model.ids import ImageId
-from pipeline.model.outcomes import Done, Package, RunResult
+from pipeline.model.outcomes import Done, RunResult
+from pipeline.model.packages import Package
 from pipeline.model.steps import BuildImage
 from pipeline.planning.packages import PackageChange, package_changes
 from pipeline.runs.room import Room

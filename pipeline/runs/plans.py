@@ -27,9 +27,9 @@ _OWN = (NotPossible, RefusedError, UsageError)
 """Errors of one family or fleet; all others (credentials, an outage) concern every one of them."""
 
 
-def for_bake(room: Room, family: str, *, force: bool = False) -> Plan:
-    """Plan a bake."""
-    return plan_bake(room.family(family), force=force)
+def for_bake(room: Room, family: str, *, force: bool = False, survey_within: timedelta | None = None) -> Plan:
+    """Plan a bake; ``survey_within`` as for `Room.family`."""
+    return plan_bake(room.family(family, survey_within=survey_within), force=force)
 
 
 def for_smoke(room: Room, family: str, *, image: ImageId | None = None) -> Plan:
@@ -93,10 +93,12 @@ def for_release(
     force: bool = False,
     supersede: bool = False,
     wait: bool = True,
+    survey_within: timedelta | None = None,
     override: str = "",
 ) -> Plan:
     """Plan everything between the recipes as they are and every fleet running their images; no names: all families.
 
+    ``survey_within`` as for `Room.family`.
     Images come first, families after those they are baked from; then the fleets of all families, wave after wave. Of
     several families, one that cannot be planned is noted and stops no other; one alone raises what is wrong with it.
     """
@@ -109,7 +111,7 @@ def for_release(
     absent: list[Plan] = []
     for family in chosen:
         try:
-            released.append(_released(room, family, rule, standings))
+            released.append(_released(room, family, rule, standings, survey_within))
         except _OWN as error:
             if len(families) == 1:
                 raise
@@ -139,9 +141,11 @@ def for_sweep(room: Room, *, older_than: timedelta, at_most: int) -> Plan:
     return plan_sweep(found, settings.families, tools.clock.now(), older_than=older_than, at_most=at_most)
 
 
-def _released(room: Room, family: str, rule: WindowRule, standings: dict[str, Standing]) -> Released:
+def _released(
+    room: Room, family: str, rule: WindowRule, standings: dict[str, Standing], survey_within: timedelta | None
+) -> Released:
     """Observe a family and its fleets, and put down how the windows of these stand."""
-    view = room.family(family)
+    view = room.family(family, survey_within=survey_within)
     fleets: list[FleetView] = []
     absent: list[FleetPlan] = []
     for name in room.fleets_of(family):

@@ -7,12 +7,13 @@ import secrets
 import string
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import NotPossible, UsageError
 from pipeline.execute.keeping import Keeper, KeepingClock
 from pipeline.execute.tools import Tools, Workbench
 from pipeline.model.ids import RunId
+from pipeline.model.images import Image
 from pipeline.model.settings import GroupByName, Settings
 from pipeline.model.steps import Plan
 from pipeline.model.strategies import BlueGreen
@@ -20,6 +21,7 @@ from pipeline.model.views import FamilyImages, FamilyView, FleetView
 from pipeline.model.windows import Standing
 from pipeline.observe.families import FamilyObserver
 from pipeline.observe.fleets import FleetObserver
+from pipeline.observe.patches import PatchObserver
 from pipeline.observe.timing import observe_standing
 from pipeline.observe.traffic import TrafficObserver
 from pipeline.ports.journal import Journal
@@ -36,14 +38,18 @@ class Room:
     journal: Journal
     run: RunId
 
-    def family(self, name: str) -> FamilyView:
-        """Observe a family by name.
+    def family(self, name: str, *, survey_within: timedelta | None = None) -> FamilyView:
+        """Observe a family by name; ``survey_within`` as for `FamilyObserver.observe`.
 
         Raises:
             UsageError: the configuration has no such family.
         """
         require_known("family", name, self.settings.families)
-        return self._families().observe(name)
+        return self._families().observe(name, survey_within=survey_within)
+
+    def source(self, name: str) -> Image:
+        """Resolve a family's source image now; errors as for `FamilyObserver.source`."""
+        return self._families().source(self.settings.families[name])
 
     def images_of(self, name: str) -> FamilyImages:
         """Observe what was baked of a family, without its recipe or source image; errors as for `family`."""
@@ -78,7 +84,24 @@ class Room:
     def _families(self) -> FamilyObserver:
         tools = self.tools
         return FamilyObserver(
-            settings=self.settings, images=tools.images, channels=tools.channels, builder=tools.builder
+            settings=self.settings,
+            images=tools.images,
+            channels=tools.channels,
+            builder=tools.builder,
+            patches=self.patches(),
+        )
+
+    def patches(self) -> PatchObserver:
+        """Observe patches."""
+        tools = self.tools
+        return PatchObserver(
+            settings=self.settings,
+            builder=tools.builder,
+            baselines=tools.baselines,
+            evidence=tools.evidence,
+            clock=tools.clock,
+            run=self.run,
+            progress=tools.progress,
         )
 
     def sizes(self) -> dict[str, int]:

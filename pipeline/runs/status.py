@@ -15,6 +15,7 @@ from pipeline.model.names import Role, andon_path
 from pipeline.model.signals import Signal
 from pipeline.model.views import FleetView, Side, TrafficView
 from pipeline.planning.halts import halted
+from pipeline.planning.patch_groups import astray
 from pipeline.runs.room import Room, require_known
 
 
@@ -23,8 +24,8 @@ class FleetStatus:
     """A fleet at one moment; ``fault`` says why it could not be observed, ``passing`` that it may be soon.
 
     ``beside`` says of each other group of a blue-green fleet what it is, and its share of the traffic; ``share`` is the
-    fleet's own group's and ``shifted`` the green one's, both in percent. None: no such group stands beside it. Ages are
-    in whole days.
+    fleet's own group's and ``shifted`` the green one's, both in percent. None: no such group stands beside it.
+    ``astray`` counts instances by what is wrong with their patch group. Ages are in whole days.
     """
 
     name: str
@@ -38,6 +39,8 @@ class FleetStatus:
     by_image: Mapping[str, int] = field(default_factory=dict)
     refresh: Refresh | None = None
     beside: Mapping[str, str] = field(default_factory=dict)
+    patch_group: str | None = None
+    astray: Mapping[str, int] = field(default_factory=dict)
     share: int | None = None
     shifted: int | None = None
     halted: str = ""
@@ -142,6 +145,8 @@ def describe_fleet(view: FleetView, *, channel: ImageId | None, now: datetime) -
         on_channel=None if channel is None else all(member.image == channel for member in group.standing),
         by_image=dict(Counter(str(member.image or "unknown") for member in group.standing)),
         refresh=view.active or next(iter(view.refreshes), None),
+        patch_group=view.settings.patch_group,
+        astray=astray(view),
         beside={side.group.name: _beside(traffic, side) for side in traffic.others} if traffic else {},
         share=_share(traffic, traffic.targets) if traffic and traffic.others else None,
         shifted=_share(traffic, green.targets) if traffic and green else None,

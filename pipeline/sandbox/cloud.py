@@ -38,6 +38,7 @@ LOOPBACK = "127.0.0.1"
 _OPERATIONS = (
     "account",
     "balancing",
+    "baselines",
     "calendars",
     "commands",
     "listeners",

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from world import World
 
+from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
@@ -32,6 +33,7 @@ from pipeline.model.images import Architecture, Image
 from pipeline.model.leftovers import Kind
 from pipeline.model.settings import Bucket, GroupByName
 from pipeline.model.strategies import RefreshStrategy
+from pipeline.ports.baselines import Baselines
 from pipeline.ports.channels import Channels
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
@@ -104,6 +106,7 @@ class Account:
         self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
         self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
+        self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
         self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))
 

@@ -40,13 +40,15 @@ def test_a_group_is_read_with_its_members_and_their_images(clients: Clients, stu
         VPCZoneIdentifier="subnet-1,subnet-2",
         Tags=[{"Key": "Env", "Value": "prod"}],
     )
+    tags = [{"Key": "Patch Group", "Value": "prod"}]
     answer_groups(stub, group, asked={"AutoScalingGroupNames": ["web"]})
     stub("ec2").add_response(
         "describe_instances",
-        {"Reservations": [{"Instances": [{"InstanceId": "i-1", "ImageId": "ami-1"}]}]},
+        {"Reservations": [{"Instances": [{"InstanceId": "i-1", "ImageId": "ami-1", "Tags": tags}]}]},
         {"Filters": [{"Name": "instance-id", "Values": ["i-1", "i-2"]}]},
     )
     found = AutoScalingFleets(clients).find(GroupByName(name=WEB))
+    assert [member.patch_group for member in found.members] == ["prod", None]
     assert [(member.id, member.image, member.healthy) for member in found.members] == [
         ("i-1", "ami-1", True),
         ("i-2", None, False),

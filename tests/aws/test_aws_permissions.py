@@ -14,11 +14,13 @@ from aws.teams import GREEN, OURS, Teams
 from pipeline.aws.permissions import ACTIONS, CALLS
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
+from pipeline.model.baselines import PatchBaseline
 from pipeline.model.fleets import Group
 from pipeline.model.ids import RunId, TargetGroupArn
 from pipeline.model.images import Image
 from pipeline.model.leases import Lease
 from pipeline.model.leftovers import Kind
+from pipeline.model.packages import OperatingSystem
 from pipeline.model.settings import GroupByName
 from pipeline.model.signals import Signal
 from pipeline.model.windows import WindowId
@@ -40,6 +42,13 @@ def test_throttling_past_the_budget_is_told(account: Account) -> None:
     with pytest.raises(Throttled) as raised:
         account.channels.current(STABLE)
     assert raised.value.transient
+
+
+def written(account: Account, number: int = 1) -> str:
+    """Make a baseline of ours, and write it once more."""
+    ours, system = PatchBaseline(name="ours"), OperatingSystem.DEBIAN
+    made = account.baselines.write(None, "rebake-ours", ours, system, str(number))
+    return account.baselines.write(made, "rebake-ours", ours, system, str(number))
 
 
 def nightly(account: Account) -> WindowId:
@@ -107,6 +116,15 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "RunCommand.run": lambda account, *_: account.commands.run(
         account.launch(token="c"), "true", timeout=timedelta(minutes=1)
     ),
+    "Baselines.write": lambda account, *_: written(account),
+    "Baselines.find": lambda account, *_: account.baselines.find("rebake-ours"),
+    "Baselines.get": lambda account, *_: account.baselines.get(written(account), OperatingSystem.DEBIAN),
+    "Baselines.chosen": lambda account, *_: [
+        account.baselines.chosen(group, OperatingSystem.DEBIAN) for group in (None, "prod")
+    ],
+    "Baselines.register": lambda account, *_: [
+        account.baselines.register(written(account, number), "prod", OperatingSystem.DEBIAN) for number in (1, 2)
+    ],
     "Instances.terminate": lambda account, *_: account.instances.terminate((NOBODY,)),
     "Journals.keep": lambda account, *_: account.journals.keep(RUN, 1, "{}"),
     "Journals.runs": lambda account, *_: account.journals.runs(),
@@ -122,6 +140,8 @@ ASKED_BESIDES = {
     "Templates.versions": {"ec2:DescribeLaunchTemplateVersions"},
     "Refreshes.start": {"ec2:DescribeLaunchTemplateVersions"},
     "RunCommand.run": {"ec2:DescribeImages", "ec2:RunInstances"},
+    "Baselines.get": set(CALLS["Baselines.write"]),
+    "Baselines.register": set(CALLS["Baselines.write"]),
     "Leftovers.remove": {
         "ec2:CreateLaunchTemplateVersion",
         "ec2:CreateSecurityGroup",

@@ -15,7 +15,7 @@ from world import World
 from pipeline import __version__
 from pipeline.model.ids import ImageId
 from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_SOURCE_IMAGE, TAG_STAGE
-from pipeline.model.outcomes import Package
+from pipeline.model.packages import Package
 from pipeline.records.evidence import FileEvidence
 from pipeline.records.places import state_dir
 from pipeline.sandbox.clock import WallClock

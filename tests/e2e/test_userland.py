@@ -16,11 +16,22 @@ from world import World
 from pipeline import wiring
 from pipeline.aws.session import connect
 from pipeline.errors import ExitCode
+from pipeline.model.baselines import ApprovalRule, PatchBaseline, Property, Verdict
 from pipeline.model.images import Stage
-from pipeline.model.settings import Baseline, BuildSettings, Connect, Family, HttpProbe, Settings, SmokeSettings
+from pipeline.model.settings import (
+    Baseline,
+    BaselineChoice,
+    BuildSettings,
+    Connect,
+    Family,
+    HttpProbe,
+    Settings,
+    SmokeSettings,
+)
 from pipeline.records.events import Recorder
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
+from pipeline.runs.baselines import patches
 from pipeline.runs.diff import diff
 from pipeline.runs.room import Room
 from pipeline.sandbox.clock import WallClock
@@ -47,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, st
         yield World(cloud, endpoint=endpoint), endpoint
 
 
-def web(baseline: Baseline, **smoke: Any) -> Family:
+def web(baseline: BaselineChoice, **smoke: Any) -> Family:
     """Configure a family that Packer reaches over SSH on the instance's own address."""
     return replace(
         nouns.family(),
@@ -112,6 +123,35 @@ def test_a_patched_image_is_proven(served: tuple[World, str], packer: Path, tmp_
     assert image.stage is Stage.TESTED
     assert image.source_image is not None
     assert "openssl" in {change.name for change in diff(opened, image.source_image, image.id)}
+    assert leftovers(served[0]) == []
+
+
+def test_a_bake_installs_exactly_what_is_approved(served: tuple[World, str], packer: Path, tmp_path: Path) -> None:
+    """Of apt's real offer one is rejected and one waits: neither is installed, all approved are, and hygiene agrees."""
+    rules = (
+        ApprovalRule(filters={Property.NAME: ("openssl", "libssl3", "tzdata")}),
+        ApprovalRule(filters={Property.NAME: ("nginx*",)}, after=timedelta(days=3650)),
+    )
+    ours = PatchBaseline(name="ours", rules=rules, rejected=("tzdata",))
+    opened = room(served, packer, tmp_path, web(ours))
+    resolution = patches(opened, "web", survey_within=timedelta())
+    assert leftovers(served[0]) == []
+    by_name = {decision.patch.name: decision for decision in resolution.decisions}
+    assert by_name["tzdata"].verdict is Verdict.REJECTED
+    assert (released := by_name["nginx"].patch.released) is not None
+    assert by_name["nginx"].until == released + timedelta(days=3650)
+    assert {package.name for package in resolution.install} == {"openssl", "libssl3"}
+    assert by_name["openssl"].patch.cves
+
+    plan = plans.for_release(opened, ("web",))
+    result = apply(opened, plan)
+    assert exit_code(plan, result) is ExitCode.DONE, result.last
+    (image, *_) = opened.family("web").baked
+    assert image.stage is Stage.TESTED
+    assert image.source_image is not None
+    changed = {change.name: change.after for change in diff(opened, image.source_image, image.id)}
+    assert changed == {package.name: package.version for package in resolution.install}
+    assert plans.for_bake(opened, "web").empty, "the same survey and approvals are the same bake"
     assert leftovers(served[0]) == []
 
 

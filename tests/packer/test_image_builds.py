@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import ConfigError, ToolMissing
 from pipeline.model.ids import ImageId
-from pipeline.model.outcomes import Package
+from pipeline.model.packages import Package
 from pipeline.model.settings import Connect, Family, Secret
 from pipeline.packer.builder import PackerBuilder
 from pipeline.ports.builder import BuildRequest

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from pipeline.errors import ConfigError, StepFailed
-from pipeline.model.outcomes import Package
+from pipeline.model.packages import Package
 from pipeline.packer.archive import pack
 from pipeline.packer.artifacts import built_image, packages
 from pipeline.packer.diagnosis import Diagnosis

@@ -10,9 +10,20 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.model.images import Architecture
-from pipeline.model.settings import AnsibleStep, Baseline, BuildSettings, Connect, Family, FileStep, Secret, ShellStep
+from pipeline.model.packages import Package
+from pipeline.model.settings import (
+    AnsibleStep,
+    Baseline,
+    BuildSettings,
+    Connect,
+    Family,
+    FileStep,
+    PredefinedBaseline,
+    Secret,
+    ShellStep,
+)
 from pipeline.packer.builder import PackerBuilder
-from pipeline.packer.recipe import render_recipe
+from pipeline.packer.recipe import PATCHES, render_recipe, render_survey
 from pipeline.packer.templates import builtin_names, builtin_templates
 from pipeline.ports.builder import BuildRequest
 
@@ -111,6 +122,44 @@ def test_packer_accepts_the_built_in_templates(
     if len(builder.tools()) > 1:  # a Packer with plugins, of which only amazon's is installed here
         family = replace(family, provision=family.provision[:2])
     builder.validate(request_for(family, builder, secrets={"token": "s3cr3t"}))
+
+
+@pytest.mark.packer
+@pytest.mark.parametrize(("template", "connect"), CASES)
+def test_packer_accepts_surveys_and_exact_packages(
+    packer: Path,
+    template: str,
+    connect: Connect,
+    full: Callable[[str, Connect], Family],
+    builder_for: Callable[..., PackerBuilder],
+    request_for: Callable[..., BuildRequest],
+) -> None:
+    """Each Packer validates what surveys a source image, and what installs the packages that were approved."""
+    builder = builder_for(packer)
+    family = replace(full(template, connect), baseline=PredefinedBaseline(), provision=())
+    survey = replace(family, variables={})
+    builder.validate(request_for(survey, builder, rendered=render_survey(family, builtins=BUILTINS)))
+    exact = render_recipe(family, builtins=BUILTINS, install=(Package(name="openssl", version="1:3.0.22-1"),))
+    assert exact.files[PATCHES] == b"openssl=1:3.0.22-1\n"
+    builder.validate(request_for(family, builder, rendered=exact, secrets={"token": "s3cr3t"}))
+
+
+def test_a_survey_makes_no_image_and_runs_nothing_of_the_family(full: Callable[[str, Connect], Family]) -> None:
+    """Neither steps nor variables, nor a word of an image: what is surveyed is the source image alone."""
+    files = render_survey(full("debian-12", Connect.PRIVATE_IP), builtins=BUILTINS).files
+    assert set(map(str, files)) == {"image.pkr.hcl", "scripts/survey-apt.sh"}
+    assert b"ami_name" not in files[IMAGE]
+    assert b'"token"' not in files[IMAGE]
+
+
+def test_a_template_of_ones_own_cannot_be_held_to_rules(family: Family, tmp_path: Path) -> None:
+    """It patches by itself: neither a survey nor an exact list can be had from it, which is told before any bake."""
+    (tmp_path / "own.pkr.hcl").write_text("build {}\n")
+    own = replace(family, template=str(tmp_path / "own.pkr.hcl"))
+    with pytest.raises(ConfigError, match="patches by itself"):
+        render_survey(own, builtins=BUILTINS)
+    with pytest.raises(ConfigError, match="patches by itself"):
+        render_recipe(own, builtins=BUILTINS, install=())
 
 
 def test_the_recipe_is_the_same_bytes_each_time(full: Callable[[str, Connect], Family]) -> None:

@@ -73,6 +73,7 @@ NO_APT = (
     "rm ${PATH%%:*}/apt-get; hide() { if [ -e $1 ]; then mount --bind /dev/null $1; fi; }; "
     "hide /usr/bin/apt-get; hide /usr/bin/dnf"
 )
+APPROVED = "mount -t tmpfs none /var/lib; mkdir /var/lib/rebake; echo 'openssl=3.0.22-1' >/var/lib/rebake/patches"
 OLD = "touch -d '1 hour ago'"
 
 
@@ -87,6 +88,11 @@ OLD = "touch -d '1 hour ago'"
             hygiene.test_no_security_updates_are_pending,
             "tool apt-get 'echo \"Inst openssl [1] (2 Debian-Security:12/oldstable-security [amd64])\"'",
             "Pending security updates (1): openssl. Bake again.",
+        ),
+        (
+            hygiene.test_no_security_updates_are_pending,
+            f"{APPROVED}; tool dpkg-query 'echo 3.0.20-1'",
+            "Approved, but not installed: openssl. Bake again.",
         ),
         (
             hygiene.test_disk_has_room,
@@ -118,6 +124,10 @@ def test_what_was_baked_in_is_found(
         (hygiene.test_no_authorized_keys_are_baked_in, "echo ssh-rsa AAAA my-key-pair >$keys"),
         (hygiene.test_no_authorized_keys_are_baked_in, f"echo '# none' >$keys; {OLD} $keys"),
         (hygiene.test_no_security_updates_are_pending, ""),
+        (
+            hygiene.test_no_security_updates_are_pending,
+            f"{APPROVED}; tool dpkg-query 'echo 3.0.22-1+b1'; tool apt-get 'echo \"Inst x [1] (2 A-security [all])\"'",
+        ),
         (hygiene.test_disk_has_room, "tool df 'echo Filesystem; echo none 100 9 91 - /'"),
     ],
 )

@@ -2,13 +2,15 @@ import errno
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import NotPossible, StepFailed
 from pipeline.model.ids import ImageId, InstanceId
-from pipeline.model.outcomes import Package, SmokeReport
+from pipeline.model.outcomes import SmokeReport
+from pipeline.model.packages import OperatingSystem, Package, Patch, Survey
 from pipeline.ports.progress import Evidence
 from pipeline.records import FileEvidence, state_dir
 
@@ -96,3 +98,36 @@ def test_state_lives_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     """XDG_STATE_HOME is honoured."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert state_dir() == tmp_path / "rebake"
+
+
+AT = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+OPENSSL = Patch(
+    name="openssl",
+    version="3.0.22",
+    installed="3.0.20",
+    security=True,
+    released=AT,
+    cves=("CVE-2026-1",),
+    needs=(Package(name="libssl3", version="3.0.22"),),
+)
+SURVEY = Survey(
+    image=IMAGE, at=AT, system=OperatingSystem.DEBIAN, patches=(OPENSSL, Patch(name="tzdata", version="2026f"))
+)
+
+
+def test_a_survey_comes_back_as_kept(tmp_path: Path) -> None:
+    """The newest one of an image is kept, whole; of an image that was never surveyed there is none."""
+    evidence: Evidence = FileEvidence(tmp_path)
+    assert evidence.survey(IMAGE) is None
+    evidence.keep_survey(Survey(image=IMAGE, at=AT, system=OperatingSystem.UBUNTU))
+    evidence.keep_survey(SURVEY)
+    assert FileEvidence(tmp_path).survey(IMAGE) == SURVEY
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 0}', '{"format": 1, "image": "ami-1", "at": "soon"}'])
+def test_a_survey_that_cannot_be_read_is_taken_anew(text: str, tmp_path: Path) -> None:
+    """It can be had again at any time, so that a damaged one is no reason to stop."""
+    evidence = FileEvidence(tmp_path)
+    evidence.keep_survey(SURVEY)
+    (tmp_path / IMAGE / "survey.json").write_text(text)
+    assert evidence.survey(IMAGE) is None

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.model.outcomes import Package
+from pipeline.model.packages import Package
 from pipeline.planning.packages import ChangeKind, PackageChange, package_changes
 
 

@@ -1,6 +1,22 @@
 #!/bin/sh
 # Lists are fetched into a folder of our own: the instance's own jobs may hold apt's lock, and are left undisturbed.
 export LC_ALL=C
+# What a baseline of rules has approved is there, in that version or a later one; all else is left out on purpose.
+approved=/var/lib/rebake/patches
+if [ -f "$approved" ]; then
+    missing=
+    while IFS='=' read -r name version; do
+        if command -v dpkg-query >/dev/null; then
+            installed=$(dpkg-query -W -f '${Version}\n' "$name" 2>/dev/null | head -n 1)
+            dpkg --compare-versions "${installed:-0}" ge "$version" || missing="$missing $name"
+        else
+            rpm -q --qf '%{EVR}\n' "$name" 2>/dev/null | grep -qxF -e "${version#0:}" || missing="$missing $name"
+        fi
+    done <"$approved"
+    [ -z "$missing" ] && exit 0
+    echo "Approved, but not installed:$missing. Bake again."
+    exit 1
+fi
 lists=$(mktemp -d) || exit 1
 trap 'rm -rf "$lists"' EXIT
 chmod 755 "$lists"
