@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -138,18 +137,18 @@ def _nothing(_: Place) -> Settings:
 
 
 def _after(*commands: Command) -> Callable[[Place], Settings]:
-    def prepared(stage: Place) -> Settings:
+    def prepared(place: Place) -> Settings:
         settings = rooms.configuration()
         for command in commands:
-            assert command(stage.room(settings).room) is ExitCode.DONE
+            assert command(place.room(settings).room) is ExitCode.DONE
         return settings
 
     return prepared
 
 
-def _refreshed(stage: Place) -> Settings:
+def _refreshed(place: Place) -> Settings:
     """A fleet of two that is rolled by refresh."""
-    stage.world.fleet(GROUP, stage.world.image("old", tags=OURS), size=2)
+    place.world.fleet(GROUP, place.world.image("old", tags=OURS), size=2)
     return rooms.configuration(_quick())
 
 
@@ -157,19 +156,19 @@ def _quick(**strategy: Any) -> FleetSettings:
     return rooms.fleet(warmup=_SHORT, max_healthy=100, **strategy)
 
 
-def _in_zones(stage: Place) -> Settings:
+def _in_zones(place: Place) -> Settings:
     """A fleet of two in two zones that is rolled zone by zone."""
-    stage.world.fleet(GROUP, stage.world.image("old", tags=OURS), size=2)
+    place.world.fleet(GROUP, place.world.image("old", tags=OURS), size=2)
     return rooms.configuration(_quick(zone_by_zone=True, protected=OnBusy.IGNORE))
 
 
-def _shifted(stage: Place) -> Settings:
+def _shifted(place: Place) -> Settings:
     """A fleet of two behind a load balancer that is rolled by blue-green."""
-    return _blue_green(_balanced(stage))
+    return _blue_green(_balanced(place))
 
 
-def _balanced(stage: Place) -> Fleet:
-    return stage.world.fleet(GROUP, stage.world.image("old", tags=OURS), size=2, balanced=True, MinSize=1)
+def _balanced(place: Place) -> Fleet:
+    return place.world.fleet(GROUP, place.world.image("old", tags=OURS), size=2, balanced=True, MinSize=1)
 
 
 def _blue_green(fleet: Fleet, **strategy: Any) -> Settings:
@@ -177,9 +176,9 @@ def _blue_green(fleet: Fleet, **strategy: Any) -> Settings:
     return rooms.configuration(rooms.blue_green(fleet.listener, **short | strategy))
 
 
-def _partnered(stage: Place) -> Settings:
+def _partnered(place: Place) -> Settings:
     """The same with a standing partner on a template and a target group of its own."""
-    fleet, world = _balanced(stage), stage.world
+    fleet, world = _balanced(place), place.world
     (first,) = world.elbv2.describe_target_groups(Names=[GROUP])["TargetGroups"]
     targets = world.elbv2.create_target_group(
         Name=PARTNER, Protocol="HTTP", Port=8080, VpcId=first["VpcId"], HealthCheckPath="/health"
@@ -195,9 +194,9 @@ def _partnered(stage: Place) -> Settings:
 def _proven(before: Callable[[Place], Settings]) -> Callable[[Place], Settings]:
     """Let a tested image stand beside the fleet."""
 
-    def prepared(stage: Place) -> Settings:
-        settings = before(stage)
-        stage.world.image("new", tags=OURS)
+    def prepared(place: Place) -> Settings:
+        settings = before(place)
+        place.world.image("new", tags=OURS)
         return settings
 
     return prepared
@@ -206,20 +205,24 @@ def _proven(before: Callable[[Place], Settings]) -> Callable[[Place], Settings]:
 def _rolled(before: Callable[[Place], Settings], *, killed: str = "", wait: float = 0) -> Callable[[Place], Settings]:
     """Let the fleet be rolled to a new image, or be killed on the way at these words, and so long ago."""
 
-    def prepared(stage: Place) -> Settings:
-        settings = _proven(before)(stage)
-        scene = stage.room(settings)
-        if not killed:
-            assert roll(scene.room) is ExitCode.DONE
-            return settings
-        try:
-            roll(at(scene, killed, kill).room)
-        except KilledError:
-            stage.world.wait(wait)
-            return settings
-        raise AssertionError(f"The roll did not come to {killed!r}.")
+    def prepared(place: Place) -> Settings:
+        settings = _proven(before)(place)
+        if killed:
+            _kill(place.room(settings), roll, killed)
+            place.world.wait(wait)
+        else:
+            assert roll(place.room(settings).room) is ExitCode.DONE
+        return settings
 
     return prepared
+
+
+def _kill(scene: rooms.Scene, command: Command, words: str) -> None:
+    try:
+        command(at(scene, words, kill).room)
+    except KilledError:
+        return
+    raise AssertionError(f"It did not come to {words!r}.")
 
 
 def _littered(before: Callable[[Place], Settings], command: Command, killed: str) -> Callable[[Place], Settings]:
@@ -227,8 +230,7 @@ def _littered(before: Callable[[Place], Settings], command: Command, killed: str
 
     def prepared(place: Place) -> Settings:
         settings = before(place)
-        with suppress(KilledError):
-            command(at(place.room(settings), killed, kill).room)
+        _kill(place.room(settings), command, killed)
         place.world.wait((SWEPT_AFTER + LATER).total_seconds())
         return settings
 
@@ -237,9 +239,6 @@ def _littered(before: Callable[[Place], Settings], command: Command, killed: str
 
 BOTH = (NOW, LATER)
 ROWS = (
-    Row(
-        name="sweep after blue-green", before=_littered(_proven(_shifted), roll, "green targets healthy"), command=sweep
-    ),
     Row(name="bake", before=_nothing, command=bake),
     Row(name="smoke", before=_after(bake), command=smoke),
     Row(name="promote", before=_after(bake, smoke), command=promote),
@@ -262,6 +261,7 @@ ROWS = (
     Row(name="repair of blue-green", before=_rolled(_shifted, killed=HALF), command=repair),
     Row(name="repair of a partner", before=_rolled(_partnered, killed=HALF), command=repair),
     Row(name="sweep after a bake", before=_littered(_nothing, bake, "provisioning"), command=sweep),
+    Row(name="sweep after blue-green", before=_littered(_proven(_shifted), roll, HEALTHY), command=sweep),
     Row(name="roll by refresh, then repair", before=_proven(_refreshed), command=roll, repair=repair),
     # While a refresh runs, repair leaves it to AWS: zones are put back once it has ended.
     Row(name="roll zone by zone, then repair", before=_proven(_in_zones), command=roll, repair=repair, pauses=(LATER,)),
