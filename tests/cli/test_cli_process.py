@@ -268,6 +268,8 @@ def remove(world: World) -> None:
     """Remove what a killed build has left, each of it marked: the account is the whole file's."""
     if left := builders(world):
         world.ec2.terminate_instances(InstanceIds=left)
+        # Until they are terminated they hold their group.
+        world.ec2.get_waiter("instance_terminated").wait(InstanceIds=left, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     for pair in world.ec2.describe_key_pairs()["KeyPairs"]:
         assert pair["KeyName"].startswith("rebake-")
         world.ec2.delete_key_pair(KeyName=pair["KeyName"])
