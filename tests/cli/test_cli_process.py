@@ -142,12 +142,12 @@ def test_a_signal_during_a_build_leaves_nothing(
     assert [group["GroupName"] for group in groups if group["GroupName"] != "default"] == []
 
 
-def builders(world: World) -> list[str]:
-    """List the running instances that a build made."""
+def builders(world: World, *states: str) -> list[str]:
+    """List the instances that a build made: those that run, or are in these states."""
     found = world.ec2.describe_instances(
         Filters=[
             {"Name": "tag:rebake:purpose", "Values": ["bake", "build"]},
-            {"Name": "instance-state-name", "Values": ["running"]},
+            {"Name": "instance-state-name", "Values": states or ["running"]},
         ]
     )
     return [instance["InstanceId"] for group in found["Reservations"] for instance in group["Instances"]]
@@ -266,7 +266,7 @@ def parent(pid: int) -> int:
 
 def remove(world: World) -> None:
     """Remove what a killed build has left, each of it marked: the account is the whole file's."""
-    if left := builders(world):
+    if left := builders(world, "pending", "running", "shutting-down", "stopping", "stopped"):
         world.ec2.terminate_instances(InstanceIds=left)
         # Until they are terminated they hold their group.
         world.ec2.get_waiter("instance_terminated").wait(InstanceIds=left, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
