@@ -19,15 +19,15 @@ _SERVICES = (
 
 
 @pytest.fixture(scope="session")
-def clients() -> Clients:
+def clients() -> Iterator[Clients]:
     """Clients that try once; making them is slow, so that all tests share them."""
-    with pytest.MonkeyPatch.context() as patch:  # credentials are read when a client is made: all are made here
+    with pytest.MonkeyPatch.context() as patch:  # kept set: what an expired answer reopens reads them again
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         made = connect(region="us-east-1", profile=None, endpoint=None, attempts=1)
         for service in _SERVICES:
             getattr(made, service)
-    return made
+        yield made
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from pipeline.sandbox.cloud import Cloud
 
 
 @pytest.fixture(scope="session")
-def clients() -> Clients:
+def clients() -> Iterator[Clients]:
     """Real boto3 clients; making them is slow, so that all tests share them."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:  # kept set: what an expired answer reopens reads them again
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         made = connect(region="us-east-1", profile=None, endpoint=None, attempts=3)
@@ -33,7 +33,7 @@ def clients() -> Clients:
             "sts",
         ):
             getattr(made, service)
-    return made
+        yield made
 
 
 @pytest.fixture
