@@ -265,6 +265,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "sweep": _of("Leftovers.", "Signals.take", "Copies.delete")
         | _of("Traffic.forwarding", "Traffic.weigh", "Traffic.delete"),
         "unhalt": _of("Signals.take"),
+        "revoke": _of("Images.tag", "Refreshes.cancel", "Refreshes.roll_back"),
         "approve": _of("Signals.leave"),
         "unlock": _LEASE,
         "watch": set[str](),

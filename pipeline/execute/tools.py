@@ -96,7 +96,8 @@ class Made:
     old_answers: dict[str, Answers] = field(default_factory=dict)
     canaries: dict[tuple[str, CanaryGate], tuple[int, GateVerdict]] = field(default_factory=dict)
     cords: dict[str, Signal] = field(default_factory=dict)
-    cords_read: datetime | None = None
+    barred: dict[ImageId, str] = field(default_factory=dict)
+    looked: datetime | None = None
     standings: dict[str, tuple[datetime, Standing]] = field(default_factory=dict)
 
     def image(self, ref: ImageRef) -> ImageId:

@@ -53,7 +53,7 @@ class FamilyView(FamilyImages):
         return max(images, key=lambda image: _RANK.index(image.stage or ""), default=None)
 
 
-_RANK = ("", "rejected", "candidate", "tested")
+_RANK = ("", "revoked", "rejected", "candidate", "tested")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

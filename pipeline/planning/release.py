@@ -64,7 +64,7 @@ def plan_image(view: FamilyView, like: FleetView | None, *, force: bool = False)
     """
     bake = plan_bake(view, force=force)
     current = None if force else view.current
-    if current is not None and current.stage is Stage.REJECTED:
+    if current is not None and current.barred:
         return bake, None
     image: ImageRef = Baked(family=view.family.name) if current is None else current.id
     steps = list(bake.steps)
