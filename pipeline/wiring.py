@@ -16,6 +16,7 @@ from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
+from pipeline.aws.findings import InspectorFindings
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
@@ -130,6 +131,7 @@ def assemble(
         builder=_builder(settings, clients, folder, endpoint=endpoint, executable=packer),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         baselines=SsmBaselines(clients),
+        findings=InspectorFindings(clients),
         secrets=AwsSecrets(clients, journal.masker.learn),
         evidence=FileEvidence(folder / "evidence", journal.masker),
         progress=Fanout(progress, journal),

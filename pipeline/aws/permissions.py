@@ -142,6 +142,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "ec2:DescribeNetworkInterfaces",
         "ec2:TerminateInstances",
     ),
+    "Findings.coverage": ("ec2:DescribeImages", "inspector2:BatchGetAccountStatus", "inspector2:ListCoverage"),
+    "Findings.found": ("ec2:DescribeImages", "ec2:GetImageFindings", "inspector2:ListFindings"),
     "Windows.window": ("ssm:GetMaintenanceWindow",),
     "Windows.calendars": ("ssm:GetCalendarState",),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),

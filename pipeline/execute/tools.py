@@ -22,6 +22,7 @@ from pipeline.ports.baselines import Baselines
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.clock import Clock
+from pipeline.ports.findings import Findings
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
@@ -69,6 +70,7 @@ class Tools:
     commands: RunCommand
     builder: Builder
     baselines: Baselines
+    findings: Findings
     smoke: SmokeRunner
     secrets: Secrets
     evidence: Evidence

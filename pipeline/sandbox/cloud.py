@@ -41,6 +41,7 @@ _OPERATIONS = (
     "baselines",
     "calendars",
     "commands",
+    "findings",
     "listeners",
     "metrics",
     "parameters",

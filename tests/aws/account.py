@@ -11,6 +11,7 @@ from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
+from pipeline.aws.findings import InspectorFindings
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
@@ -35,6 +36,7 @@ from pipeline.model.settings import Bucket, GroupByName
 from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.baselines import Baselines
 from pipeline.ports.channels import Channels
+from pipeline.ports.findings import Findings
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
@@ -106,6 +108,7 @@ class Account:
         self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
         self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
+        self.findings: Findings = InspectorFindings(clients)
         self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
         self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))

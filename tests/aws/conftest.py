@@ -13,8 +13,8 @@ from pipeline.sandbox.clock import ManualClock
 from pipeline.sandbox.cloud import Cloud
 
 _SERVICES = (
-    *("autoscaling", "cloudformation", "cloudwatch", "ec2", "elbv2", "iam", "kms", "quotas", "secretsmanager"),
-    *("ssm", "sts"),
+    *("autoscaling", "cloudformation", "cloudwatch", "ec2", "elbv2", "iam", "inspector2", "kms", "quotas"),
+    *("secretsmanager", "ssm", "sts"),
 )
 
 

@@ -131,6 +131,8 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Journals.lines": lambda account, *_: account.journals.lines(RUN),
     "Leftovers.found": lambda account, group, _: account.leftovers.found([GroupByName(name=group.name)]),
     "Leftovers.remove": lambda account, group, _: remove_each(account, group),
+    "Findings.coverage": lambda account, group, image: account.findings.coverage([image.id], [group.members[0].id]),
+    "Findings.found": lambda account, group, image: account.findings.found([image.id], [group.members[0].id]),
     "Windows.window": lambda account, *_: account.windows.window(nightly(account)),
     "Windows.calendars": lambda account, *_: account.windows.calendars([changes(account)], AT),
 }
@@ -158,6 +160,7 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
     group = account.group()
     image = account.bake()
     account.bucket()
+    account.world.client("inspector2").enable(resourceTypes=["EC2"])
     for method, do in DOING.items():
         account.cloud.calls.clear()
         do(account, group, image)

@@ -1,0 +1,34 @@
+"""Vulnerability findings, and whether anybody has looked for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from pipeline.model.findings import Coverage, Finding
+from pipeline.model.ids import ImageId, InstanceId
+
+
+class Findings(Protocol):
+    """Reads them; ask `coverage` first: what nobody has looked at has no findings either.
+
+    An instance is asked about with ten others in a call. The instances of one image are alike: ask about a few of
+    each, never about whole fleets (`pipeline.observe.findings` chooses them).
+    """
+
+    def coverage(self, images: Sequence[ImageId], instances: Sequence[InstanceId]) -> Mapping[str, Coverage]:
+        """Tell of each id whether it was looked at; none is missing in the answer.
+
+        Raises:
+            AccessDenied: the caller may not ask.
+        """
+        ...
+
+    def found(
+        self, images: Sequence[ImageId], instances: Sequence[InstanceId], *, closed: bool = False
+    ) -> tuple[Finding, ...]:
+        """List the active findings of software packages; with ``closed``, also those of instances that were closed.
+
+        Closed ones are kept for 30 days, those of an instance that was terminated for 3. Errors as for `coverage`.
+        """
+        ...
