@@ -41,6 +41,7 @@ _OPERATIONS = (
     "baselines",
     "calendars",
     "commands",
+    "keys",
     "listeners",
     "metrics",
     "parameters",
