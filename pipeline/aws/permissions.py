@@ -109,6 +109,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Journals.keep": ("s3:PutObject",),
     "Journals.runs": ("s3:ListBucket",),
     "Journals.lines": ("s3:GetObject", "s3:ListBucket"),
+    "Objects.put": ("s3:PutObject",),
+    "Objects.get": ("s3:GetObject",),
+    "Signer.sign": ("kms:DescribeKey", "kms:Sign"),
+    "Signer.verify": ("kms:DescribeKey", "kms:Verify"),
     "Signals.under": ("ssm:GetParametersByPath",),
     "Signals.read": ("ssm:GetParameter",),
     "Signals.leave": ("ssm:PutParameter",),
@@ -277,9 +281,15 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The actions a caller needs for each verb, sorted.
 
-Not listed is what only some configurations need: the journal's bucket (below), Session Manager connections, KMS keys,
-and secrets of Secrets Manager, which are fetched before a build begins, so that a missing right stops it at once.
+Not listed is what only some configurations need: buckets and the key that signs (below), Session Manager connections,
+KMS keys, and secrets of Secrets Manager, which are fetched before a build begins, so that a missing right stops it.
 """
 
 JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
 """What every verb needs besides where a bucket keeps the journal, and what reading it needs."""
+
+EVIDENCE_ACTIONS = tuple(sorted(_of("Objects.") | {"s3:ListBucket"}))
+"""Likewise of a bucket with evidence; without ListBucket S3 tells no missing file from a forbidden one."""
+
+SIGNING_ACTIONS = tuple(sorted(_of("Signer.")))
+"""Likewise of a key that signs evidence."""

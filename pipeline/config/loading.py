@@ -7,18 +7,18 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from pipeline.config import references, wording
 from pipeline.config.baselines import BaselineSection, OwnBaseline
 from pipeline.config.document import Document, Fault, parse
 from pipeline.config.families import FamilySection
-from pipeline.config.fields import BucketName, ChannelPrefix, KeyPrefix, Name, Reading, Region, Section, Tags
+from pipeline.config.fields import BucketName, ChannelPrefix, KeyPrefix, KmsKey, Name, Reading, Region, Section, Tags
 from pipeline.config.fleets import FleetSection
 from pipeline.config.patch_groups import LimitsSection, PatchGroupSection
 from pipeline.config.windows import FreezeSection
 from pipeline.errors import ConfigError
-from pipeline.model.settings import Bucket, Settings
+from pipeline.model.settings import Bucket, EvidenceSettings, Settings
 
 _HINT = "correct the lines named above; `rebake schema` writes a JSON Schema that lets an editor check them as you type"
 
@@ -42,6 +42,27 @@ class JournalSection(Section):
         return Bucket(name=self.bucket, prefix=self.prefix)
 
 
+class EvidenceSection(Section):
+    """Where evidence of images is kept besides on the machine that bakes, and what signs it."""
+
+    bucket: BucketName | None = Field(default=None, description="The S3 bucket that other machines read it from, too.")
+    prefix: KeyPrefix = Field(
+        default="rebake/evidence", description="Objects are <this>/<image>/<file>; default: rebake/evidence."
+    )
+    kms_key: KmsKey | None = Field(default=None, description="The KMS key (sign and verify) that signs provenance.")
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> EvidenceSection:
+        if "prefix" in self.model_fields_set and not self.bucket:
+            raise ValueError("a prefix is a part of a bucket: name the bucket, too")
+        return self
+
+    def settings(self) -> EvidenceSettings:
+        """Say it in the model's words."""
+        bucket = Bucket(name=self.bucket, prefix=self.prefix) if self.bucket else None
+        return EvidenceSettings(bucket=bucket, kms_key=self.kms_key)
+
+
 class Root(Section):
     """Rebake: bake patched images and replace the fleets that run the old ones."""
 
@@ -58,6 +79,9 @@ class Root(Section):
     )
     limits: LimitsSection = Field(default_factory=LimitsSection, description="The blast radius of one run.")
     journal: JournalSection | None = Field(default=None, description="Journals in S3; default: on this machine only.")
+    evidence: EvidenceSection = Field(
+        default_factory=EvidenceSection, description="Evidence in S3, and signed; default: on this machine only."
+    )
 
 
 def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
@@ -100,6 +124,7 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         limits=file.limits.settings(),
         baselines=baselines,
         journal=file.journal.settings() if file.journal else None,
+        evidence=file.evidence.settings(),
         digest=hashlib.sha256(text.encode()).hexdigest(),
     )
 

@@ -78,6 +78,7 @@ fleets:
 # baselines:                      # see what they come to with: rebake patches web --survey
 #   careful: {rules: [{priority: required}, {after: 7d}], approved: [openssl], rejected: ["linux-image-6.12*"]}
 # limits: {fleets: 50%, instances: 40%}               # the most that one run may touch
+# evidence: {bucket: my-audit-bucket, kms_key: alias/evidence}   # what images are made of: in S3, too, and signed
 # journal: {bucket: my-audit-bucket, prefix: rebake}  # what was done, by whom and why: in S3, too
 """
 

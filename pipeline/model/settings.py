@@ -263,6 +263,14 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceSettings:
+    """Where evidence is kept besides on this machine (None: nowhere), and the KMS key that signs it (None: none)."""
+
+    bucket: Bucket | None = None
+    kms_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole of ``rebake.yaml``. ``root`` is the absolute folder it stands in, ``digest`` the file's SHA-256.
 
@@ -279,6 +287,7 @@ class Settings:
     limits: Limits = Limits()
     baselines: Mapping[str, PatchBaseline] = field(default_factory=dict)
     journal: Bucket | None = None
+    evidence: EvidenceSettings = EvidenceSettings()
     digest: str = ""
 
     def timing(self, fleet: str) -> Timing:

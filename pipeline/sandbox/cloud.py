@@ -42,6 +42,7 @@ _OPERATIONS = (
     "calendars",
     "commands",
     "findings",
+    "keys",
     "listeners",
     "metrics",
     "parameters",
