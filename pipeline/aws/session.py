@@ -157,6 +157,11 @@ class Clients:
         return self._client("inspector2")
 
     @property
+    def sqs(self) -> Any:
+        """Queues; two calls of it are used, so its stubs are not a dependency."""
+        return self._client("sqs")
+
+    @property
     def secretsmanager(self) -> Any:
         """Secrets Manager; one call of it is used, so its stubs are not a dependency."""
         return self._client("secretsmanager")
