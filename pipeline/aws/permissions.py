@@ -148,6 +148,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     ),
     "Findings.coverage": ("ec2:DescribeImages", "inspector2:BatchGetAccountStatus", "inspector2:ListCoverage"),
     "Findings.found": ("ec2:DescribeImages", "ec2:GetImageFindings", "inspector2:ListFindings"),
+    "Notices.receive": ("sqs:ReceiveMessage",),
+    "Notices.done": ("sqs:DeleteMessage",),
     "Windows.window": ("ssm:GetMaintenanceWindow",),
     "Windows.calendars": ("ssm:GetCalendarState",),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
@@ -276,6 +278,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "patches": set(_PACKER),
         "baselines": _of("Baselines."),
         "windows": set[str](),
+        "due": set[str](),
+        "watch-sources": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }
@@ -284,6 +288,12 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 Not listed is what only some configurations need: buckets and the key that signs (below), Session Manager connections,
 KMS keys, and secrets of Secrets Manager, which are fetched before a build begins, so that a missing right stops it.
 """
+
+FINDING_ACTIONS = tuple(sorted(_of("Findings.")))
+"""What `due`, `watch-sources` and `release --if-due` need besides where a family has `findings`."""
+
+QUEUE_ACTIONS = tuple(sorted(_of("Notices.")))
+"""What `watch-sources` needs besides where there are `events`."""
 
 JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
 """What every verb needs besides where a bucket keeps the journal, and what reading it needs."""

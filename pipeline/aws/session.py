@@ -162,6 +162,11 @@ class Clients:
         return self._client("s3", brief=True)
 
     @property
+    def sqs(self) -> Any:
+        """Queues; two calls of it are used, so its stubs are not a dependency."""
+        return self._client("sqs")
+
+    @property
     def secretsmanager(self) -> Any:
         """Secrets Manager; one call of it is used, so its stubs are not a dependency."""
         return self._client("secretsmanager")

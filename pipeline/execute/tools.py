@@ -32,6 +32,7 @@ from pipeline.ports.judging import Judge, Prober, Statistics
 from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
+from pipeline.ports.notices import Notices
 from pipeline.ports.preflight import Headroom
 from pipeline.ports.progress import Event, EventKind, Progress
 from pipeline.ports.secrets import Secrets
@@ -72,6 +73,7 @@ class Tools:
     builder: Builder
     baselines: Baselines
     findings: Findings
+    notices: Notices
     smoke: SmokeRunner
     secrets: Secrets
     evidence: Evidence

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from pipeline.model.baselines import PatchBaseline, SsmBaseline
+from pipeline.model.findings import SLA, Severity
 from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
@@ -167,6 +168,8 @@ class Family:
     """An image family: the recipe of one kind of image.
 
     ``template`` is the name of a built-in template (``debian-12``) or a path to the user's own; paths are absolute.
+    A bake is due once its newest image is older than ``max_age``, or has a vulnerability of this severity or a worse
+    one with a fix (``findings``); None: not for that reason.
     """
 
     name: str
@@ -180,6 +183,8 @@ class Family:
     smoke: SmokeSettings = field(default_factory=SmokeSettings)
     channel: str = "stable"
     tags: Mapping[str, str] = field(default_factory=dict)
+    max_age: timedelta | None = None
+    findings: Severity | None = None
 
     @property
     def ruled(self) -> RuledBaseline | None:
@@ -274,7 +279,8 @@ class EvidenceSettings:
 class Settings:
     """The whole of ``rebake.yaml``. ``root`` is the absolute folder it stands in, ``digest`` the file's SHA-256.
 
-    ``journal`` is where journals of runs are kept besides on this machine; None: nowhere.
+    ``journal`` is where journals of runs are kept besides on this machine; None: nowhere. ``queue`` is the URL of the
+    SQS queue with Inspector's events; None: there is none. ``sla`` is how soon a fix must be everywhere, by severity.
     """
 
     root: PurePath
@@ -288,6 +294,8 @@ class Settings:
     baselines: Mapping[str, PatchBaseline] = field(default_factory=dict)
     journal: Bucket | None = None
     evidence: EvidenceSettings = EvidenceSettings()
+    queue: str | None = None
+    sla: Mapping[Severity, timedelta] = field(default_factory=lambda: SLA)
     digest: str = ""
 
     def timing(self, fleet: str) -> Timing:

@@ -1,4 +1,4 @@
-"""A sandbox in the background: up, down, status, logs, what Inspector finds. Its state is in the user's state folder."""
+"""A sandbox in the background: up, down, status, logs, findings. Its state and log are in the user's state folder."""
 
 from __future__ import annotations
 

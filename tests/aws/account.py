@@ -19,6 +19,7 @@ from pipeline.aws.journals import S3Journals
 from pipeline.aws.leases import SsmLeases
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
+from pipeline.aws.notices import SqsNotices
 from pipeline.aws.objects import S3Objects
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
@@ -48,6 +49,7 @@ from pipeline.ports.journal import Journals
 from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
+from pipeline.ports.notices import Notices
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
 from pipeline.ports.stacks import Stacks
@@ -111,6 +113,7 @@ class Account:
         self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
         self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
+        self.notices: Notices = SqsNotices(clients)
         self.findings: Findings = InspectorFindings(clients)
         self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
@@ -127,6 +130,13 @@ class Account:
         """Make a key, and the signer of it."""
         made = self.clients.kms.create_key(KeySpec=spec, KeyUsage=usage)  # type: ignore[arg-type] # names of kinds
         return KmsSigner(self.clients, made["KeyMetadata"]["KeyId"])
+
+    def queue(self) -> str:
+        """Make a queue with one message in it."""
+        sqs = self.world.client("sqs")
+        url: str = sqs.create_queue(QueueName="events")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="{}")
+        return url
 
     def bucket(self) -> None:
         """Make the bucket of the journals."""

@@ -68,6 +68,7 @@ def changes(account: Account) -> str:
     return "changes"
 
 
+NONE = timedelta()
 RUN = RunId("20261123T181500-kqzt")
 
 
@@ -137,6 +138,10 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Leftovers.remove": lambda account, group, _: remove_each(account, group),
     "Findings.coverage": lambda account, group, image: account.findings.coverage([image.id], [group.members[0].id]),
     "Findings.found": lambda account, group, image: account.findings.found([image.id], [group.members[0].id]),
+    "Notices.receive": lambda account, *_: account.notices.receive(account.queue(), NONE),
+    "Notices.done": lambda account, *_: account.notices.done(
+        url := account.queue(), account.notices.receive(url, NONE)
+    ),
     "Windows.window": lambda account, *_: account.windows.window(nightly(account)),
     "Windows.calendars": lambda account, *_: account.windows.calendars([changes(account)], AT),
 }
@@ -156,6 +161,8 @@ ASKED_BESIDES = {
     },
     "Signer.sign": {"kms:CreateKey"},
     "Signer.verify": {"kms:CreateKey", "kms:Sign"},
+    "Notices.receive": {"sqs:CreateQueue", "sqs:SendMessage"},
+    "Notices.done": {"sqs:CreateQueue", "sqs:SendMessage", "sqs:ReceiveMessage"},
     "Windows.window": {"ssm:CreateMaintenanceWindow"},
     "Windows.calendars": {"ssm:CreateDocument"},
 }
