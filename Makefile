@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair sweep baselines halt unhalt revoke unlock approve patches windows status watch history show diff init schema
+VERBS = bake smoke roll rollback promote release repair sweep baselines halt unhalt revoke unlock approve patches windows gate status watch history show diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
 .PHONY: help setup packer base demo crash-matrix chaos bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
@@ -48,6 +48,7 @@ help:
 ##   make revoke ARGS='ami-… --reason "…"' take an image out of use, at once and for good
 ##   make unlock ARGS='--fleet …' let go of a fleet for a run that is dead
 ##   make approve RUN=…          say yes to a rollout that waits (ARGS=--reject: no)
+##   make gate ARGS="--fleet web-prod" the release gate's verdict on what the fleet runs
 ##   make windows                when fleets may be rolled next
 ##   make status | watch         images, channels and fleets as they stand; the same, live
 ##   make history | show RUN=…   the runs: who, when, how they ended, and what AWS has of it; one of them, step by step

@@ -43,12 +43,8 @@ from pipeline.model.settings import (
     Provision,
     Secret,
     ShellStep,
-    SourceChannel,
-    SourceOwned,
-    SourceParameter,
-    SourcePinned,
-    SourceRule,
 )
+from pipeline.model.sources import SourceChannel, SourceOwned, SourceParameter, SourcePinned, SourceRule
 
 _DEFAULT_TYPE = {Architecture.X86_64: "t3.small", Architecture.ARM64: "t4g.small"}
 _WAYS = "say exactly one of: owner + name, ssm, image, family + channel"

@@ -27,9 +27,11 @@ from pipeline.config.fields import (
     Tags,
     Url,
     lasting,
+    some,
 )
 from pipeline.config.fleets import FleetSection
 from pipeline.config.patch_groups import LimitsSection, PatchGroupSection
+from pipeline.config.release_gates import ReleaseRule, rules
 from pipeline.config.windows import FreezeSection
 from pipeline.errors import ConfigError
 from pipeline.model.findings import SLA, Severity
@@ -117,6 +119,9 @@ class Root(Section):
         default_factory=dict, description="Times in which nothing is rolled, by name."
     )
     limits: LimitsSection = Field(default_factory=LimitsSection, description="The blast radius of one run.")
+    release_gate: Annotated[tuple[ReleaseRule, ...], *some] = Field(
+        default=(), description="What `rebake gate` asks of an image; default: there is no release gate."
+    )
     journal: JournalSection | None = Field(default=None, description="Journals in S3; default: on this machine only.")
     evidence: EvidenceSection = Field(
         default_factory=EvidenceSection, description="Evidence in S3, and signed; default: on this machine only."
@@ -164,6 +169,7 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         patch_groups={name: group.settings(name, freezes) for name, group in file.patch_groups.items()},
         limits=file.limits.settings(),
         baselines=baselines,
+        release_gate=rules(file.release_gate),
         journal=file.journal.settings() if file.journal else None,
         evidence=file.evidence.settings(),
         queue=file.events.queue if file.events else None,

@@ -11,7 +11,8 @@ from pipeline.errors import NotFound, NotPossible, RefusedError, UsageError
 from pipeline.execute.waiting import describe
 from pipeline.model.ids import ImageId
 from pipeline.model.rollouts import CreateGreen
-from pipeline.model.settings import Settings, SourceChannel
+from pipeline.model.settings import Settings
+from pipeline.model.sources import SourceChannel
 from pipeline.model.steps import Plan
 from pipeline.model.views import FleetView
 from pipeline.model.windows import Standing, WindowRule

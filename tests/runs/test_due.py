@@ -16,7 +16,8 @@ from runs.test_watching import Leaving
 from pipeline.cli.due import exit_code, watch
 from pipeline.errors import ExitCode, Throttled, UsageError
 from pipeline.model.findings import Notice, Severity
-from pipeline.model.settings import Family, SourceOwned
+from pipeline.model.settings import Family
+from pipeline.model.sources import SourceOwned
 from pipeline.model.steps import BuildImage
 from pipeline.planning.due import Trigger
 from pipeline.ports.clock import Clock
