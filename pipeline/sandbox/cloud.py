@@ -45,6 +45,7 @@ _OPERATIONS = (
     "listeners",
     "metrics",
     "parameters",
+    "queues",
     "target_groups",
     "windows",
     "ec2.attributes",
