@@ -280,6 +280,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "windows": set[str](),
         "due": set[str](),
         "watch-sources": set[str](),
+        "sla": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }
@@ -290,7 +291,7 @@ KMS keys, and secrets of Secrets Manager, which are fetched before a build begin
 """
 
 FINDING_ACTIONS = tuple(sorted(_of("Findings.")))
-"""What `due`, `watch-sources` and `release --if-due` need besides where a family has `findings`."""
+"""What `sla` needs besides, and where a family has `findings` also `due`, `watch-sources` and `release --if-due`."""
 
 QUEUE_ACTIONS = tuple(sorted(_of("Notices.")))
 """What `watch-sources` needs besides where there are `events`."""

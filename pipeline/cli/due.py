@@ -71,8 +71,10 @@ def _await(room: Room, every: timedelta, answered: Collection[str]) -> tuple[Not
     until = clock.now() + every
     fresh: list[Notice] = []
     while clock.now() < until:
-        wait = timedelta() if fresh else _LONG_POLL
+        begun, wait = clock.now(), timedelta() if fresh else _LONG_POLL
         batch = room.tools.notices.receive(queue, wait)
+        if not batch and (rest := begun + wait - clock.now()) > timedelta():
+            clock.sleep(rest)  # a queue that does not poll, such as the sandbox's
         _done(room, [notice for notice in batch if notice.key in answered])
         fresh += [notice for notice in batch if notice.key not in answered]
         if fresh and (not batch or len(fresh) >= 10 * _MOST_BATCHES):

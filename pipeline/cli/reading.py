@@ -1,4 +1,4 @@
-"""The verbs that change nothing: check, plan, due, patches, windows, status, watch, history, show, diff."""
+"""The verbs that change nothing: check, plan, due, sla, patches, windows, status, watch, history, show, diff."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (check, plan, due, patches, windows, status, watch, history, show, diff):
+    for function in (check, plan, due, sla, patches, windows, status, watch, history, show, diff):
         verb(app)(function)
     verb(app, name="watch-sources")(watch_sources)
 
@@ -88,6 +88,15 @@ def watch_sources(
             survey_within=_within(survey),
             as_json=common.json,
         )
+
+
+def sla(common: Common, families: Families = None) -> None:
+    """Show how soon fixes come to every fleet. Exit 0: nobody is late, 2: somebody is, 5: not all is known."""
+    runs, tell = room("pipeline.runs.sla"), room("pipeline.cli.sla")
+    with open_room(common) as (opened, _):
+        report = runs.sla(opened, tuple(families or ()))
+    print(room(_JSON).dump(report) if common.json else tell.text(report))
+    raise typer.Exit(tell.exit_code(report))
 
 
 def _within(survey: bool) -> timedelta | None:

@@ -204,5 +204,5 @@ def _news(seen: Observed, newest: Image, scan: Scan, found: Sequence[Finding]) -
 
 
 def _launched(fleets: Sequence[FleetView]) -> Mapping[InstanceId, datetime]:
-    members = [member for fleet in fleets for member in fleet.group.standing]
+    members = [member for fleet in fleets for group in fleet.groups for member in group.standing]
     return {member.id: member.launched for member in members if member.launched is not None}

@@ -46,6 +46,7 @@ _OPERATIONS = (
     "listeners",
     "metrics",
     "parameters",
+    "queues",
     "target_groups",
     "windows",
     "ec2.attributes",

@@ -59,6 +59,14 @@ def test_the_exit_code_tells_due_from_unknown_from_neither(rebake: Command, acco
     assert (answer.code, answer.out.splitlines()[0]) == (0, "web  -  nothing is due")
 
 
+@pytest.mark.usefixtures("folder")
+def test_the_clocks_of_fixes_have_codes_of_their_own(rebake: Command) -> None:
+    """Without a fleet there is nothing to be late for, and one document says so."""
+    answer = rebake("sla", "--json")
+    assert (answer.code, json.loads(answer.out)["clocks"]) == (0, [])
+    assert rebake("sla").out.startswith("From a fix to every fleet: nothing with a time to keep is known.")
+
+
 def test_what_is_wrong_is_said_in_one_sentence(rebake: Command, folder: Path) -> None:
     """A family that is not there, options that contradict each other, too short a pause."""
     assert rebake("due", "wob").complaint() == ("The configuration has no family named wob.", "did you mean web?")
