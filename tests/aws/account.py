@@ -16,6 +16,7 @@ from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.journals import S3Journals
 from pipeline.aws.leases import SsmLeases
+from pipeline.aws.ledgers import SsmLedgers
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.objects import S3Objects
@@ -39,6 +40,7 @@ from pipeline.ports.baselines import Baselines
 from pipeline.ports.channels import Channels
 from pipeline.ports.evidence import Objects, Signer
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
+from pipeline.ports.good import Ledgers
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, LaunchRequest, RunCommand
@@ -107,6 +109,7 @@ class Account:
         self.changes: GroupChanges = AutoScalingChanges(clients)
         self.signals: Signals = SsmSignals(clients)
         self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
+        self.ledgers: Ledgers = SsmLedgers(clients, "/rebake/good")
         self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
         self.baselines: Baselines = SsmBaselines(clients)
