@@ -22,6 +22,7 @@ from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.journals import S3Journals
 from pipeline.aws.leases import SsmLeases
+from pipeline.aws.ledgers import SsmLedgers
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.notices import SqsNotices
@@ -48,7 +49,7 @@ from pipeline.aws.windows import SsmWindows
 from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
 from pipeline.model.masking import Masker, credentials
-from pipeline.model.names import lease_path
+from pipeline.model.names import lease_path, ledger_path
 from pipeline.model.settings import Settings
 from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.templates import builtin_names, builtin_templates
@@ -130,6 +131,7 @@ def assemble(
         headroom=preflight,
         signals=SsmSignals(clients),
         leases=SsmLeases(clients, lease_path(settings.channel_prefix), me=this_process(), gone=is_gone),
+        ledgers=SsmLedgers(clients, ledger_path(settings.channel_prefix)),
         leftovers=AwsLeftovers(clients),
         windows=SsmWindows(clients, clock),
         metrics=CloudWatchMetrics(clients),

@@ -17,7 +17,7 @@ from pipeline.packer.templates import builtin_names, builtin_templates
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FAMILY = "web: {template: debian-12, source: {image: ami-12345678}, build: {instance_profile: p}}"
-OF_A_FLEET = ("strategy", "gates", "floor", "on_halt")
+OF_A_FLEET = ("strategy", "gates", "floor", "on_halt", "keep_good")
 
 
 def examples() -> Iterator[Any]:

@@ -18,6 +18,8 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Images.baked": ("ec2:DescribeImages",),
     "Images.named": ("ec2:DescribeImages",),
     "Images.tag": ("ec2:CreateTags",),
+    "Images.protect": ("ec2:CreateTags", "ec2:EnableImageDeregistrationProtection"),
+    "Images.release": ("ec2:DeleteTags", "ec2:DisableImageDeregistrationProtection"),
     "Images.require_imds_v2": ("ec2:ModifyImageAttribute",),
     "Fleets.find": _GROUPS,
     "Fleets.named": _GROUPS,
@@ -109,6 +111,9 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Journals.keep": ("s3:PutObject",),
     "Journals.runs": ("s3:ListBucket",),
     "Journals.lines": ("s3:GetObject", "s3:ListBucket"),
+    "Ledgers.of": ("ssm:GetParameter",),
+    "Ledgers.all": ("ssm:GetParametersByPath",),
+    "Ledgers.write": ("ssm:PutParameter",),
     "Objects.put": ("s3:PutObject",),
     "Objects.get": ("s3:GetObject",),
     "Signer.sign": ("kms:DescribeKey", "kms:Sign"),
@@ -236,6 +241,7 @@ _PLAN = _of(
     "Baselines.get",
     "Baselines.chosen",
     "Windows.",
+    "Ledgers.of",
 )
 _LEASE = _of("Leases.")
 _BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER, _LEASE)
@@ -255,6 +261,9 @@ _ROLL = _of(
     "Stacks.",
     "Signals.read",
     "Images.tag",
+    "Images.protect",
+    "Images.release",
+    "Ledgers.",
 ).union(_ON_REFRESH, _LEASE)
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -300,7 +309,5 @@ JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
 """What every verb needs besides where a bucket keeps the journal, and what reading it needs."""
 
 EVIDENCE_ACTIONS = tuple(sorted(_of("Objects.") | {"s3:ListBucket"}))
-"""Likewise of a bucket with evidence; without ListBucket S3 tells no missing file from a forbidden one."""
-
 SIGNING_ACTIONS = tuple(sorted(_of("Signer.")))
-"""Likewise of a key that signs evidence."""
+"""Likewise of a bucket (without ListBucket, missing files look forbidden) and a key for evidence."""

@@ -74,6 +74,7 @@ fleets:
     #   - approval: {within: 8h}
     # floor: 50%                  # of desired capacity, healthy at all times
     # on_halt: roll-back          # or cancel, leave: when the andon cord is pulled
+    # keep_good: 7d               # until a newer image was good for so long, nobody can deregister the last good one
 
 # patch_groups:                   # waves: one after the other, each wave's fleets together
 #   dev: {wave: 1, concurrency: 50%, canary: web-dev}

@@ -30,7 +30,7 @@ from pipeline.model.outcomes import (
     RolledBack,
     Skipped,
 )
-from pipeline.model.rollouts import AwaitRefresh, CheckGate, PutBack, RetireGroup, StartRefresh, UpdateStack
+from pipeline.model.rollouts import AwaitRefresh, CheckGate, PutBack, StartRefresh, UpdateStack
 from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt, RefreshStrategy
 
@@ -132,8 +132,8 @@ def put_back(
 ) -> Waiting[Outcome]:
     """Observe again, plan the way back, take it; the failure is told as what it was."""
     fleet = progress.lane.fleet
-    if any(isinstance(planned.step, RetireGroup) for planned in progress.lane.steps[-1:]):
-        return failure  # the rollout was over: what is left to remove is no reason to undo it
+    if progress.over:
+        return failure  # what is left to remove or to write down is no reason to undo it
     if isinstance(failure, Halted) and (stack := _updating(progress)):
         return Halted(reason=f"{failure.reason}; {stack}")
     progress.returning = True

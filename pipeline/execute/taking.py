@@ -12,6 +12,7 @@ from pipeline.execute.performing import take, tell
 from pipeline.execute.progressing import Progressing
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting
+from pipeline.model.good import KeepGood
 from pipeline.model.leases import fleet_lease
 from pipeline.model.outcomes import Done, Halted, Outcome, Paused, Refused, Skipped, StepResult
 from pipeline.model.steps import PlannedStep
@@ -61,12 +62,15 @@ def watched(
 
 
 def _through(bench: Workbench, planned: PlannedStep, watch: Watch | None) -> Waiting[StepResult | Stopped]:
-    """Take a step; one that an outage ended is taken again, for every step goes on from what stands."""
+    """Take a step; one that an outage ended is taken again, for every step goes on from what stands.
+
+    A fleet that has arrived is stopped by nobody any more.
+    """
     patience = Patience()
     while True:
         taking = take(bench, planned)
         try:
-            if watch is None:
+            if watch is None or isinstance(planned.step, KeepGood):
                 return (yield from taking)
             return (yield from watched(bench, planned.target, taking, partial(watch, planned)))
         except Unavailable as error:

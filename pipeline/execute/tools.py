@@ -25,6 +25,7 @@ from pipeline.ports.clock import Clock
 from pipeline.ports.evidence import Evidence
 from pipeline.ports.findings import Findings
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
+from pipeline.ports.good import Ledgers
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, RunCommand
@@ -62,6 +63,7 @@ class Tools:
     headroom: Headroom
     signals: Signals
     leases: Leases
+    ledgers: Ledgers
     leftovers: Leftovers
     windows: Windows
     metrics: Metrics

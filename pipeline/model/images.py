@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pipeline.model.ids import BakeKey, ImageId, RunId, SnapshotId
-from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_REVOKED, TAG_RUN, TAG_SOURCE_IMAGE, TAG_STAGE
+from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_GOOD, TAG_REVOKED, TAG_RUN, TAG_SOURCE_IMAGE, TAG_STAGE
 
 AVAILABLE_WITHIN = timedelta(hours=2)
 """AMIs of 53 minutes have been seen; botocore's own waiter gives up after 10."""
@@ -46,7 +46,14 @@ class Image:
     platform: str = ""
     imds_v2: bool = True
     """Whether instances launched from it require IMDSv2: what a bake writes last."""
+    protected: bool = False
+    """Whether it cannot be deregistered."""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Whether we have protected it as a way back: what somebody else protects is his to release."""
+        return TAG_GOOD in self.tags
 
     @property
     def family(self) -> str | None:

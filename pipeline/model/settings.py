@@ -187,6 +187,7 @@ class FleetSettings:
     """A fleet as configured; the group behind it is observed later.
 
     ``floor`` is how many healthy targets (or members, without a load balancer) must stay, of desired capacity.
+    ``keep_good`` is how long a newer image must have been good before an older one is released; 0: none is protected.
     """
 
     name: str
@@ -197,6 +198,7 @@ class FleetSettings:
     gates: tuple[Gate, ...] = ()
     floor: Share = _HALF
     on_halt: OnHalt = OnHalt.ROLL_BACK
+    keep_good: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

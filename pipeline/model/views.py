@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.model.baselines import Resolution
 from pipeline.model.fleets import ChannelEntry, Group, Refresh, TemplateVersion
+from pipeline.model.good import Ledger
 from pipeline.model.ids import BakeKey, GroupName, ImageId, RefreshId, TargetGroupArn
 from pipeline.model.images import Image
 from pipeline.model.names import Role
@@ -104,7 +105,7 @@ class FleetView:
     ``version`` is None for a group without a launch template; ``versions`` are the template's, newest first.
     ``images`` holds what is known of the images in use; an image that was deregistered is missing there.
     ``goals`` says which image each refresh goes or went to, where that is known. ``traffic`` is observed only of
-    blue-green fleets.
+    blue-green fleets, ``good`` only where good images are kept.
     """
 
     settings: FleetSettings
@@ -115,6 +116,7 @@ class FleetView:
     goals: Mapping[RefreshId, ImageId] = field(default_factory=dict)
     images: Mapping[ImageId, Image] = field(default_factory=dict)
     traffic: TrafficView | None = None
+    good: Ledger = ()
 
     @property
     def name(self) -> str:

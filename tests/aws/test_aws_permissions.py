@@ -16,6 +16,7 @@ from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.baselines import PatchBaseline
 from pipeline.model.fleets import Group
+from pipeline.model.good import Good
 from pipeline.model.ids import RunId, TargetGroupArn
 from pipeline.model.images import Image
 from pipeline.model.leases import Lease
@@ -90,6 +91,11 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Images.named": lambda account, *_: account.images.named("web-1"),
     "Images.tag": lambda account, _, image: account.images.tag(image, {"a": "b"}),
     "Images.require_imds_v2": lambda account, _, image: account.images.require_imds_v2(image),
+    "Images.protect": lambda account, _, image: account.images.protect(image, "way back"),
+    "Images.release": lambda account, _, image: account.images.release(image),
+    "Ledgers.write": lambda account, _, image: account.ledgers.write("web", (Good(image=image.id, since=AT),)),
+    "Ledgers.of": lambda account, *_: account.ledgers.of("web"),
+    "Ledgers.all": lambda account, *_: account.ledgers.all(),
     "Templates.version": lambda account, group, _: account.saved(group),
     "Templates.versions": lambda account, group, _: account.templates.versions(account.saved(group).id),
     "Templates.create_version": lambda account, group, image: account.next_version(group, image),

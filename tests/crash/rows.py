@@ -174,6 +174,12 @@ def _shifted(place: Place) -> Settings:
     return _blue_green(_balanced(place))
 
 
+def _kept(place: Place) -> Settings:
+    """A fleet of two whose good images are protected."""
+    place.world.fleet(GROUP, place.world.image("old", tags=OURS), size=2)
+    return rooms.configuration(replace(_quick(), keep_good=SWEPT_AFTER))
+
+
 def _balanced(place: Place) -> Fleet:
     return place.world.fleet(GROUP, place.world.image("old", tags=OURS), size=2, balanced=True, MinSize=1)
 
@@ -251,6 +257,8 @@ ROWS = (
     Row(name="smoke", before=_after(bake), command=smoke),
     Row(name="promote", before=_after(bake, smoke), command=promote),
     Row(name="release by refresh", before=_refreshed, command=release, pauses=BOTH),
+    Row(name="roll with good images kept", before=_proven(_kept), command=roll),
+    Row(name="rollback with good images kept", before=_rolled(_kept), command=rollback),
     Row(name="roll zone by zone", before=_proven(_in_zones), command=roll, pauses=BOTH),
     Row(name="release by blue-green", before=_shifted, command=release),
     Row(name="roll to the partner", before=_proven(_partnered), command=roll),

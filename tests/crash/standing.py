@@ -104,7 +104,8 @@ def _tags(entries: Any) -> str:
 
 def _images(world: World, images: Any) -> Iterator[str]:
     for image in images:
-        yield f"image {image['Name']} {image['State']} {image.get('ImdsSupport', '')} {_tags(image.get('Tags'))}"
+        facts = image["State"], image.get("ImdsSupport", ""), image["DeregistrationProtection"]
+        yield f"image {image['Name']} {' '.join(facts)} {_tags(image.get('Tags'))}"
     of = {
         mapping["Ebs"]["SnapshotId"]: image["ImageId"]
         for image in images
