@@ -16,6 +16,7 @@ from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
+from pipeline.aws.findings import InspectorFindings
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
@@ -24,8 +25,16 @@ from pipeline.aws.leases import SsmLeases
 from pipeline.aws.ledgers import SsmLedgers
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
+from pipeline.aws.notices import SqsNotices
 from pipeline.aws.objects import S3Objects
-from pipeline.aws.permissions import ACTIONS, EVIDENCE_ACTIONS, JOURNAL_ACTIONS, SIGNING_ACTIONS
+from pipeline.aws.permissions import (
+    ACTIONS,
+    EVIDENCE_ACTIONS,
+    FINDING_ACTIONS,
+    JOURNAL_ACTIONS,
+    QUEUE_ACTIONS,
+    SIGNING_ACTIONS,
+)
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.run_command import SsmRunCommand
@@ -134,6 +143,8 @@ def assemble(
         builder=_builder(settings, clients, folder, endpoint=endpoint, executable=packer),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         baselines=SsmBaselines(clients),
+        findings=InspectorFindings(clients),
+        notices=SqsNotices(clients),
         secrets=AwsSecrets(clients, journal.masker.learn),
         evidence=_evidence(settings, clients, folder, journal.masker),
         progress=Fanout(progress, journal),
@@ -204,11 +215,15 @@ def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, p
 
 def actions(settings: Settings) -> tuple[str, ...]:
     """List the IAM actions of all verbs, for the preflight."""
+    inspected = any(family.findings for family in settings.families.values())
     every = [
         *ACTIONS.values(),
         *([JOURNAL_ACTIONS] if settings.journal else []),
         *([EVIDENCE_ACTIONS] if settings.evidence.bucket else []),
         *([SIGNING_ACTIONS] if settings.evidence.kms_key else []),
+        *([JOURNAL_ACTIONS] if settings.journal else []),
+        *([FINDING_ACTIONS] if inspected else []),
+        *([QUEUE_ACTIONS] if settings.queue else []),
     ]
     return tuple(sorted({action for needed in every for action in needed}))
 

@@ -151,6 +151,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
         "ec2:DescribeNetworkInterfaces",
         "ec2:TerminateInstances",
     ),
+    "Findings.coverage": ("ec2:DescribeImages", "inspector2:BatchGetAccountStatus", "inspector2:ListCoverage"),
+    "Findings.found": ("ec2:DescribeImages", "ec2:GetImageFindings", "inspector2:ListFindings"),
+    "Notices.receive": ("sqs:ReceiveMessage",),
+    "Notices.done": ("sqs:DeleteMessage",),
     "Windows.window": ("ssm:GetMaintenanceWindow",),
     "Windows.calendars": ("ssm:GetCalendarState",),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
@@ -276,12 +280,16 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "sweep": _of("Leftovers.", "Signals.take", "Copies.delete")
         | _of("Traffic.forwarding", "Traffic.weigh", "Traffic.delete"),
         "unhalt": _of("Signals.take"),
+        "revoke": _of("Images.tag", "Refreshes.cancel", "Refreshes.roll_back"),
         "approve": _of("Signals.leave"),
         "unlock": _LEASE,
         "watch": set[str](),
         "patches": set(_PACKER),
         "baselines": _of("Baselines."),
         "windows": set[str](),
+        "due": set[str](),
+        "watch-sources": set[str](),
+        "sla": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }
@@ -290,6 +298,12 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 Not listed is what only some configurations need: buckets and the key that signs (below), Session Manager connections,
 KMS keys, and secrets of Secrets Manager, which are fetched before a build begins, so that a missing right stops it.
 """
+
+FINDING_ACTIONS = tuple(sorted(_of("Findings.")))
+"""What `sla` needs besides, and where a family has `findings` also `due`, `watch-sources` and `release --if-due`."""
+
+QUEUE_ACTIONS = tuple(sorted(_of("Notices.")))
+"""What `watch-sources` needs besides where there are `events`."""
 
 JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
 """What every verb needs besides where a bucket keeps the journal, and what reading it needs."""

@@ -35,7 +35,7 @@ _READ_SECONDS = 60
 _CONNECTIONS = 25
 # Nothing depends on the journal: a rollout must not stand still for long where S3 does not answer.
 _BRIEF = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
-_READS = ("Describe", "Get", "List", "Simulate")
+_READS = ("BatchGet", "Describe", "Get", "List", "Simulate")
 _PASSING = ContextVar("passing", default=False)
 
 
@@ -152,9 +152,19 @@ class Clients:
         return self._client("s3")
 
     @property
+    def inspector2(self) -> Any:
+        """Amazon Inspector; three calls of it are used, so its stubs are not a dependency."""
+        return self._client("inspector2")
+
+    @property
     def s3_briefly(self) -> Any:
         """Buckets, for what nothing depends on: it gives up within seconds."""
         return self._client("s3", brief=True)
+
+    @property
+    def sqs(self) -> Any:
+        """Queues; two calls of it are used, so its stubs are not a dependency."""
+        return self._client("sqs")
 
     @property
     def secretsmanager(self) -> Any:

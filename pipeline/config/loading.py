@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,11 +14,27 @@ from pipeline.config import references, wording
 from pipeline.config.baselines import BaselineSection, OwnBaseline
 from pipeline.config.document import Document, Fault, parse
 from pipeline.config.families import FamilySection
-from pipeline.config.fields import BucketName, ChannelPrefix, KeyPrefix, KmsKey, Name, Reading, Region, Section, Tags
+from pipeline.config.fields import (
+    BucketName,
+    ChannelPrefix,
+    Duration,
+    KeyPrefix,
+    KmsKey,
+    Name,
+    Reading,
+    Region,
+    Section,
+    Tags,
+    Url,
+    lasting,
+    some,
+)
 from pipeline.config.fleets import FleetSection
 from pipeline.config.patch_groups import LimitsSection, PatchGroupSection
+from pipeline.config.release_gates import ReleaseRule, rules
 from pipeline.config.windows import FreezeSection
 from pipeline.errors import ConfigError
+from pipeline.model.findings import SLA, Severity
 from pipeline.model.settings import Bucket, EvidenceSettings, Settings
 
 _HINT = "correct the lines named above; `rebake schema` writes a JSON Schema that lets an editor check them as you type"
@@ -63,6 +80,30 @@ class EvidenceSection(Section):
         return EvidenceSettings(bucket=bucket, kms_key=self.kms_key)
 
 
+class EventsSection(Section):
+    """Where EventBridge puts events that are a reason to look at once."""
+
+    queue: Url = Field(description="The URL of an SQS queue of this Region.")
+
+
+Deadline = Annotated[Duration, lasting(timedelta(days=1), timedelta(days=3650))]
+
+
+class SlaSection(Section):
+    """How soon after its fix a vulnerability must be gone from every fleet."""
+
+    critical: Deadline | None = Field(default=SLA[Severity.CRITICAL], description="Default: 7d.")
+    high: Deadline | None = Field(default=SLA[Severity.HIGH], description="Default: 30d.")
+    medium: Deadline | None = Field(default=SLA[Severity.MEDIUM], description="Default: 90d.")
+    low: Deadline | None = Field(default=None, description="Default: none.")
+    informational: Deadline | None = Field(default=None, description="Default: none.")
+    untriaged: Deadline | None = Field(default=None, description="Default: none.")
+
+    def settings(self) -> dict[Severity, timedelta]:
+        """Say it in the model's words."""
+        return {Severity(name): time for name, time in self if time is not None}
+
+
 class Root(Section):
     """Rebake: bake patched images and replace the fleets that run the old ones."""
 
@@ -78,10 +119,15 @@ class Root(Section):
         default_factory=dict, description="Times in which nothing is rolled, by name."
     )
     limits: LimitsSection = Field(default_factory=LimitsSection, description="The blast radius of one run.")
+    release_gate: Annotated[tuple[ReleaseRule, ...], *some] = Field(
+        default=(), description="What `rebake gate` asks of an image; default: there is no release gate."
+    )
     journal: JournalSection | None = Field(default=None, description="Journals in S3; default: on this machine only.")
     evidence: EvidenceSection = Field(
         default_factory=EvidenceSection, description="Evidence in S3, and signed; default: on this machine only."
     )
+    events: EventsSection | None = Field(default=None, description="Events of Amazon Inspector; default: none.")
+    sla: SlaSection = Field(default_factory=SlaSection, description="How soon a fix must be on every fleet.")
 
 
 def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
@@ -123,8 +169,11 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         patch_groups={name: group.settings(name, freezes) for name, group in file.patch_groups.items()},
         limits=file.limits.settings(),
         baselines=baselines,
+        release_gate=rules(file.release_gate),
         journal=file.journal.settings() if file.journal else None,
         evidence=file.evidence.settings(),
+        queue=file.events.queue if file.events else None,
+        sla=file.sla.settings(),
         digest=hashlib.sha256(text.encode()).hexdigest(),
     )
 

@@ -43,6 +43,9 @@ families:
       # suites: [smoke/test_web.py]         # your own pytest-testinfra tests
       # services: [nginx]
       # http: {port: 80, path: /health, status: 200, within: 2m}
+    # A new bake is due, besides for a newer source image or a changed recipe (`rebake due`, `release --if-due`):
+    # max_age: 30d
+    # findings: high              # vulnerabilities of this severity that Amazon Inspector found and that have a fix
 
 fleets:
   web-dev:

@@ -52,7 +52,7 @@ def _standing(bench: Workbench, step: BuildImage) -> Image | None:
     images = bench.tools.images
     marked = images.baked(family=step.family, key=step.bake_key)
     unmarked = [one for one in images.named(names.image_names(step.family, step.bake_key)) if one.family is None]
-    return next((one for one in (*marked, *unmarked) if one.usable and one.stage is not Stage.REJECTED), None)
+    return next((one for one in (*marked, *unmarked) if one.usable and not one.barred), None)
 
 
 def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest:

@@ -153,6 +153,9 @@ def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) ->
             hint=f"see to what could not be known, and test it again: rebake smoke {family}",
         )
     matrix = " ".join(f"{trial.instance_type}={trial.word}" for trial in trials)
+    current = bench.tools.images.get([image.id]).get(image.id, image)
+    if current.stage is Stage.REVOKED:  # meanwhile, by people: no test takes that back
+        return Refused(reason=f"{image.id} was {current.barred} while it was tested", hint="bake another one")
     stage = Stage.TESTED if passed else Stage.REJECTED
     bench.tools.images.tag(image, {**tags, names.TAG_STAGE: stage, names.TAG_SMOKE: matrix[:_TAG_MAX]})
     if passed:

@@ -54,7 +54,7 @@ class FamilyView(FamilyImages):
         return max(images, key=lambda image: _RANK.index(image.stage or ""), default=None)
 
 
-_RANK = ("", "rejected", "candidate", "tested")
+_RANK = ("", "revoked", "rejected", "candidate", "tested")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +122,12 @@ class FleetView:
     def name(self) -> str:
         """The fleet's name."""
         return self.settings.name
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Its own group, and those beside it that take part in a blue-green rollout."""
+        others = self.traffic.others if self.traffic else ()
+        return (self.group, *(side.group for side in others if side.group.role))
 
     @property
     def active(self) -> Refresh | None:

@@ -99,14 +99,14 @@ def _settled(
     text = f"the fleet was brought back from {left} to version {saved.number} already; further back goes"
     note = Note(target=view.name, text=f"{text} only a version by its number: rebake rollback {view.name} --to VERSION")
     known = view.images.get(left)
-    if reject and known is not None and known.stage is not Stage.REJECTED:
+    if reject and known is not None and not known.barred:
         mark = TagImage(family=view.settings.family, image=left, stage=Stage.REJECTED)
         steps = (*planned(view, (mark, f"{left} must not be rolled again")), *steps)
     return Plan(steps=steps, notes=(note,))
 
 
 def _marked(view: FleetView, back: tuple[PlannedStep, ...], left: ImageId | None, *, reject: bool) -> Plan:
-    if left is None or left not in view.images or not back:
+    if left is None or left not in view.images or not back or view.images[left].barred:
         return Plan(steps=back)
     if not reject:
         text = f"{left} is not rejected: roll it again by hand if it was not to blame, or reject it with --reject"

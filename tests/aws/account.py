@@ -11,6 +11,7 @@ from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
+from pipeline.aws.findings import InspectorFindings
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
@@ -19,6 +20,7 @@ from pipeline.aws.leases import SsmLeases
 from pipeline.aws.ledgers import SsmLedgers
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
+from pipeline.aws.notices import SqsNotices
 from pipeline.aws.objects import S3Objects
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
@@ -39,6 +41,7 @@ from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.baselines import Baselines
 from pipeline.ports.channels import Channels
 from pipeline.ports.evidence import Objects, Signer
+from pipeline.ports.findings import Findings
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.good import Ledgers
 from pipeline.ports.groups import Copies, GroupChanges
@@ -48,6 +51,7 @@ from pipeline.ports.journal import Journals
 from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
+from pipeline.ports.notices import Notices
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
 from pipeline.ports.stacks import Stacks
@@ -112,6 +116,8 @@ class Account:
         self.ledgers: Ledgers = SsmLedgers(clients, "/rebake/good")
         self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
+        self.notices: Notices = SqsNotices(clients)
+        self.findings: Findings = InspectorFindings(clients)
         self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
         self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))
@@ -127,6 +133,13 @@ class Account:
         """Make a key, and the signer of it."""
         made = self.clients.kms.create_key(KeySpec=spec, KeyUsage=usage)  # type: ignore[arg-type] # names of kinds
         return KmsSigner(self.clients, made["KeyMetadata"]["KeyId"])
+
+    def queue(self) -> str:
+        """Make a queue with one message in it."""
+        sqs = self.world.client("sqs")
+        url: str = sqs.create_queue(QueueName="events")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="{}")
+        return url
 
     def bucket(self) -> None:
         """Make the bucket of the journals."""

@@ -69,6 +69,7 @@ def changes(account: Account) -> str:
     return "changes"
 
 
+NONE = timedelta()
 RUN = RunId("20261123T181500-kqzt")
 
 
@@ -141,6 +142,12 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Signer.verify": lambda account, *_: [one.verify(b"words", one.sign(b"words")) for one in [account.signer()]],
     "Leftovers.found": lambda account, group, _: account.leftovers.found([GroupByName(name=group.name)]),
     "Leftovers.remove": lambda account, group, _: remove_each(account, group),
+    "Findings.coverage": lambda account, group, image: account.findings.coverage([image.id], [group.members[0].id]),
+    "Findings.found": lambda account, group, image: account.findings.found([image.id], [group.members[0].id]),
+    "Notices.receive": lambda account, *_: account.notices.receive(account.queue(), NONE),
+    "Notices.done": lambda account, *_: account.notices.done(
+        url := account.queue(), account.notices.receive(url, NONE)
+    ),
     "Windows.window": lambda account, *_: account.windows.window(nightly(account)),
     "Windows.calendars": lambda account, *_: account.windows.calendars([changes(account)], AT),
 }
@@ -160,6 +167,8 @@ ASKED_BESIDES = {
     },
     "Signer.sign": {"kms:CreateKey"},
     "Signer.verify": {"kms:CreateKey", "kms:Sign"},
+    "Notices.receive": {"sqs:CreateQueue", "sqs:SendMessage"},
+    "Notices.done": {"sqs:CreateQueue", "sqs:SendMessage", "sqs:ReceiveMessage"},
     "Windows.window": {"ssm:CreateMaintenanceWindow"},
     "Windows.calendars": {"ssm:CreateDocument"},
 }
@@ -170,6 +179,7 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
     group = account.group()
     image = account.bake()
     account.bucket()
+    account.world.client("inspector2").enable(resourceTypes=["EC2"])
     for method, do in DOING.items():
         account.cloud.calls.clear()
         do(account, group, image)

@@ -24,8 +24,8 @@ from pipeline.model.settings import (
     Family,
     FleetSettings,
     GroupByName,
-    SourcePinned,
 )
+from pipeline.model.sources import SourcePinned
 from pipeline.model.strategies import BlueGreen, ChannelOnly, RefreshStrategy, StackUpdate, Strategy
 from pipeline.ports.preflight import Finding
 
