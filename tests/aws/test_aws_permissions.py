@@ -11,7 +11,8 @@ from aws.account import GONE, NOBODY, STABLE, WEB, Account
 from aws.answers import AT
 from aws.teams import GREEN, OURS, Teams
 
-from pipeline.aws.permissions import ACTIONS, CALLS
+from pipeline.aws.calls import CALLS
+from pipeline.aws.permissions import ACTIONS
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.baselines import PatchBaseline
