@@ -221,7 +221,6 @@ def actions(settings: Settings) -> tuple[str, ...]:
         *([JOURNAL_ACTIONS] if settings.journal else []),
         *([EVIDENCE_ACTIONS] if settings.evidence.bucket else []),
         *([SIGNING_ACTIONS] if settings.evidence.kms_key else []),
-        *([JOURNAL_ACTIONS] if settings.journal else []),
         *([FINDING_ACTIONS] if inspected else []),
         *([QUEUE_ACTIONS] if settings.queue else []),
     ]

@@ -65,6 +65,8 @@ class InspectorFindings:
                 PaginationConfig={"PageSize": _COVERAGE_PAGE},
             )
             for entry in (entry for page in pages for entry in page["coveredResources"]):
+                if entry["resourceId"] in found and found[entry["resourceId"]].known:
+                    continue  # scanned in one of several ways
                 found[entry["resourceId"]] = Coverage(why=_unscanned(entry), scanned=entry.get("lastScannedAt"))
         return found
 

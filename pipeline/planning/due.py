@@ -62,9 +62,10 @@ class FamilyDue:
 class Observed:
     """All that is asked of a family.
 
-    ``images`` is a `FamilyView` where its recipe and source image are known; ``fault`` says why not. ``absent`` says
-    of fleets why they could not be observed. ``scan`` is None where its findings are no reason. ``installed`` are the
-    packages of its newest image; None: nobody has kept them here. ``fresh``: how old a survey may be.
+    ``images`` is a `FamilyView` where its recipe is known; ``fault`` says why not, and ``source`` is then its source
+    image, where at least that is. ``absent`` says of fleets why they could not be observed. ``scan`` is None where its
+    findings are no reason. ``installed`` are the packages of its newest image; None: nobody has kept them here.
+    ``fresh``: how old a survey may be.
     """
 
     images: FamilyImages
@@ -74,6 +75,7 @@ class Observed:
     installed: tuple[Package, ...] | None = None
     fresh: timedelta
     fault: str = ""
+    source: Image | None = None
 
 
 def plan_due(seen: Observed, now: datetime) -> FamilyDue:
@@ -81,7 +83,10 @@ def plan_due(seen: Observed, now: datetime) -> FamilyDue:
     view, unknown = seen.images, list[Reason]()
     reasons: list[Reason] = []
     if not isinstance(view, FamilyView):
-        unknown.append(Reason(trigger=Trigger.SOURCE, text=seen.fault))
+        reasons += _source(view, seen.source)
+        if not reasons:
+            unread = Trigger.PATCHES if view.family.ruled else Trigger.RECIPE
+            unknown.append(Reason(trigger=unread if seen.source else Trigger.SOURCE, text=seen.fault))
     elif view.current is None:
         reasons += _recipe(view, seen.installed)
     else:
@@ -108,15 +113,24 @@ def tried(view: FamilyImages) -> Image | None:
     return next((image for image in view.baked if image.stage not in {None, Stage.CANDIDATE}), None)
 
 
-def _recipe(view: FamilyView, installed: tuple[Package, ...] | None) -> Iterator[Reason]:
+def _source(view: FamilyImages, source: Image | None) -> Iterator[Reason]:
+    """Say what can be said without the recipe."""
+    if source is None:
+        return
+    name = f"{source.id} ({source.name})"
     if not view.baked:
-        yield Reason(trigger=Trigger.FIRST, text=f"source image {view.source.id} ({view.source.name})")
+        yield Reason(trigger=Trigger.FIRST, text=f"source image {name}")
+    elif view.baked[0].source_image != source.id:
+        text = f"newer source image: {view.baked[0].source_image or 'unknown'} -> {name}"
+        yield Reason(trigger=Trigger.SOURCE, text=text)
+
+
+def _recipe(view: FamilyView, installed: tuple[Package, ...] | None) -> Iterator[Reason]:
+    known = [*_source(view, view.source)]
+    yield from known
+    if known:
         return
     last = view.baked[0]
-    if last.source_image != view.source.id:
-        text = f"newer source image: {last.source_image or 'unknown'} -> {view.source.id} ({view.source.name})"
-        yield Reason(trigger=Trigger.SOURCE, text=text)
-        return
     pending = [one for one in view.patches.install if one not in installed] if view.patches and installed else []
     if pending:
         yield Reason(trigger=Trigger.PATCHES, text=f"approved and not in {last.id}: {', '.join(map(str, pending))}")
@@ -173,8 +187,9 @@ def _findings(seen: Observed, scan: Scan, lowest: Severity) -> tuple[list[Reason
         if newest is None or _news(seen, newest, scan, found):
             due.append(Reason(trigger=Trigger.FINDING, text=text))
         elif newest.id in places:
-            why = f"which was baked after the fix was known{f' and {newest.barred}' if newest.barred else ''}"
-            doubted.append(Reason(trigger=Trigger.FINDING, text=f"{text}; another bake may change nothing: {why}"))
+            barred = f", and was {newest.barred}" if newest.barred else ""
+            why = f"{newest.id} was baked after that was known{barred}: another bake may change nothing"
+            doubted.append(Reason(trigger=Trigger.FINDING, text=f"{text}; {why}"))
     return due, doubted
 
 

@@ -69,12 +69,12 @@ def _notes(one: FamilyDue) -> list[Note]:
 
 
 def _observed(room: Room, name: str, survey_within: timedelta | None) -> Observed:
-    fault = ""
+    fault, source = "", None
     view: FamilyImages
     try:
         view = room.family(name, survey_within=survey_within)
     except _OWN as error:
-        view, fault = room.images_of(name), error.whole
+        view, fault, source = room.images_of(name), error.whole, _source(room, name)
     fleets: list[FleetView] = []
     absent: dict[str, str] = {}
     for fleet in room.fleets_of(name):
@@ -94,12 +94,20 @@ def _observed(room: Room, name: str, survey_within: timedelta | None) -> Observe
         installed=_installed(room, view.baked[:1]),
         fresh=FRESH,
         fault=fault,
+        source=source,
     )
+
+
+def _source(room: Room, name: str) -> Image | None:
+    try:
+        return room.source(name)
+    except _OWN:
+        return None
 
 
 def _installed(room: Room, newest: Sequence[Image]) -> tuple[Package, ...] | None:
     try:
         kept = room.tools.evidence.packages(newest[0]) if newest else None
-    except NotPossible:  # not what was written: nobody knows what is installed
+    except NotPossible:  # not what was written: what is installed is not known then
         return None
     return kept.after if kept else None

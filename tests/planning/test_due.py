@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from nouns import NEW, NOW, OLD, family, family_view, fleet_view, image, version
+from nouns import NEW, NOW, OLD, SOURCE, family, family_view, fleet_view, image, version
 
 from pipeline.model.baselines import Resolution
 from pipeline.model.findings import Finding, FindingStatus, Fix, Scan, Severity
@@ -16,7 +16,7 @@ from pipeline.model.ids import ImageId, InstanceId
 from pipeline.model.images import Image, Stage
 from pipeline.model.names import TAG_SOURCE_IMAGE
 from pipeline.model.packages import Package
-from pipeline.model.settings import Family
+from pipeline.model.settings import Family, PredefinedBaseline
 from pipeline.model.views import FamilyImages, FamilyView, FleetView
 from pipeline.planning.due import FamilyDue, Observed, Trigger, plan_due
 
@@ -81,6 +81,15 @@ def test_what_cannot_be_read_is_unknown() -> None:
     images = FamilyImages(family=view.family, baked=view.baked, parameter=view.parameter)
     found = judged(images, fault="no image matches", absent={"web-dev": "there is no group"})
     assert triggers(found) == ([Trigger.AGE], [Trigger.SOURCE, Trigger.ROLLOUT])
+    ruled = replace(images, family=family(baseline=PredefinedBaseline()))
+    for part, source, due, doubt in (
+        (images, SOURCE, [], [Trigger.RECIPE]),
+        (ruled, SOURCE, [], [Trigger.PATCHES]),
+        (ruled, "ami-1", [Trigger.SOURCE], []),
+        (replace(ruled, baked=()), "ami-1", [Trigger.FIRST], []),
+    ):
+        plain = replace(part, family=replace(part.family, max_age=None))
+        assert triggers(judged(plain, fault="no survey", source=image(source))) == (due, doubt)
     stale = family_view(CURRENT, channel=NEW, patches=approving(surveyed=DAY))
     assert triggers(judged(stale)) == ([], [Trigger.PATCHES])
     assert triggers(judged(replace(stale, patches=approving(surveyed=HALF)))) == ([], [])
@@ -164,7 +173,7 @@ def test_a_finding_that_a_bake_did_not_cure_is_not_baked_again_every_night() -> 
     assert triggers(with_findings(finding(**YOUNG, advised=NOW - DAY))) == ([Trigger.FINDING], [])
     assert triggers(with_findings(finding(**YOUNG, advised=NOW - 30 * DAY))) == ([], [Trigger.FINDING])
     rejected = (replace(BAKED, tags=image(stage=Stage.REJECTED).tags), image(OLD, created=NOW - 90 * DAY))
-    assert "and rejected" in with_findings(finding(**YOUNG), baked=rejected).unknown[-1].text
+    assert "and was rejected" in with_findings(finding(**YOUNG), baked=rejected).unknown[-1].text
 
 
 @pytest.mark.parametrize(("launched", "due"), [(12, True), (10, False)])
