@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair sweep baselines halt unhalt revoke unlock approve patches windows status watch history show diff init schema
+VERBS = bake smoke roll rollback promote release repair sweep baselines report halt unhalt revoke unlock approve patches windows status watch history show diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
 .PHONY: help setup packer base demo crash-matrix chaos bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)

@@ -24,6 +24,7 @@ from pipeline.aws.journals import S3Journals
 from pipeline.aws.leases import SsmLeases
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
+from pipeline.aws.nodes import SsmNodes
 from pipeline.aws.permissions import ACTIONS, JOURNAL_ACTIONS
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
@@ -132,6 +133,7 @@ def assemble(
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         baselines=SsmBaselines(clients),
         findings=InspectorFindings(clients),
+        nodes=SsmNodes(clients),
         secrets=AwsSecrets(clients, journal.masker.learn),
         evidence=FileEvidence(folder / "evidence", journal.masker),
         progress=Fanout(progress, journal),

@@ -22,6 +22,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Fleets.find": _GROUPS,
     "Fleets.named": _GROUPS,
     "Fleets.siblings": _GROUPS,
+    "Fleets.every": _GROUPS,
     "Fleets.sizes": ("autoscaling:DescribeAutoScalingGroups",),
     "Fleets.impaired": ("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"),
     "Refreshes.listed": ("autoscaling:DescribeInstanceRefreshes",),
@@ -36,6 +37,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Fleets.activities": ("autoscaling:DescribeScalingActivities",),
     "Templates.version": ("ec2:DescribeLaunchTemplateVersions",),
     "Templates.versions": ("ec2:DescribeLaunchTemplateVersions",),
+    "Templates.aliases": ("ec2:DescribeLaunchTemplates",),
     "Templates.create_version": (
         "ec2:CreateLaunchTemplateVersion",
         "ec2:DescribeImages",
@@ -144,6 +146,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     ),
     "Findings.coverage": ("ec2:DescribeImages", "inspector2:BatchGetAccountStatus", "inspector2:ListCoverage"),
     "Findings.found": ("ec2:DescribeImages", "ec2:GetImageFindings", "inspector2:ListFindings"),
+    "Findings.fixable": ("inspector2:ListFindings",),
+    "Nodes.agents": ("ssm:DescribeInstanceInformation",),
+    "Nodes.patches": ("ssm:DescribeInstancePatchStates",),
+    "Nodes.publish": ("ssm:PutComplianceItems",),
     "Windows.window": ("ssm:GetMaintenanceWindow",),
     "Windows.calendars": ("ssm:GetCalendarState",),
     "Metrics.alarms": ("cloudwatch:DescribeAlarms",),
@@ -272,6 +278,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "patches": set(_PACKER),
         "baselines": _of("Baselines."),
         "windows": set[str](),
+        "report": _of("Fleets.every", "Templates.aliases", "Nodes.", "Findings.coverage", "Findings.fixable"),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
     }.items()
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,11 +14,24 @@ from pipeline.config import references, wording
 from pipeline.config.baselines import BaselineSection, OwnBaseline
 from pipeline.config.document import Document, Fault, parse
 from pipeline.config.families import FamilySection
-from pipeline.config.fields import BucketName, ChannelPrefix, KeyPrefix, Name, Reading, Region, Section, Tags
+from pipeline.config.fields import (
+    BucketName,
+    ChannelPrefix,
+    Duration,
+    KeyPrefix,
+    Name,
+    Reading,
+    Region,
+    Section,
+    Tags,
+    lasting,
+)
 from pipeline.config.fleets import FleetSection
 from pipeline.config.patch_groups import LimitsSection, PatchGroupSection
 from pipeline.config.windows import FreezeSection
 from pipeline.errors import ConfigError
+from pipeline.model.compliance import ComplianceRules
+from pipeline.model.findings import Severity
 from pipeline.model.settings import Bucket, Settings
 
 _HINT = "correct the lines named above; `rebake schema` writes a JSON Schema that lets an editor check them as you type"
@@ -42,6 +56,23 @@ class JournalSection(Section):
         return Bucket(name=self.bucket, prefix=self.prefix)
 
 
+class ComplianceSection(Section):
+    """What `rebake report` asks of instances."""
+
+    max_age: Annotated[Duration, lasting(timedelta(days=1), timedelta(days=3650))] = Field(
+        default=ComplianceRules().max_age,
+        description="Of images whose family has no max_age; default: 30d.",
+    )
+    findings: Severity = Field(
+        default=ComplianceRules().findings,
+        description="The mildest severity that a vulnerability with a fix must not have; default: high.",
+    )
+    scanned_within: Annotated[Duration, lasting(timedelta(hours=1), timedelta(days=365))] = Field(
+        default=ComplianceRules().scanned_within,
+        description="A patch scan that is older says nothing any more; default: 7d.",
+    )
+
+
 class Root(Section):
     """Rebake: bake patched images and replace the fleets that run the old ones."""
 
@@ -58,6 +89,9 @@ class Root(Section):
     )
     limits: LimitsSection = Field(default_factory=LimitsSection, description="The blast radius of one run.")
     journal: JournalSection | None = Field(default=None, description="Journals in S3; default: on this machine only.")
+    compliance: ComplianceSection = Field(
+        default_factory=ComplianceSection, description="What `rebake report` asks of instances."
+    )
 
 
 def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
@@ -100,6 +134,7 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         limits=file.limits.settings(),
         baselines=baselines,
         journal=file.journal.settings() if file.journal else None,
+        compliance=ComplianceRules(**dict(file.compliance)),
         digest=hashlib.sha256(text.encode()).hexdigest(),
     )
 

@@ -31,6 +31,7 @@ from pipeline.ports.judging import Judge, Prober, Statistics
 from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
+from pipeline.ports.nodes import Nodes
 from pipeline.ports.preflight import Headroom
 from pipeline.ports.progress import Event, EventKind, Evidence, Progress
 from pipeline.ports.secrets import Secrets
@@ -71,6 +72,7 @@ class Tools:
     builder: Builder
     baselines: Baselines
     findings: Findings
+    nodes: Nodes
     smoke: SmokeRunner
     secrets: Secrets
     evidence: Evidence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pipeline.model.ids import ImageId, InstanceId
@@ -25,6 +25,14 @@ class Severity(StrEnum):
     def rank(self) -> int:
         """Its place among them: 0 is the worst."""
         return list(Severity).index(self)
+
+
+SLA: Mapping[Severity, timedelta] = {
+    Severity.CRITICAL: timedelta(days=7),
+    Severity.HIGH: timedelta(days=30),
+    Severity.MEDIUM: timedelta(days=90),
+}
+"""How soon a fix must be on every fleet, unless the configuration says otherwise; the other severities have no time."""
 
 
 class Fix(StrEnum):

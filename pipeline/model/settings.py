@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from pipeline.model.baselines import PatchBaseline, SsmBaseline
+from pipeline.model.compliance import ComplianceRules
+from pipeline.model.findings import SLA, Severity
 from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
@@ -180,6 +182,8 @@ class Family:
     smoke: SmokeSettings = field(default_factory=SmokeSettings)
     channel: str = "stable"
     tags: Mapping[str, str] = field(default_factory=dict)
+    max_age: timedelta | None = None
+    findings: Severity | None = None
 
     @property
     def ruled(self) -> RuledBaseline | None:
@@ -279,6 +283,8 @@ class Settings:
     limits: Limits = Limits()
     baselines: Mapping[str, PatchBaseline] = field(default_factory=dict)
     journal: Bucket | None = None
+    sla: Mapping[Severity, timedelta] = field(default_factory=lambda: SLA)
+    compliance: ComplianceRules = field(default_factory=ComplianceRules)
     digest: str = ""
 
     def timing(self, fleet: str) -> Timing:

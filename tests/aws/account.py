@@ -19,6 +19,7 @@ from pipeline.aws.journals import S3Journals
 from pipeline.aws.leases import SsmLeases
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
+from pipeline.aws.nodes import SsmNodes
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.run_command import SsmRunCommand
@@ -45,6 +46,7 @@ from pipeline.ports.journal import Journals
 from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
+from pipeline.ports.nodes import Nodes
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
 from pipeline.ports.stacks import Stacks
@@ -109,6 +111,7 @@ class Account:
         self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
         self.findings: Findings = InspectorFindings(clients)
+        self.nodes: Nodes = SsmNodes(clients)
         self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
         self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))
