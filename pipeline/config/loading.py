@@ -90,7 +90,7 @@ class Root(Section):
     limits: LimitsSection = Field(default_factory=LimitsSection, description="The blast radius of one run.")
     journal: JournalSection | None = Field(default=None, description="Journals in S3; default: on this machine only.")
     compliance: ComplianceSection = Field(
-        default_factory=ComplianceSection, description="What `rebake report` asks of instances."
+        default_factory=ComplianceSection, description="What makes an instance not compliant."
     )
 
 
