@@ -7,6 +7,7 @@ figure is missed, or where there is no browser to load the page with.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import subprocess
@@ -96,8 +97,8 @@ def report(folder: Path, endpoint: str) -> tuple[float, float]:
         "XDG_STATE_HOME": str(folder / "state"),
     }
     began = time.monotonic()
-    with (folder / "compliance.csv").open("wb") as out:
-        command = [sys.executable, "-c", _LAUNCH, "report", "--html", "compliance.html", "--csv"]
+    with (folder / "compliance.json").open("wb") as out:
+        command = [sys.executable, "-c", _LAUNCH, "report", "--html", "compliance.html", "--json"]
         subprocess.run(command, cwd=folder, env=environment, stdout=out, check=True)
     seconds = time.monotonic() - began
     status = (folder / "status").read_text().splitlines()
@@ -114,15 +115,17 @@ def measure(fleets: int, size: int) -> list[Figure]:
         cloud.calls.clear()
         megabytes, seconds = report(folder, endpoint)
         made, needed = Counter(call.action for call in cloud.calls), fewest(fleets, fleets * size)
-        lines = (folder / "compliance.csv").read_text().count("\n") - 1
+        rows = len(json.loads((folder / "compliance.json").read_text())["instances"])
         ratio = sum(made.values()) / sum(needed.values())
         detail = f"made: {dict(made)}\nneeded: {needed}"
         figures = [
-            Figure("report", "instances", lines, fleets * size, lines == fleets * size),
+            Figure("report", "instances", rows, fleets * size, rows == fleets * size),
             Figure("report", "calls / fewest", f"{ratio:.2f} ({sum(made.values())})", _CALLS, ratio <= _CALLS, detail),
             Figure("report", "memory, MB", f"{megabytes:.0f}", f"< {_MEGABYTES:.0f}", megabytes < _MEGABYTES),
             Figure("report", "seconds", f"{seconds:.1f}", "-", reached=True),
         ]
+        megabytes = (folder / "compliance.html").stat().st_size / 1e6
+        figures.append(Figure("page", "size, MB", f"{megabytes:.1f}", "-", reached=True))
         return [*figures, *(page(folder / "compliance.html", width) for width in _WIDTHS)]
 
 
