@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair sweep baselines report halt unhalt revoke unlock approve patches windows status watch history show diff init schema
+VERBS = bake smoke roll rollback promote release repair sweep baselines report halt unhalt revoke unlock approve due watch-sources sla patches windows gate status watch history show diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
 .PHONY: help setup packer base demo crash-matrix chaos bench-traffic bench-compliance test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
@@ -35,6 +35,8 @@ help:
 ##   make schema                 its JSON Schema for editors
 ##   make preflight              rebake check --live: what would fail, told before anything is built
 ##   make plan                   what would be done, and why
+##   make due                    which families are due for a release, and why; make watch-sources: as they become due
+##   make sla                    how soon fixes come to every fleet, and who is late
 ##   make patches FAMILY=web     which patches a bake would install (ARGS=--survey: ask the source image first)
 ##   make baselines              SSM's patch baselines as in the file
 ##   make bake FAMILY=web        a new candidate image, unless its bake key stands already
@@ -49,6 +51,7 @@ help:
 ##   make revoke ARGS='ami-… --reason "…"' take an image out of use, at once and for good
 ##   make unlock ARGS='--fleet …' let go of a fleet for a run that is dead
 ##   make approve RUN=…          say yes to a rollout that waits (ARGS=--reject: no)
+##   make gate ARGS="--fleet web-prod" the release gate's verdict on what the fleet runs
 ##   make windows                when fleets may be rolled next
 ##   make report                 is every instance compliant, and why not (ARGS='--html compliance.html')
 ##   make status | watch         images, channels and fleets as they stand; the same, live

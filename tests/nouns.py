@@ -30,16 +30,8 @@ from pipeline.model.names import (
     Role,
     template_description,
 )
-from pipeline.model.settings import (
-    Baseline,
-    BuildSettings,
-    Connect,
-    Family,
-    FleetSettings,
-    GroupByName,
-    Settings,
-    SourceOwned,
-)
+from pipeline.model.settings import Baseline, BuildSettings, Connect, Family, FleetSettings, GroupByName, Settings
+from pipeline.model.sources import SourceOwned
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
 from pipeline.model.traffic import Route
 from pipeline.model.views import FamilyView, FleetView, Side, TrafficView

@@ -20,7 +20,7 @@ from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.names import TAG_PURPOSE, TAG_STAGE, build_name
 from pipeline.model.outcomes import SmokeReport, TestResult, Verdict
-from pipeline.model.packages import OperatingSystem, Package, Patch, Survey
+from pipeline.model.packages import Fix, OperatingSystem, Package, PackageLists, Patch, Survey
 from pipeline.model.settings import Family, FleetSettings, GroupByName, Settings, SmokeSettings
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
 from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, SurveyRequest, ToolVersion
@@ -104,9 +104,13 @@ class ApiBuilder:
         ec2.delete_key_pair(KeyName=key)
         if self.failure is not None:
             raise self.failure
-        before = (Package(name="openssl", version="3.0.20"),)
-        after = (Package(name="openssl", version="3.0.22"),)
-        return BuildProduct(image=image, before=before, after=after)
+        lists = PackageLists(
+            before=(Package(name="openssl", version="3.0.20"),),
+            after=(Package(name="openssl", version="3.0.22"),),
+            fixes=(Fix(package="openssl", cves=("CVE-2026-1",)),),
+            system="debian-12",
+        )
+        return BuildProduct(image=image, lists=lists)
 
     def _launch(self, request: BuildRequest) -> tuple[str, str, str]:
         ec2 = self.clients.ec2

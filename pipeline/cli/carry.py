@@ -104,10 +104,13 @@ def stopped_by(result: RunResult) -> RebakeError | None:
 
 
 def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Sequence[Event]) -> None:
-    content = report.record(run=room.run, plan=plan, result=result, events=events, packages=baked_changes(room, result))
     try:
+        changes = baked_changes(room, result)
+        content = report.record(run=room.run, plan=plan, result=result, events=events, packages=changes)
         report.write(path, content)
-    except RebakeError as error:  # the disk is full, say: the run is finished, its own words and code stand
+    except (
+        RebakeError
+    ) as error:  # the disk is full, evidence cannot be read: the run is finished, its own words and code stand
         show_error(error, as_json=False)
 
 

@@ -1,4 +1,4 @@
-"""The verbs that change nothing: check, plan, patches, windows, status, watch, history, show, diff, report."""
+"""The verbs that change nothing, from check to diff, and report, which publishes what it shows when asked to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from pipeline.ports.journal import Journals
 
 _JSON, _TEXT = "pipeline.cli.encode", "pipeline.cli.tell"
+Families = Annotated[list[str] | None, typer.Argument(help="Families; default: all.")]
+SurveyOption = Annotated[bool, typer.Option("--survey", help="Boot source images whose survey is half a day old.")]
 Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: all.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (check, plan, patches, windows, status, watch, history, show, diff):
+    for function in (check, plan, due, sla, patches, windows, status, watch, history, show, diff):
         verb(app)(function)
     verb(app, dry_run=True)(report)
+    verb(app, name="watch-sources")(watch_sources)
 
 
 def check(
@@ -57,6 +60,51 @@ def plan(
     body = {"plan": planned, "changes": wanted}
     print(room(_JSON).dump(body) if common.json else room("pipeline.cli.output").plan_text(planned))
     raise typer.Exit(ExitCode.CHANGES if wanted else ExitCode.DONE)
+
+
+def due(
+    common: Common,
+    families: Families = None,
+    survey: SurveyOption = False,
+) -> None:
+    """Show which families are due for a release, and why. Exit 0: none is, 2: some are, 5: not all is known."""
+    runs, tell = room("pipeline.runs.due"), room("pipeline.cli.due")
+    with open_room(common) as (opened, _):
+        judged = runs.due(opened, tuple(families or ()), survey_within=_within(survey))
+    print(room(_JSON).dump({"families": judged}) if common.json else tell.text(judged))
+    raise typer.Exit(tell.exit_code(judged))
+
+
+def watch_sources(
+    common: Common,
+    families: Families = None,
+    every: Annotated[int, typer.Option("--every", min=60, help="Seconds between two looks at everything.")] = 900,
+    survey: SurveyOption = False,
+) -> None:
+    """Tell of families as they become due. Looks every quarter of an hour, and at events of the queue at once."""
+    watching = room("pipeline.cli.due")
+    with open_room(common) as (opened, _):
+        watching.watch(
+            opened,
+            tuple(families or ()),
+            every=timedelta(seconds=every),
+            survey_within=_within(survey),
+            as_json=common.json,
+        )
+
+
+def sla(common: Common, families: Families = None) -> None:
+    """Show how soon fixes come to every fleet. Exit 0: nobody is late, 2: somebody is, 5: not all is known."""
+    runs, tell = room("pipeline.runs.sla"), room("pipeline.cli.sla")
+    with open_room(common) as (opened, _):
+        report = runs.sla(opened, tuple(families or ()))
+    print(room(_JSON).dump(report) if common.json else tell.text(report))
+    raise typer.Exit(tell.exit_code(report))
+
+
+def _within(survey: bool) -> timedelta | None:
+    fresh: timedelta = room("pipeline.observe.patches").FRESH
+    return fresh if survey else None
 
 
 def patches(

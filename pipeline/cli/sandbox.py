@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.sandbox.control import SandboxStatus
 
 app = typer.Typer(
-    help="A cloud on this machine, real but for the AWS control plane.",
+    help="A cloud on this machine, to try everything on.",
     rich_markup_mode=None,
 )
 

@@ -104,7 +104,7 @@ def unlock(
     """Let go of a fleet or family for a run that is dead. One that lives changes nothing any more."""
     rooms, leases, runs = room("pipeline.runs.room"), room("pipeline.model.leases"), room("pipeline.runs.unlocking")
     if (fleet is None) == (family is None):
-        raise UsageError("Say what: exactly one of --fleet, --family.")
+        raise UsageError("Say what: exactly one of --fleet, --family.", hint="see: rebake unlock --help")
     journal = room("pipeline.cli.journalling")
     with open_room(common) as (opened, _):
         if fleet is not None:

@@ -22,6 +22,7 @@ from pipeline.ports.baselines import Baselines
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.clock import Clock
+from pipeline.ports.evidence import Evidence
 from pipeline.ports.findings import Findings
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
@@ -32,8 +33,9 @@ from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.nodes import Nodes
+from pipeline.ports.notices import Notices
 from pipeline.ports.preflight import Headroom
-from pipeline.ports.progress import Event, EventKind, Evidence, Progress
+from pipeline.ports.progress import Event, EventKind, Progress
 from pipeline.ports.secrets import Secrets
 from pipeline.ports.signals import Signals
 from pipeline.ports.smoke import SmokeRunner
@@ -73,6 +75,7 @@ class Tools:
     baselines: Baselines
     findings: Findings
     nodes: Nodes
+    notices: Notices
     smoke: SmokeRunner
     secrets: Secrets
     evidence: Evidence

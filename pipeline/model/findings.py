@@ -32,7 +32,7 @@ SLA: Mapping[Severity, timedelta] = {
     Severity.HIGH: timedelta(days=30),
     Severity.MEDIUM: timedelta(days=90),
 }
-"""How soon a fix must be on every fleet, unless the configuration says otherwise; the other severities have no time."""
+"""How soon a fix must be on every fleet, unless the configuration says otherwise; other severities have no time."""
 
 
 class Fix(StrEnum):
@@ -89,6 +89,14 @@ class Coverage:
     def known(self) -> bool:
         """Whether what was found is all there is to find."""
         return not self.why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """An event in the queue. Those of one ``key`` are duplicates; ``receipt`` is what it is deleted by."""
+
+    key: str
+    receipt: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,6 +122,12 @@ class FleetView:
         return self.settings.name
 
     @property
+    def groups(self) -> tuple[Group, ...]:
+        """Its own group, and those beside it that take part in a blue-green rollout."""
+        others = self.traffic.others if self.traffic else ()
+        return (self.group, *(side.group for side in others if side.group.role))
+
+    @property
     def active(self) -> Refresh | None:
         """The refresh (or roll-back of one) under way."""
         return next((refresh for refresh in self.refreshes if not refresh.status.ended), None)

@@ -9,15 +9,8 @@ from pipeline.errors import NotFound, NotPossible, RefusedError
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Architecture, Image
 from pipeline.model.names import channel_parameter
-from pipeline.model.settings import (
-    Family,
-    Settings,
-    SourceChannel,
-    SourceOwned,
-    SourceParameter,
-    SourcePinned,
-    SourceRule,
-)
+from pipeline.model.settings import Family, Settings
+from pipeline.model.sources import SourceChannel, SourceOwned, SourceParameter, SourcePinned, SourceRule
 from pipeline.model.views import FamilyImages, FamilyView
 from pipeline.observe.patches import PatchObserver
 from pipeline.planning.bake_key import family_key

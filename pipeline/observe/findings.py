@@ -24,15 +24,15 @@ def observe_findings(
     An image is unknown only where neither it nor any of the instances that were asked about has been scanned.
     ``closed`` as for `Findings.found`. Who may not ask knows nothing of any image: that is a value, no error.
     """
-    groups = [group for view in fleets for group in groups_of(view)]
+    groups = [group for view in fleets for group in view.groups]
     witnesses = _witnesses(groups)
     asked = sorted({*images, *witnesses})
     instances = [id_ for chosen in witnesses.values() for id_ in chosen]
     try:
         coverage = findings.coverage(asked, instances)
         found = findings.found(
-            [image for image in asked if coverage[image].known],
-            [instance for instance in instances if closed or coverage[instance].known],
+            asked if closed else [image for image in asked if coverage[image].known],
+            [instance for instance in instances if coverage[instance].known],
             closed=closed,
         )
     except AccessDenied as error:
@@ -43,12 +43,6 @@ def observe_findings(
         if not any(one.known for one in standing):
             unknown[image] = "; ".join(dict.fromkeys(one.why for one in standing))
     return Scan(findings=found, unknown=unknown)
-
-
-def groups_of(view: FleetView) -> tuple[Group, ...]:
-    """List a fleet's own group and those beside it in a blue-green rollout."""
-    others = view.traffic.others if view.traffic else ()
-    return (view.group, *(side.group for side in others if side.group.role))
 
 
 def _running(member: Member) -> tuple[bool, float]:

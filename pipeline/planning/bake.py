@@ -11,17 +11,19 @@ from pipeline.model.steps import BuildImage, MoveChannel, Note, Plan, PlannedSte
 from pipeline.model.views import FamilyImages, FamilyView, FleetView
 
 
-def plan_bake(view: FamilyView, *, force: bool = False) -> Plan:
+def plan_bake(view: FamilyView, *, force: bool = False, because: str = "") -> Plan:
     """Plan a bake unless an image of exactly this recipe and source image stands already.
 
     An image that was rejected or revoked is not baked again from the same input: it would be the same image.
-    ``force`` bakes all the same.
+    ``force`` bakes all the same; ``because`` of what, where nobody asked for it.
     """
     name = view.family.name
     install = view.patches.install if view.patches else None
     step = BuildImage(family=name, bake_key=view.key, source_image=view.source.id, force=force, install=install)
     if force:
-        return Plan(steps=(PlannedStep(target=name, step=step, why="asked for by --force" + _patches(view)),))
+        return Plan(
+            steps=(PlannedStep(target=name, step=step, why=(because or "asked for by --force") + _patches(view)),)
+        )
     if view.current is None:
         return Plan(steps=(PlannedStep(target=name, step=step, why=_why_bake(view) + _patches(view)),))
     barred = view.current.barred

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pipeline.model.compliance import (
     Burn,
     ComplianceReport,
+    ComplianceRules,
     Counts,
     EstateView,
     InstanceCompliance,
@@ -119,8 +120,12 @@ def _row(
     )
 
 
+def _rules(settings: Settings) -> ComplianceRules:
+    return settings.compliance or ComplianceRules()
+
+
 def _threshold(family: Family, settings: Settings) -> Severity:
-    return family.findings or settings.compliance.findings
+    return family.findings or _rules(settings).findings
 
 
 def _image(view: EstateView, settings: Settings, family: Family, member: Member, image: Image | None) -> Found:
@@ -137,7 +142,7 @@ def _image(view: EstateView, settings: Settings, family: Family, member: Member,
         return
     if image.barred:
         yield Reason.BARRED_IMAGE, f"{image.id} was {image.barred}"
-    limit, age = family.max_age or settings.compliance.max_age, view.at - image.created
+    limit, age = family.max_age or _rules(settings).max_age, view.at - image.created
     if age > limit:
         yield Reason.OLD_IMAGE, f"its image is {age.days} days old, and {limit.days} are allowed"
 
@@ -178,7 +183,7 @@ def _node(view: EstateView, settings: Settings, member: Member) -> Found:
     if found is None:
         yield Reason.NEVER_SCANNED, view.blind.get("patches", "nobody has scanned it for patches")
         return
-    if view.at - found.scanned > settings.compliance.scanned_within:
+    if view.at - found.scanned > _rules(settings).scanned_within:
         yield Reason.SCAN_TOO_OLD, f"was scanned for patches last on {found.scanned:%Y-%m-%d %H:%M} UTC"
     for reason, count, words in (
         (Reason.PATCHES_MISSING, found.missing, "missing"),

@@ -34,8 +34,9 @@ class Findings(Protocol):
     def found(
         self, images: Sequence[ImageId], instances: Sequence[InstanceId], *, closed: bool = False
     ) -> tuple[Finding, ...]:
-        """List the active findings of software packages; with ``closed``, also those of instances that were closed.
+        """List the active findings of software packages of these images and instances.
 
-        Closed ones are kept for 30 days, those of an instance that was terminated for 3. Errors as for `coverage`.
+        With ``closed``, also those that were closed of any instance of the images, 5,000 for ten images at most.
+        Inspector keeps them for 30 days, and those of an instance that was terminated for 3. Errors as for `coverage`.
         """
         ...

@@ -149,6 +149,7 @@ def _meets(entry: Mapping[str, Any], criterion: str, tests: list[Mapping[str, st
     """Tell whether an entry meets one criterion: any of its values."""
     resource = (entry.get("resources") or [{}])[0]
     values = {
+        "ec2InstanceImageId": resource.get("details", {}).get("awsEc2Instance", {}).get("imageId"),
         "findingStatus": entry.get("status"),
         "findingType": entry.get("type"),
         "fixAvailable": entry.get("fixAvailable"),

@@ -20,11 +20,14 @@ from pipeline.aws.leases import SsmLeases
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
 from pipeline.aws.nodes import SsmNodes
+from pipeline.aws.notices import SqsNotices
+from pipeline.aws.objects import S3Objects
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.run_command import SsmRunCommand
 from pipeline.aws.session import Clients
 from pipeline.aws.signals import SsmSignals
+from pipeline.aws.signing import KmsSigner
 from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.aws.templates import Ec2Templates
 from pipeline.aws.traffic import ElbTraffic
@@ -37,6 +40,7 @@ from pipeline.model.settings import Bucket, GroupByName
 from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.baselines import Baselines
 from pipeline.ports.channels import Channels
+from pipeline.ports.evidence import Objects, Signer
 from pipeline.ports.findings import Findings
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
 from pipeline.ports.groups import Copies, GroupChanges
@@ -47,6 +51,7 @@ from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
 from pipeline.ports.nodes import Nodes
+from pipeline.ports.notices import Notices
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
 from pipeline.ports.stacks import Stacks
@@ -110,17 +115,31 @@ class Account:
         self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
         self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
+        self.notices: Notices = SqsNotices(clients)
         self.findings: Findings = InspectorFindings(clients)
         self.nodes: Nodes = SsmNodes(clients)
         self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
         self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))
+        self.objects: Objects = S3Objects(lambda: clients.s3, Bucket(name="audit", prefix="evidence"))
 
     def base(self) -> Image:
         """Find the sandbox's newest Debian image."""
         found = self.images.newest(owner=DEBIAN, name="debian-12-*", architecture=Architecture.X86_64)
         assert found is not None
         return found
+
+    def signer(self, spec: str = "ECC_NIST_P256", usage: str = "SIGN_VERIFY") -> Signer:
+        """Make a key, and the signer of it."""
+        made = self.clients.kms.create_key(KeySpec=spec, KeyUsage=usage)  # type: ignore[arg-type] # names of kinds
+        return KmsSigner(self.clients, made["KeyMetadata"]["KeyId"])
+
+    def queue(self) -> str:
+        """Make a queue with one message in it."""
+        sqs = self.world.client("sqs")
+        url: str = sqs.create_queue(QueueName="events")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="{}")
+        return url
 
     def bucket(self) -> None:
         """Make the bucket of the journals."""

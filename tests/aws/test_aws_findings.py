@@ -74,10 +74,12 @@ def test_closed_findings_are_listed_when_asked_for(inspected: Account) -> None:
     inspected.instances.terminate((instance,))
     inspected.cloud.clock.advance(timedelta(minutes=5))
     assert inspected.findings.found([], [instance]) == ()
-    closed = inspected.findings.found([], [instance], closed=True)
-    assert {one.status for one in closed} == {FindingStatus.CLOSED}
+    image = inspected.base().id
+    closed = inspected.findings.found([image], [], closed=True)
+    assert {one.status for one in closed if one.instance} == {FindingStatus.CLOSED}
+    assert {one.instance for one in closed} == {instance, None}
     inspected.cloud.clock.advance(timedelta(days=4))
-    assert inspected.findings.found([], [instance], closed=True) == ()
+    assert {one.instance for one in inspected.findings.found([image], [], closed=True)} == {None}
 
 
 def test_a_missing_right_is_named(inspected: Account) -> None:
@@ -145,7 +147,7 @@ def test_a_finding_comes_out_complete(stub: Callable[[str], Stubber], clients: C
         },
     }
     stub("inspector2").add_response("list_findings", {"findings": [entry]})
-    assert InspectorFindings(clients).found([], [NOBODY], closed=True) == (
+    assert InspectorFindings(clients).found([], [NOBODY]) == (
         Finding(
             id=entry["findingArn"],
             cve=CVE,

@@ -12,7 +12,8 @@ from aws.account import GONE, NOBODY, STABLE, WEB, Account
 from aws.answers import AT
 from aws.teams import GREEN, OURS, Teams
 
-from pipeline.aws.permissions import ACTIONS, CALLS
+from pipeline.aws.calls import CALLS
+from pipeline.aws.permissions import ACTIONS
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.baselines import PatchBaseline
@@ -71,6 +72,7 @@ def changes(account: Account) -> str:
     return "changes"
 
 
+NONE = timedelta()
 RUN = RunId("20261123T181500-kqzt")
 
 
@@ -134,6 +136,10 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Journals.keep": lambda account, *_: account.journals.keep(RUN, 1, "{}"),
     "Journals.runs": lambda account, *_: account.journals.runs(),
     "Journals.lines": lambda account, *_: account.journals.lines(RUN),
+    "Objects.put": lambda account, *_: account.objects.put("a/b", b"c"),
+    "Objects.get": lambda account, *_: account.objects.get("a/b"),
+    "Signer.sign": lambda account, *_: account.signer().sign(b"words"),
+    "Signer.verify": lambda account, *_: [one.verify(b"words", one.sign(b"words")) for one in [account.signer()]],
     "Leftovers.found": lambda account, group, _: account.leftovers.found([GroupByName(name=group.name)]),
     "Leftovers.remove": lambda account, group, _: remove_each(account, group),
     "Findings.coverage": lambda account, group, image: account.findings.coverage([image.id], [group.members[0].id]),
@@ -143,6 +149,10 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Nodes.patches": lambda account, group, _: account.nodes.patches([group.members[0].id]),
     "Nodes.publish": lambda account, group, _: account.nodes.publish(
         nouns.compliance(group.members[0].id, Reason.FINDINGS), AT, RUN
+    ),
+    "Notices.receive": lambda account, *_: account.notices.receive(account.queue(), NONE),
+    "Notices.done": lambda account, *_: account.notices.done(
+        url := account.queue(), account.notices.receive(url, NONE)
     ),
     "Windows.window": lambda account, *_: account.windows.window(nightly(account)),
     "Windows.calendars": lambda account, *_: account.windows.calendars([changes(account)], AT),
@@ -161,6 +171,10 @@ ASKED_BESIDES = {
         "ec2:DescribeLaunchTemplateVersions",
         "ec2:DescribeVpcs",
     },
+    "Signer.sign": {"kms:CreateKey"},
+    "Signer.verify": {"kms:CreateKey", "kms:Sign"},
+    "Notices.receive": {"sqs:CreateQueue", "sqs:SendMessage"},
+    "Notices.done": {"sqs:CreateQueue", "sqs:SendMessage", "sqs:ReceiveMessage"},
     "Windows.window": {"ssm:CreateMaintenanceWindow"},
     "Windows.calendars": {"ssm:CreateDocument"},
 }

@@ -19,7 +19,7 @@ from pipeline.errors import ExitCode
 from pipeline.model.ids import GroupName
 from pipeline.model.images import Stage
 from pipeline.model.names import TAG_FAMILY, TAG_STAGE, lease_path
-from pipeline.model.settings import FleetSettings, Settings
+from pipeline.model.settings import Bucket, EvidenceSettings, FleetSettings, Settings
 from pipeline.model.steps import Plan
 from pipeline.model.strategies import OnBusy
 from pipeline.planning.halts import EVERYTHING
@@ -136,6 +136,13 @@ def _nothing(_: Place) -> Settings:
     return rooms.configuration()
 
 
+def _vaulted(place: Place) -> Settings:
+    """Evidence in a bucket, signed."""
+    place.world.client("s3").create_bucket(Bucket="audit")
+    key = place.world.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    return rooms.configuration(evidence=EvidenceSettings(bucket=Bucket(name="audit", prefix="e"), kms_key=key))
+
+
 def _after(*commands: Command) -> Callable[[Place], Settings]:
     def prepared(place: Place) -> Settings:
         settings = rooms.configuration()
@@ -240,6 +247,7 @@ def _littered(before: Callable[[Place], Settings], command: Command, killed: str
 BOTH = (NOW, LATER)
 ROWS = (
     Row(name="bake", before=_nothing, command=bake),
+    Row(name="bake with evidence in S3", before=_vaulted, command=bake),
     Row(name="smoke", before=_after(bake), command=smoke),
     Row(name="promote", before=_after(bake, smoke), command=promote),
     Row(name="release by refresh", before=_refreshed, command=release, pauses=BOTH),

@@ -25,6 +25,7 @@ _VOLATILE = (
     (re.compile(r"arn:[^\s\"',}]*:listener/app/([^/\s]+)/\w+/\w+"), r"\1's listener"),
     (re.compile(r"\b(i|sg|snap|vol)-[0-9a-f]{8,}"), r"\1"),
     (re.compile(r"packer_[0-9a-f-]{36}"), "packer_UUID"),
+    (re.compile(r"(rebake:evidence)=[0-9a-f]{64}"), r"\1=DIGEST"),
 )
 
 
