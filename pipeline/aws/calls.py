@@ -1,4 +1,4 @@
-"""The calls that the adapters really make, by port and method (a test records them)."""
+"""Which IAM actions each port method, and Packer, really call (tests record them): the one table of them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Fleets.find": _GROUPS,
     "Fleets.named": _GROUPS,
     "Fleets.siblings": _GROUPS,
+    "Fleets.every": _GROUPS,
     "Fleets.sizes": ("autoscaling:DescribeAutoScalingGroups",),
     "Fleets.impaired": ("ec2:DescribeInstances", "ec2:DescribeInstanceStatus"),
     "Refreshes.listed": ("autoscaling:DescribeInstanceRefreshes",),
@@ -38,6 +39,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Fleets.activities": ("autoscaling:DescribeScalingActivities",),
     "Templates.version": ("ec2:DescribeLaunchTemplateVersions",),
     "Templates.versions": ("ec2:DescribeLaunchTemplateVersions",),
+    "Templates.aliases": ("ec2:DescribeLaunchTemplates",),
     "Templates.create_version": (
         "ec2:CreateLaunchTemplateVersion",
         "ec2:DescribeImages",
@@ -153,6 +155,10 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     ),
     "Findings.coverage": ("ec2:DescribeImages", "inspector2:BatchGetAccountStatus", "inspector2:ListCoverage"),
     "Findings.found": ("ec2:DescribeImages", "ec2:GetImageFindings", "inspector2:ListFindings"),
+    "Findings.fixable": ("inspector2:ListFindings",),
+    "Nodes.agents": ("ssm:DescribeInstanceInformation",),
+    "Nodes.patches": ("ssm:DescribeInstancePatchStates",),
+    "Nodes.publish": ("ssm:PutComplianceItems",),
     "Notices.receive": ("sqs:ReceiveMessage",),
     "Notices.done": ("sqs:DeleteMessage",),
     "Windows.window": ("ssm:GetMaintenanceWindow",),
@@ -170,3 +176,36 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     "Stacks.execute": ("cloudformation:DescribeChangeSet", "cloudformation:ExecuteChangeSet"),
 }
 """Every call that a port method may make, by port and method. The preflight's own are not here: it reports them."""
+
+# Packer's amazon-ebs builder (its documentation, "IAM Task or Instance Role"), with a temporary key pair and group.
+PACKER = (
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:CreateImage",
+    "ec2:CreateKeyPair",
+    "ec2:CreateSecurityGroup",
+    "ec2:CreateTags",
+    "ec2:DeleteKeyPair",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DeleteSnapshot",
+    "ec2:DeregisterImage",
+    "ec2:DescribeImages",
+    "ec2:DescribeInstances",
+    "ec2:DescribeInstanceStatus",
+    "ec2:DescribeRegions",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSnapshots",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeTags",
+    "ec2:DescribeVolumes",
+    "ec2:ModifyImageAttribute",
+    "ec2:ModifyInstanceAttribute",
+    "ec2:RunInstances",
+    "ec2:StopInstances",
+    "ec2:TerminateInstances",
+)
+
+# What AWS checks besides the action that is called: tags at launch and creation, roles handed over, the launch that an
+# instance refresh will make ("Control Amazon EC2 launch template usage"), and the check of an aws:ec2:image parameter.
+ON_LAUNCH = ("ec2:CreateTags", "iam:PassRole")
+ON_REFRESH = ("ec2:RunInstances", "iam:PassRole")
+ON_MOVE = ("ec2:DescribeImages",)

@@ -1,43 +1,10 @@
-"""The IAM actions behind each verb, from the calls that the adapters make."""
+"""The IAM actions behind each verb, from the calls in `pipeline.aws.calls`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.aws.calls import CALLS
-
-# Packer's amazon-ebs builder (its documentation, "IAM Task or Instance Role"), with a temporary key pair and group.
-_PACKER = (
-    "ec2:AuthorizeSecurityGroupIngress",
-    "ec2:CreateImage",
-    "ec2:CreateKeyPair",
-    "ec2:CreateSecurityGroup",
-    "ec2:CreateTags",
-    "ec2:DeleteKeyPair",
-    "ec2:DeleteSecurityGroup",
-    "ec2:DeleteSnapshot",
-    "ec2:DeregisterImage",
-    "ec2:DescribeImages",
-    "ec2:DescribeInstances",
-    "ec2:DescribeInstanceStatus",
-    "ec2:DescribeRegions",
-    "ec2:DescribeSecurityGroups",
-    "ec2:DescribeSnapshots",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeTags",
-    "ec2:DescribeVolumes",
-    "ec2:ModifyImageAttribute",
-    "ec2:ModifyInstanceAttribute",
-    "ec2:RunInstances",
-    "ec2:StopInstances",
-    "ec2:TerminateInstances",
-)
-
-# What AWS checks besides the action that is called: tags at launch and creation, roles handed over, the launch that an
-# instance refresh will make ("Control Amazon EC2 launch template usage"), and the check of an aws:ec2:image parameter.
-_ON_LAUNCH = ("ec2:CreateTags", "iam:PassRole")
-_ON_REFRESH = ("ec2:RunInstances", "iam:PassRole")
-_ON_MOVE = ("ec2:DescribeImages",)
+from pipeline.aws.calls import CALLS, ON_LAUNCH, ON_MOVE, ON_REFRESH, PACKER
 
 AGENT_ACTIONS = (
     "ec2messages:GetMessages",
@@ -79,11 +46,11 @@ _PLAN = _of(
     "Ledgers.of",
 )
 _LEASE = _of("Leases.")
-_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(_PACKER, _LEASE)
+_BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(PACKER, _LEASE)
 _SMOKE = _of("Images.tag", "Instances.launch", "Instances.get", "Instances.tagged", "Instances.terminate").union(
-    _of("RunCommand.online", "RunCommand.run"), _ON_LAUNCH, _LEASE
+    _of("RunCommand.online", "RunCommand.run"), ON_LAUNCH, _LEASE
 )
-_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(_ON_MOVE, _LEASE)
+_PROMOTE = _of("Channels.current", "Channels.history", "Channels.move").union(ON_MOVE, _LEASE)
 # Rolling, rolling back and repairing need the same: an interrupted roll rolls back, and the way back is a roll.
 _ROLL = _of(
     "Templates.create_version",
@@ -99,7 +66,7 @@ _ROLL = _of(
     "Images.protect",
     "Images.release",
     "Ledgers.",
-).union(_ON_REFRESH, _LEASE)
+).union(ON_REFRESH, _LEASE)
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     verb: tuple(sorted(_PLAN | actions))
@@ -119,10 +86,12 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "approve": _of("Signals.leave"),
         "unlock": _LEASE,
         "watch": set[str](),
-        "patches": set(_PACKER),
+        "patches": set(PACKER),
         "baselines": _of("Baselines."),
         "windows": set[str](),
+        "report": _of("Fleets.every", "Templates.aliases"),
         "due": set[str](),
+        "gate": set[str](),
         "watch-sources": set[str](),
         "sla": set[str](),
         "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
@@ -139,6 +108,9 @@ FINDING_ACTIONS = tuple(sorted(_of("Findings.")))
 
 QUEUE_ACTIONS = tuple(sorted(_of("Notices.")))
 """What `watch-sources` needs besides where there are `events`."""
+
+REPORT_ACTIONS = tuple(sorted(_of("Nodes.", "Findings.coverage", "Findings.fixable")))
+"""What `report` needs besides to know of agents, patches and vulnerabilities, and to publish: where `compliance` is."""
 
 JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
 """What every verb needs besides where a bucket keeps the journal, and what reading it needs."""
