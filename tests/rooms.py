@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import nouns
+from botocore.exceptions import ClientError
 from world import World
 
 from pipeline import wiring
@@ -137,12 +138,21 @@ class ApiBuilder:
         """Make the image; its tags come once it is there, in a call of their own."""
         ec2 = self.clients.ec2
         made = ec2.create_image(InstanceId=instance, Name=request.image_name)["ImageId"]
-        while (image := ec2.describe_images(ImageIds=[made])["Images"][0])["State"] == "pending":
+        while (image := self._seen(made)) is None or image["State"] == "pending":
             self.world.wait(15)
         disks = [mapping["Ebs"]["SnapshotId"] for mapping in image["BlockDeviceMappings"] if "Ebs" in mapping]
         if self.tags_images and image["State"] == "available":
             ec2.create_tags(Resources=[made, *disks], Tags=tag_list(request.tags))
         return ImageId(made)
+
+    def _seen(self, image: str) -> Any:
+        """Look at an image; None where AWS does not know of it yet, which Packer waits out."""
+        try:
+            return self.clients.ec2.describe_images(ImageIds=[image])["Images"][0]
+        except ClientError as failure:
+            if failure.response["Error"]["Code"] != "InvalidAMIID.NotFound":
+                raise
+            return None
 
 
 @dataclass(slots=True, kw_only=True)

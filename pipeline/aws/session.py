@@ -35,6 +35,7 @@ _READ_SECONDS = 60
 _CONNECTIONS = 25
 # Nothing depends on the journal: a rollout must not stand still for long where S3 does not answer.
 _BRIEF = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+_ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
 _READS = ("BatchGet", "Describe", "Get", "List", "Simulate")
 _PASSING = ContextVar("passing", default=False)
 
@@ -162,6 +163,11 @@ class Clients:
         return self._client("s3", brief=True)
 
     @property
+    def ssm_once(self) -> Any:
+        """Systems Manager, for writes that a retry would do twice: it tries once."""
+        return self._client("ssm", once=True)
+
+    @property
     def sqs(self) -> Any:
         """Queues; two calls of it are used, so its stubs are not a dependency."""
         return self._client("sqs")
@@ -172,13 +178,13 @@ class Clients:
         return self._client("secretsmanager")
 
     @translated("sts")
-    def _client(self, service: str, *, brief: bool = False) -> Any:
+    def _client(self, service: str, *, brief: bool = False, once: bool = False) -> Any:
         # Clients may be shared by threads, but a session may not make two at once (boto3 guide, "Multithreading").
         with self._lock:
-            name = f"{service} briefly" if brief else service
+            name = f"{service} briefly" if brief else f"{service} once" if once else service
             if name not in self._made:
                 make: Any = self._session.client
-                config = self._config.merge(_BRIEF) if brief else self._config
+                config = self._config.merge(_BRIEF) if brief else self._config.merge(_ONCE) if once else self._config
                 client = make(service, endpoint_url=self._endpoint, config=config)
                 client.meta.events.register("before-call", self._before)
                 client.meta.events.register("after-call", self._after)

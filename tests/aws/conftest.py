@@ -14,7 +14,7 @@ from pipeline.sandbox.cloud import Cloud
 
 _SERVICES = (
     *("autoscaling", "cloudformation", "cloudwatch", "ec2", "elbv2", "iam", "inspector2", "kms", "quotas"),
-    *("secretsmanager", "sqs", "ssm", "sts"),
+    *("secretsmanager", "sqs", "ssm", "ssm_once", "sts"),
 )
 
 

@@ -37,6 +37,7 @@ def clients() -> Clients:
             "kms",
             "quotas",
             "ssm",
+            "ssm_once",
             "sts",
         ):
             getattr(made, service)
