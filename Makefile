@@ -5,10 +5,10 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair sweep baselines halt unhalt revoke unlock approve due watch-sources sla patches windows gate status watch history show diff init schema
+VERBS = bake smoke roll rollback promote release repair sweep baselines report halt unhalt revoke unlock approve due watch-sources sla patches windows gate status watch history show diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
-.PHONY: help setup packer base demo crash-matrix chaos bench-traffic test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
+.PHONY: help setup packer base demo crash-matrix chaos bench-traffic bench-compliance test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -18,6 +18,7 @@ help:
 ##   make chaos                  releases and ways back in a hostile cloud: throttled, answers lost, slow; ARGS names scenarios
 ##   make crash-matrix           every command, killed before and after each of its AWS calls and run again; ARGS names rows
 ##   make bench-traffic          rollouts under real HTTP load, good and bad images: what failed, how long, what is left
+##   make bench-compliance       the compliance of 5,000 instances: calls, memory, its page in a browser
 ##
 ## Work on it
 ##   make setup                  .venv from requirements.lock (hashes checked)
@@ -52,6 +53,7 @@ help:
 ##   make approve RUN=…          say yes to a rollout that waits (ARGS=--reject: no)
 ##   make gate ARGS="--fleet web-prod" the release gate's verdict on what the fleet runs
 ##   make windows                when fleets may be rolled next
+##   make report                 is every instance compliant, and why not (ARGS='--html compliance.html')
 ##   make status | watch         images, channels and fleets as they stand; the same, live
 ##   make history | show RUN=…   the runs: who, when, how they ended, and what AWS has of it; one of them, step by step
 ##   make diff OLD=ami-… NEW=ami-… the packages that differ between two images
@@ -84,6 +86,9 @@ crash-matrix: setup
 
 bench-traffic: setup
 	@$(BIN)/python scripts/bench_traffic.py $(ARGS)
+
+bench-compliance: setup
+	@PYTHONPATH=tests $(BIN)/python scripts/bench_compliance.py $(ARGS)
 
 check: lint test
 	@$(BIN)/coverage report

@@ -25,6 +25,7 @@ from pipeline.aws.leases import SsmLeases
 from pipeline.aws.ledgers import SsmLedgers
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
+from pipeline.aws.nodes import SsmNodes
 from pipeline.aws.notices import SqsNotices
 from pipeline.aws.objects import S3Objects
 from pipeline.aws.permissions import (
@@ -33,6 +34,7 @@ from pipeline.aws.permissions import (
     FINDING_ACTIONS,
     JOURNAL_ACTIONS,
     QUEUE_ACTIONS,
+    REPORT_ACTIONS,
     SIGNING_ACTIONS,
 )
 from pipeline.aws.preflight import LivePreflight
@@ -144,6 +146,7 @@ def assemble(
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         baselines=SsmBaselines(clients),
         findings=InspectorFindings(clients),
+        nodes=SsmNodes(clients),
         notices=SqsNotices(clients),
         secrets=AwsSecrets(clients, journal.masker.learn),
         evidence=_evidence(settings, clients, folder, journal.masker),
@@ -223,6 +226,7 @@ def actions(settings: Settings) -> tuple[str, ...]:
         *([SIGNING_ACTIONS] if settings.evidence.kms_key else []),
         *([FINDING_ACTIONS] if inspected else []),
         *([QUEUE_ACTIONS] if settings.queue else []),
+        *([REPORT_ACTIONS] if settings.compliance else []),
     ]
     return tuple(sorted({action for needed in every for action in needed}))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.aws.failures import translated
@@ -14,6 +14,8 @@ from pipeline.model.packages import Package
 
 # "maxItems: 10" of every filter's list, and the most results of a page (Inspector API reference).
 _FILTER_VALUES, _FINDINGS_PAGE, _COVERAGE_PAGE = 10, 100, 200
+# So many instances are asked about one by one; of more, all that the account has are listed, twenty times as fast.
+_CALLS_BY_ID = 10
 # Of thousands of instances that a rollout replaced, a few tell which vulnerabilities their image had.
 _MOST_CLOSED = 5000
 _OFF = "Amazon Inspector does not scan instances here (its state is {})"
@@ -58,17 +60,36 @@ class InspectorFindings:
 
     @translated("inspector2")
     def _covered(self, instances: Sequence[InstanceId]) -> dict[str, Coverage]:
-        found: dict[str, Coverage] = {}
-        for batch in batches(sorted(set(instances)), _FILTER_VALUES):
+        wanted, found = set(instances), dict[str, Coverage]()
+        asked: list[Any] = [{"resourceId": _equal(batch)} for batch in batches(sorted(wanted), _FILTER_VALUES)]
+        if len(asked) > _CALLS_BY_ID:
+            asked = [{"resourceType": _equal(["AWS_EC2_INSTANCE"])}]
+        for criteria in asked:
             pages = self._clients.inspector2.get_paginator("list_coverage").paginate(
-                filterCriteria={"resourceId": _equal(batch), "scanType": _equal(["PACKAGE"])},
+                filterCriteria={**criteria, "scanType": _equal(["PACKAGE"])},
                 PaginationConfig={"PageSize": _COVERAGE_PAGE},
             )
             for entry in (entry for page in pages for entry in page["coveredResources"]):
-                if entry["resourceId"] in found and found[entry["resourceId"]].known:
-                    continue  # scanned in one of several ways
-                found[entry["resourceId"]] = Coverage(why=_unscanned(entry), scanned=entry.get("lastScannedAt"))
+                known = found.get(entry["resourceId"])
+                if entry["resourceId"] in wanted and not (known and known.known):  # scanned in one of several ways
+                    found[entry["resourceId"]] = Coverage(why=_unscanned(entry), scanned=entry.get("lastScannedAt"))
         return found
+
+    def fixable(self, severities: Collection[Severity]) -> Iterator[Finding]:
+        with translated("inspector2"):
+            pages = self._clients.inspector2.get_paginator("list_findings").paginate(
+                filterCriteria={
+                    "resourceType": _equal(["AWS_EC2_INSTANCE"]),
+                    "findingType": _equal(["PACKAGE_VULNERABILITY"]),
+                    "findingStatus": _equal(["ACTIVE"]),
+                    "fixAvailable": _equal(["YES", "PARTIAL"]),
+                    "severity": _equal([severity.upper() for severity in sorted(severities)]),
+                },
+                PaginationConfig={"PageSize": _FINDINGS_PAGE},
+            )
+            for page in pages:
+                for entry in page["findings"]:
+                    yield from _instance_findings(entry)
 
     @translated("inspector2")
     def _of_instances(self, named: Mapping[str, Sequence[str]], status: FindingStatus) -> list[Finding]:

@@ -1,16 +1,18 @@
-"""The verbs that change nothing: check, plan, due, sla, patches, windows, status, watch, history, show, diff."""
+"""The verbs that change nothing, from check to diff, and report, which publishes what it shows when asked to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.door import open_room, room
-from pipeline.cli.options import Common, verb
-from pipeline.errors import ExitCode
+from pipeline.cli.options import Common, YesOption, verb
+from pipeline.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from pipeline.model.settings import Settings
@@ -26,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs."""
     for function in (check, plan, due, sla, patches, windows, status, watch, history, show, diff):
         verb(app)(function)
+    verb(app, dry_run=True)(report)
     verb(app, name="watch-sources")(watch_sources)
 
 
@@ -194,3 +197,30 @@ def diff(
         changes = runs.diff(opened, old, new)
     body = {"old": old, "new": new, "changes": changes}
     print(room(_JSON).dump(body) if common.json else room(_TEXT).changes(old, new, changes))
+
+
+def report(
+    common: Common,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a line for each instance as CSV on stdout.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page here.")] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Write it to Systems Manager, as compliance items of each instance.")
+    ] = False,
+    yes: YesOption = False,
+) -> None:
+    """Show whether every instance of every fleet is compliant, and why not. Exit 0 whatever is found."""
+    runs, told = room("pipeline.runs.compliance"), room("pipeline.cli.compliance")
+    if as_csv and common.json:
+        raise UsageError("--json and --csv both want stdout.", hint="choose one of them")
+    if html is not None:
+        room("pipeline.cli.report").require_writable(html)
+    with open_room(common) as (opened, _):
+        found = runs.report(opened)
+        if html is not None:
+            told.write_page(html, found)
+        if as_csv:
+            print(told.as_csv(found), end="")
+        else:
+            print(room(_JSON).dump(found) if common.json else told.text(found), flush=True)
+        if publish:
+            raise typer.Exit(told.publish(replace(common, yes=yes), opened, found))

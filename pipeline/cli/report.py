@@ -130,10 +130,15 @@ def page(content: Mapping[str, Any]) -> str:
         _step_table(content["steps"]),
         *(_package_table(image, changes) for image, changes in content["packages"].items()),
     ]
+    return document(f"Rebake run {content['run']}", *body)
+
+
+def document(title: str, *body: str, style: str = "") -> str:
+    """Put a page together, with nothing beside it; ``style`` is added to the usual one."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Rebake run {escape(str(content['run']))}</title><style>{_STYLE}</style></head>"
+        f"<title>{escape(title)}</title><style>{_STYLE}{style}</style></head>"
         f"<body>{''.join(body)}</body></html>"
     )
 

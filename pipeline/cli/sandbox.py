@@ -1,4 +1,4 @@
-"""The room of its own: rebake sandbox up, down, status, cve, logs."""
+"""The room of its own: rebake sandbox up, down, status, cve, node, logs."""
 
 from __future__ import annotations
 
@@ -71,6 +71,20 @@ def cve(
     """Let Amazon Inspector, which is enabled by this, find a vulnerability on an image."""
     _control().find(image, vulnerability, f"{severity} {fix} {package}")
     print(f"{vulnerability} is found on {image} from now on.")
+
+
+@app.command()
+def node(
+    resource: Annotated[str, typer.Argument(help="The instance (i-…), or an image (ami-…) for its instances.")],
+    missing: Annotated[int, typer.Option("--missing", min=0, help="Patches that it lacks.")] = 0,
+    failed: Annotated[int, typer.Option("--failed", min=0, help="Patches whose installation failed.")] = 0,
+    hours: Annotated[int, typer.Option("--hours", min=0, help="How long ago it was scanned.")] = 0,
+    agent: Annotated[str, typer.Option("--agent", help="Online, ConnectionLost, Inactive, absent.")] = "Online",
+) -> None:
+    """Say what Systems Manager knows of an instance. Without this, nobody has scanned it for patches."""
+    patches = f"missing={missing} failed={failed} hours={hours}"
+    _control().tag(resource, {"sandbox:patches": patches, "sandbox:agent": agent})
+    print(f"Systems Manager knows of {resource}: {patches}, its agent is {agent}.")
 
 
 @app.command()

@@ -34,6 +34,7 @@ from pipeline.config.patch_groups import LimitsSection, PatchGroupSection
 from pipeline.config.release_gates import ReleaseRule, rules
 from pipeline.config.windows import FreezeSection
 from pipeline.errors import ConfigError
+from pipeline.model.compliance import ComplianceRules
 from pipeline.model.findings import SLA, Severity
 from pipeline.model.settings import Bucket, EvidenceSettings, Settings
 
@@ -57,6 +58,23 @@ class JournalSection(Section):
     def settings(self) -> Bucket:
         """Say it in the model's words."""
         return Bucket(name=self.bucket, prefix=self.prefix)
+
+
+class ComplianceSection(Section):
+    """What `rebake report` asks of instances."""
+
+    max_age: Annotated[Duration, lasting(timedelta(days=1), timedelta(days=3650))] = Field(
+        default=ComplianceRules().max_age,
+        description="Of images whose family has no max_age; default: 30d.",
+    )
+    findings: Severity = Field(
+        default=ComplianceRules().findings,
+        description="The mildest severity that a vulnerability with a fix must not have; default: high.",
+    )
+    scanned_within: Annotated[Duration, lasting(timedelta(hours=1), timedelta(days=365))] = Field(
+        default=ComplianceRules().scanned_within,
+        description="A patch scan that is older says nothing any more; default: 7d.",
+    )
 
 
 class EvidenceSection(Section):
@@ -123,6 +141,9 @@ class Root(Section):
         default=(), description="What `rebake gate` asks of an image; default: there is no release gate."
     )
     journal: JournalSection | None = Field(default=None, description="Journals in S3; default: on this machine only.")
+    compliance: ComplianceSection | None = Field(
+        default=None, description="What makes an instance not compliant; default: as its keys say."
+    )
     evidence: EvidenceSection = Field(
         default_factory=EvidenceSection, description="Evidence in S3, and signed; default: on this machine only."
     )
@@ -171,6 +192,7 @@ def load(path: Path, *, templates: Collection[str] | None = None) -> Settings:
         baselines=baselines,
         release_gate=rules(file.release_gate),
         journal=file.journal.settings() if file.journal else None,
+        compliance=ComplianceRules(**dict(file.compliance)) if file.compliance else None,
         evidence=file.evidence.settings(),
         queue=file.events.queue if file.events else None,
         sla=file.sla.settings(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from pipeline.errors import AccessDenied, NotPossible, StepFailed
 from pipeline.execute.tools import Workbench
@@ -37,18 +37,30 @@ def _kept(bench: Workbench, step: KeepGood) -> Outcome:
     """
     tools, image = bench.tools, bench.made.image(step.image)
     before = tools.ledgers.of(step.fleet)
-    ledger = renewed(before, image, before=step.before, now=tools.clock.now(), keep=step.keep)
-    wanted, listed = {one.image for one in ledger}, {one.image for one in before}
-    images = tools.images.get(sorted(wanted | listed))
-    _protect(bench, step.fleet, wanted, images)
+    listed = {one.image for one in before}
+    images = tools.images.get(sorted({image, *listed, *filter(None, [step.before])}))
+    for gone in sorted(listed - images.keys()):
+        text = f"{gone}, an image that the fleet may have had to go back to, does not exist any more"
+        bench.say(step.fleet, text, kind=EventKind.WARNING)
+    # What is gone, rejected or revoked is no way back, and proves nothing past.
+    good = {id_ for id_, found in images.items() if id_ == image or not found.barred}
+    ledger = renewed(
+        tuple(one for one in before if one.image in good),
+        image,
+        before=step.before if step.before in good else None,
+        now=tools.clock.now(),
+        keep=step.keep,
+    )
+    wanted = {one.image for one in ledger}
+    _protect(bench, step.fleet, {id_: images[id_] for id_ in wanted})
     released = listed - wanted - _needed(bench, besides=step.fleet)
-    for gone in sorted(released & images.keys()):
-        if images[gone].good:
-            tools.images.release(images[gone])
+    for id_ in sorted(released & images.keys()):
+        if images[id_].good:
+            tools.images.release(images[id_])
     if ledger != before:
         tools.ledgers.write(step.fleet, ledger)
     needed = (wanted | released) & (wanted | _needed(bench, besides=step.fleet))
-    _protect(bench, step.fleet, needed, tools.images.get(sorted(needed)))
+    _protect(bench, step.fleet, tools.images.get(sorted(needed)))
     return Done(facts={"image": image, "protected": " ".join(one.image for one in ledger)})
 
 
@@ -57,13 +69,9 @@ def _needed(bench: Workbench, *, besides: str) -> set[ImageId]:
     return {one.image for fleet, ledger in ledgers.items() if fleet != besides for one in ledger}
 
 
-def _protect(bench: Workbench, fleet: str, wanted: Iterable[ImageId], images: Mapping[ImageId, Image]) -> None:
-    """Protect images of this account; what somebody else protects or owns is his, and what is gone is told."""
+def _protect(bench: Workbench, fleet: str, images: Mapping[ImageId, Image]) -> None:
+    """Protect images of this account; what somebody else protects or owns is his."""
     owners = {image.owner for image in images.values() if image.family}
-    for id_ in sorted(wanted):
-        image = images.get(id_)
-        if image is None:
-            text = f"{id_}, an image that the fleet may have to go back to, does not exist any more"
-            bench.say(fleet, text, kind=EventKind.WARNING)
-        elif not image.protected and image.owner in owners:
+    for image in images.values():
+        if not image.protected and image.owner in owners:
             bench.tools.images.protect(image, f"way back of {fleet} and others, by run {bench.run}")

@@ -33,6 +33,7 @@ from pipeline.ports.judging import Judge, Prober, Statistics
 from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
+from pipeline.ports.nodes import Nodes
 from pipeline.ports.notices import Notices
 from pipeline.ports.preflight import Headroom
 from pipeline.ports.progress import Event, EventKind, Progress
@@ -75,6 +76,7 @@ class Tools:
     builder: Builder
     baselines: Baselines
     findings: Findings
+    nodes: Nodes
     notices: Notices
     smoke: SmokeRunner
     secrets: Secrets

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from pipeline.model.baselines import PatchBaseline, SsmBaseline
+from pipeline.model.compliance import ComplianceRules
 from pipeline.model.findings import SLA, Severity
 from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName
@@ -253,6 +254,7 @@ class Settings:
     ``release_gate`` is empty where there is none.
     ``journal`` is where journals of runs are kept besides on this machine; None: nowhere. ``queue`` is the URL of the
     SQS queue with Inspector's events; None: there is none. ``sla`` is how soon a fix must be everywhere, by severity.
+    ``compliance`` is what is asked of instances; None: the usual.
     """
 
     root: PurePath
@@ -266,6 +268,7 @@ class Settings:
     baselines: Mapping[str, PatchBaseline] = field(default_factory=dict)
     release_gate: tuple[ReleaseRule, ...] = ()
     journal: Bucket | None = None
+    compliance: ComplianceRules | None = None
     evidence: EvidenceSettings = EvidenceSettings()
     queue: str | None = None
     sla: Mapping[Severity, timedelta] = field(default_factory=lambda: SLA)

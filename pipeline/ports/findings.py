@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from pipeline.model.findings import Coverage, Finding
+from pipeline.model.findings import Coverage, Finding, Severity
 from pipeline.model.ids import ImageId, InstanceId
 
 
@@ -15,6 +15,13 @@ class Findings(Protocol):
     An instance is asked about with ten others in a call. The instances of one image are alike: ask about a few of
     each, never about whole fleets (`pipeline.observe.findings` chooses them).
     """
+
+    def fixable(self, severities: Collection[Severity]) -> Iterator[Finding]:
+        """Yield the active findings of these severities that have a fix, of every instance of account and region.
+
+        Errors as for `coverage`, when the iteration begins.
+        """
+        ...
 
     def coverage(self, images: Sequence[ImageId], instances: Sequence[InstanceId]) -> Mapping[str, Coverage]:
         """Tell of each id whether it was looked at; none is missing in the answer.

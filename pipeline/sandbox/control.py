@@ -138,23 +138,30 @@ def down() -> bool:
 
 
 def find(image: str, vulnerability: str, what: str) -> None:
-    """Tag an image with a vulnerability in the sandbox that is up, and enable Inspector there.
+    """Tag an image with a vulnerability in the sandbox that is up, and enable Inspector there; errors as for `tag`."""
+    endpoint = tag(image, {f"sandbox:cve:{vulnerability}": what})
+    _call(endpoint, "inspector2", "/enable", json.dumps({"resourceTypes": ["EC2"]}).encode())
+
+
+def tag(resource: str, tags: Mapping[str, str]) -> str:
+    """Tag an image or instance in the sandbox that is up; answer its endpoint.
 
     Raises:
         NotFound: no sandbox is up.
-        UsageError: it has no such image.
+        UsageError: it has no such image or instance.
     """
     standing = status()
     if standing is None:
         raise NotFound("No sandbox is up.", hint="start one with: rebake sandbox up")
-    tag = {"Action": "CreateTags", "Version": "2016-11-15", "ResourceId.1": image}
-    tag |= {"Tag.1.Key": f"sandbox:cve:{vulnerability}", "Tag.1.Value": what}
+    asked = {"Action": "CreateTags", "Version": "2016-11-15", "ResourceId.1": resource}
+    for number, (key, value) in enumerate(tags.items(), 1):
+        asked |= {f"Tag.{number}.Key": key, f"Tag.{number}.Value": value}
     try:
-        _call(standing.endpoint, "ec2", "/", urlencode(tag).encode())
+        _call(standing.endpoint, "ec2", "/", urlencode(asked).encode())
     except HTTPError as error:
         words = re.sub(r"<[^>]*>", " ", error.read().decode())
-        raise UsageError(f"The sandbox refuses it: {' '.join(words.split())}", hint="name one of its images") from error
-    _call(standing.endpoint, "inspector2", "/enable", json.dumps({"resourceTypes": ["EC2"]}).encode())
+        raise UsageError(f"The sandbox refuses it: {' '.join(words.split())}", hint="name what it has") from error
+    return standing.endpoint
 
 
 def _call(endpoint: str, service: str, path: str, body: bytes) -> None:

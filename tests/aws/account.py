@@ -20,6 +20,7 @@ from pipeline.aws.leases import SsmLeases
 from pipeline.aws.ledgers import SsmLedgers
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
+from pipeline.aws.nodes import SsmNodes
 from pipeline.aws.notices import SqsNotices
 from pipeline.aws.objects import S3Objects
 from pipeline.aws.preflight import LivePreflight
@@ -51,6 +52,7 @@ from pipeline.ports.journal import Journals
 from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
+from pipeline.ports.nodes import Nodes
 from pipeline.ports.notices import Notices
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
@@ -118,6 +120,7 @@ class Account:
         self.metrics: Metrics = CloudWatchMetrics(clients)
         self.notices: Notices = SqsNotices(clients)
         self.findings: Findings = InspectorFindings(clients)
+        self.nodes: Nodes = SsmNodes(clients)
         self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
         self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))

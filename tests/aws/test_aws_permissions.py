@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+import nouns
 import pytest
 from aws.account import GONE, NOBODY, STABLE, WEB, Account
 from aws.answers import AT
 from aws.teams import GREEN, OURS, Teams
 
-from pipeline.aws.permissions import ACTIONS, CALLS
+from pipeline.aws.calls import CALLS
+from pipeline.aws.permissions import ACTIONS
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.baselines import PatchBaseline
+from pipeline.model.compliance import Reason
+from pipeline.model.findings import Severity
 from pipeline.model.fleets import Group
 from pipeline.model.good import Good
 from pipeline.model.ids import RunId, TargetGroupArn
@@ -98,10 +102,12 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Ledgers.all": lambda account, *_: account.ledgers.all(),
     "Templates.version": lambda account, group, _: account.saved(group),
     "Templates.versions": lambda account, group, _: account.templates.versions(account.saved(group).id),
+    "Templates.aliases": lambda account, *_: account.templates.aliases(),
     "Templates.create_version": lambda account, group, image: account.next_version(group, image),
     "Fleets.find": lambda account, *_: account.fleets.find(GroupByName(name=WEB)),
     "Fleets.named": lambda account, *_: account.fleets.named(WEB),
     "Fleets.siblings": lambda account, group, _: account.fleets.siblings(group),
+    "Fleets.every": lambda account, group, _: account.fleets.every({"web": GroupByName(name=group.name)}),
     "Fleets.sizes": lambda account, *_: account.fleets.sizes(),
     "Fleets.impaired": lambda account, group, _: account.fleets.impaired([NOBODY, group.members[0].id]),
     "Refreshes.start": lambda account, group, _: account.start(group, replace(account.saved(group), number=2)),
@@ -144,6 +150,12 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Leftovers.remove": lambda account, group, _: remove_each(account, group),
     "Findings.coverage": lambda account, group, image: account.findings.coverage([image.id], [group.members[0].id]),
     "Findings.found": lambda account, group, image: account.findings.found([image.id], [group.members[0].id]),
+    "Findings.fixable": lambda account, *_: [*account.findings.fixable([Severity.HIGH])],
+    "Nodes.agents": lambda account, group, _: account.nodes.agents([group.members[0].id]),
+    "Nodes.patches": lambda account, group, _: account.nodes.patches([group.members[0].id]),
+    "Nodes.publish": lambda account, group, _: account.nodes.publish(
+        nouns.compliance(group.members[0].id, Reason.FINDINGS), AT, RUN
+    ),
     "Notices.receive": lambda account, *_: account.notices.receive(account.queue(), NONE),
     "Notices.done": lambda account, *_: account.notices.done(
         url := account.queue(), account.notices.receive(url, NONE)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load
+from pipeline.model.compliance import ComplianceRules
 from pipeline.model.findings import SLA, Severity
 from pipeline.wiring import actions
 
@@ -44,6 +45,15 @@ def test_times_to_keep(write: Write) -> None:
     assert sla == {**SLA, Severity.CRITICAL: 3 * DAY, Severity.LOW: 180 * DAY}
 
 
+def test_what_makes_an_instance_not_compliant(write: Write) -> None:
+    """Without the section all of it is as usual, and nobody is asked for the rights that a report would like."""
+    plain, asked = (load(write(with_keys() + more)) for more in ("", "compliance: {max_age: 60d, findings: medium}\n"))
+    assert plain.compliance is None
+    assert asked.compliance == ComplianceRules(max_age=60 * DAY, findings=Severity.MEDIUM)
+    assert load(write(with_keys() + "compliance: {}\n")).compliance == ComplianceRules()
+    assert ["ssm:PutComplianceItems" in actions(one) for one in (plain, asked)] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("family", "more", "said"),
     [
@@ -52,6 +62,7 @@ def test_times_to_keep(write: Write) -> None:
         ("", "sla: {crit: 7d}", "sla.crit: unknown key; did you mean critical?"),
         ("", "events: {queue: web}", "events.queue: 'web' is"),
         ("", "events: {}", "events.queue: is missing"),
+        ("", "compliance: {scanned_within: 1m}", "compliance.scanned_within: must be between 1h and 8760h"),
     ],
 )
 def test_faults_are_told_in_words(faults: Callable[[str], list[str]], family: str, more: str, said: str) -> None:

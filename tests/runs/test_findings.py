@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from nouns import NEW, NOW, OLD, fleet_view, members, shifting, side
 
 from pipeline.errors import AccessDenied
-from pipeline.model.findings import Coverage, Finding
+from pipeline.model.findings import Coverage, Finding, Severity
 from pipeline.model.ids import ImageId, InstanceId
 from pipeline.model.names import Role
 from pipeline.observe.findings import observe_findings
@@ -41,6 +41,10 @@ class Asked:
         self.images += images
         self.instances += instances
         return ()
+
+    def fixable(self, severities: Collection[Severity]) -> Iterator[Finding]:  # noqa: ARG002 - the port's name
+        """Find nothing."""
+        return iter(())
 
 
 def test_of_thousands_of_instances_the_oldest_two_of_each_image_are_asked_about() -> None:

@@ -14,7 +14,8 @@ from runs.watching import KilledError, at, interrupt, kill
 
 from pipeline.errors import ExitCode
 from pipeline.model.ids import ImageId
-from pipeline.model.names import TAG_GOOD
+from pipeline.model.images import Stage
+from pipeline.model.names import TAG_GOOD, TAG_STAGE
 from pipeline.model.settings import FleetSettings
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
@@ -80,6 +81,17 @@ def test_an_image_that_was_left_again_was_not_good(make: SceneMaker) -> None:
     assert protected(scene) == {old}
     assert plans.for_rollback(scene.again(), "web-prod").empty
     scene.world.wait(timedelta(days=2).total_seconds())
+    roll(scene, new)
+    assert protected(scene) == {old, new}
+
+
+def test_an_image_that_was_revoked_proves_nothing_past(make: SceneMaker) -> None:
+    """However long it was on the fleet: the one before it stays, and it is released itself."""
+    scene, old = started(make)
+    bad, new = proven(scene, "bad"), proven(scene, "new")
+    roll(scene, bad)
+    scene.world.wait((2 * WEEK).total_seconds())
+    scene.world.ec2.create_tags(Resources=[bad], Tags=[{"Key": TAG_STAGE, "Value": Stage.REVOKED}])
     roll(scene, new)
     assert protected(scene) == {old, new}
 
@@ -177,7 +189,7 @@ def test_an_image_of_another_account_cannot_be_protected(make: SceneMaker) -> No
     scene.world.ec2.disable_image_deregistration_protection(ImageId=new)
     roll(at(scene, ARRIVED, lambda: scene.world.ec2.deregister_image(ImageId=new)), newer)
     assert protected(scene) == {newer}
-    assert f"{new}, an image that the fleet may have to go back to, does not exist" in str(scene.recorder.events)
+    assert f"{new}, an image that the fleet may have had to go back to, does not exist" in str(scene.recorder.events)
 
 
 def test_blue_green_keeps_its_images_too(make: SceneMaker) -> None:
