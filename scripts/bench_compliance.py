@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,10 +36,11 @@ _FLEET = "  {name}: {{family: {family}, group: {name}, strategy: {{instance_refr
 _CALLS, _MEGABYTES, _SECONDS = 1.2, 300.0, 2.0
 _WIDTHS = (1280, 390)
 # What wait4 tells of a child's memory begins with that of its parent, who has the sandbox: it must tell itself.
-_LAUNCH = """import pathlib, sys
+_LAUNCH = """import pathlib, sys, time
 from pipeline.cli.main import run
 code = run(sys.argv[1:])
-pathlib.Path("status").write_text(pathlib.Path("/proc/self/status").read_text())
+used = f"CPU: {time.process_time()}\\n"
+pathlib.Path("status").write_text(used + pathlib.Path("/proc/self/status").read_text())
 sys.exit(code)"""
 
 
@@ -88,7 +88,7 @@ def fewest(fleets: int, instances: int) -> dict[str, int]:
 
 
 def report(folder: Path, endpoint: str) -> tuple[float, float]:
-    """Run the command; answer its largest memory in megabytes, and how many seconds it took."""
+    """Run the command; answer its largest memory in megabytes, and the seconds of a processor that it used."""
     environment = {
         **os.environ,
         "AWS_ENDPOINT_URL": endpoint,
@@ -96,14 +96,11 @@ def report(folder: Path, endpoint: str) -> tuple[float, float]:
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "XDG_STATE_HOME": str(folder / "state"),
     }
-    began = time.monotonic()
     with (folder / "compliance.json").open("wb") as out:
         command = [sys.executable, "-c", _LAUNCH, "report", "--html", "compliance.html", "--json"]
         subprocess.run(command, cwd=folder, env=environment, stdout=out, check=True)
-    seconds = time.monotonic() - began
-    status = (folder / "status").read_text().splitlines()
-    (high,) = (line.split()[1] for line in status if line.startswith("VmHWM:"))
-    return int(high) / 1024, seconds
+    status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024, float(status["CPU"])
 
 
 def measure(fleets: int, size: int) -> list[Figure]:
@@ -122,7 +119,7 @@ def measure(fleets: int, size: int) -> list[Figure]:
             Figure("report", "instances", rows, fleets * size, rows == fleets * size),
             Figure("report", "calls / fewest", f"{ratio:.2f} ({sum(made.values())})", _CALLS, ratio <= _CALLS, detail),
             Figure("report", "memory, MB", f"{megabytes:.0f}", f"< {_MEGABYTES:.0f}", megabytes < _MEGABYTES),
-            Figure("report", "seconds", f"{seconds:.1f}", "-", reached=True),
+            Figure("report", "seconds of its own", f"{seconds:.1f}", "-", reached=True),
         ]
         megabytes = (folder / "compliance.html").stat().st_size / 1e6
         figures.append(Figure("page", "size, MB", f"{megabytes:.1f}", "-", reached=True))
