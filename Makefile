@@ -8,13 +8,14 @@ WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 VERBS = bake smoke roll rollback promote release repair sweep baselines report halt unhalt revoke unlock approve due watch-sources sla patches windows gate status watch history show diff init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
-.PHONY: help setup packer base demo crash-matrix chaos bench-traffic bench-compliance test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
+.PHONY: help setup packer base demo demo-cve crash-matrix chaos bench-traffic bench-compliance test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
 
 ## Try it
 ##   make demo                   the main job on a sandbox: bake, smoke test, promote, roll
+##   make demo-cve               from a published fix to a proven fleet: due, patches, diff, SBOM, compliance, gate
 ##   make chaos                  releases and ways back in a hostile cloud: throttled, answers lost, slow; ARGS names scenarios
 ##   make crash-matrix           every command, killed before and after each of its AWS calls and run again; ARGS names rows
 ##   make bench-traffic          rollouts under real HTTP load, good and bad images: what failed, how long, what is left
@@ -73,6 +74,9 @@ base:
 
 demo: base setup packer
 	@$(WITH_TOOLS) $(BIN)/python scripts/demo.py $(ARGS)
+
+demo-cve: base setup packer
+	@$(WITH_TOOLS) $(BIN)/python scripts/demo_cve.py $(ARGS)
 
 test: base setup packer
 	@$(WITH_TOOLS) scripts/run-tests $(ARGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -66,11 +67,12 @@ class Demo:
             raise SystemExit(f"demo: rebake {words[0]} ended with {done.returncode}")
         return done.stdout
 
-    def configure(self, *, patched: bool) -> None:
+    def configure(self, *, patched: bool, file: str = "rebake.yaml") -> None:
         """Write the project's configuration; unpatched, it bakes without updates and does not ask for them either."""
-        text = (PROJECT / "rebake.yaml").read_text(encoding="utf-8")
+        text = (PROJECT / file).read_text(encoding="utf-8")
         if not patched:
-            text = text.replace("baseline: security", "baseline: none").replace("services: [nginx]", "hygiene: false")
+            text = re.sub("baseline: .*", "baseline: none", text, count=1)
+            text = text.replace("services: [nginx]", "hygiene: false")
         # Ordinary users may not bind port 80; the sandbox's instances then serve at 8080.
         text = text.replace("port: 80,", f"port: {open_port(80)},")
         (self.folder / "rebake.yaml").write_text(text, encoding="utf-8")
