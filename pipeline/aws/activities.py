@@ -1,8 +1,9 @@
 """Scaling activities, and what a failed one means.
 
 Auto Scaling gives no code for why it could not launch or keep an instance, only words. So this is the one place where
-AWS's words are searched. They choose words, and words that are not known here are shown as they are; one thing is
-decided by them, because nothing else says it: whether an instance was taken out of service because it was not well.
+AWS's words are searched. They choose words, and words that are not known here are shown as they are; two things are
+decided by them, because nothing else says it: whether an instance was taken out of service because it was not well, and
+whether a launch failed because AWS had no room, which is tried again.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def activity_of(entry: ActivityTypeDef) -> Activity:
     description, message = entry.get("Description", ""), entry.get("StatusMessage", "")
     instance = _INSTANCE.search(description)
     launch = description.startswith("Launching")
+    meaning = decoded(message if launch else f"{message} {entry['Cause']}")
     return Activity(
         at=entry["StartTime"],
         description=description,
@@ -90,8 +92,9 @@ def activity_of(entry: ActivityTypeDef) -> Activity:
         launch=launch,
         instance=InstanceId(instance.group()) if instance else None,
         unwell=not launch and _UNWELL.search(entry["Cause"]) is not None,
+        short=launch and meaning in _SHORT,
         # What took an instance out of service is the cause of a termination that went well.
-        decoded=decoded(message if launch else f"{message} {entry['Cause']}"),
+        decoded=meaning,
     )
 
 
@@ -99,5 +102,15 @@ def decoded(words: str) -> str:
     """Say a failure's cause and the next step; empty for words that are not known."""
     for pattern, (cause, hint) in _MEANINGS:
         if re.search(pattern, words, re.IGNORECASE):
-            return f"{cause[0].upper()}{cause[1:]} -> {hint}"
+            return _told(cause, hint)
     return ""
+
+
+def _told(cause: str, hint: str) -> str:
+    return f"{cause[0].upper()}{cause[1:]} -> {hint}"
+
+
+_SHORT = {
+    _told(*LAUNCH_FAILURES[code])
+    for code in ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "UnfulfillableCapacity")
+}

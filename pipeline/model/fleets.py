@@ -214,7 +214,8 @@ class Activity:
     """A scaling activity: what the group tried, and AWS's own words on how it went.
 
     ``launch`` says that it was to launch an instance, ``instance`` which one it was about, where AWS says so.
-    ``unwell``: it took an instance out because that was not well. ``decoded`` is the cause of a failure and the next
+    ``unwell``: it took an instance out because that was not well. ``short``: AWS had no room for an instance, which
+    says nothing of the image, and may be otherwise at the next try. ``decoded`` is the cause of a failure and the next
     step in our words; empty where AWS's words say it best.
     """
 
@@ -226,6 +227,7 @@ class Activity:
     launch: bool = False
     instance: InstanceId | None = None
     unwell: bool = False
+    short: bool = False
     decoded: str = ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from pipeline.model.fleets import Activity, Group, Member
 from pipeline.model.ids import ImageId, InstanceId
@@ -55,9 +56,10 @@ def give_up(sight: RefreshSight, patience: Patience, now: datetime) -> str | Non
     """Say why to give a refresh up; None: go on.
 
     Each instance counts once, and each launch that failed; what AWS said of the newest is the reason. One that has
-    never been well within the patience is enough by itself: the next ones would take as long.
+    never been well within the patience is enough by itself: the next ones would take as long. A launch for which AWS
+    has no room says nothing of the image, and Auto Scaling tries again: it counts once that has lasted so long.
     """
-    faults = _failed_launches(sight) + _failed_instances(sight, now)
+    faults = _failed_launches(sight, patience, now) + _failed_instances(sight, now)
     if len(faults) >= max(patience.failures, 1):
         return f"{len(faults)} new instances failed, the last one: {faults[0]}"
     for member in sight.group.standing:
@@ -84,11 +86,14 @@ def fault_of(member: Member, group: Group, targets: Sequence[TargetHealth]) -> s
     return "" if member.healthy else "the group finds it unhealthy"
 
 
-def _failed_launches(sight: RefreshSight) -> list[str]:
+def _failed_launches(sight: RefreshSight, patience: Patience, now: datetime) -> list[str]:
+    launches = [activity for activity in sight.activities if activity.launch]
+    lately = list(takewhile(lambda one: one.short and one.status in _FAILED, launches))
+    lasts = bool(lately) and now - lately[-1].at >= patience.within
     return [
         activity.decoded or activity.message or activity.description
-        for activity in sight.activities
-        if activity.launch and activity.status in _FAILED
+        for activity in launches
+        if activity.status in _FAILED and (lasts or not activity.short)
     ]
 
 

@@ -64,7 +64,8 @@ def _late(seconds: int) -> Sky:
 
 
 def _no_capacity(cloud: Cloud[ManualClock]) -> None:
-    cloud.faults.fail("ec2:RunInstances", "InsufficientInstanceCapacity", "none left", share=0.3)
+    words = "We currently do not have sufficient t3.small capacity in the Availability Zone you requested"
+    cloud.faults.fail("ec2:RunInstances", "InsufficientInstanceCapacity", words, share=0.3)
 
 
 def _slow_images(cloud: Cloud[ManualClock]) -> None:

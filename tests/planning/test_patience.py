@@ -48,6 +48,17 @@ def test_a_few_failed_launches_are_enough() -> None:
     assert "the KMS key may not be used" in (give_up(sight(activities=[decoded, one]), Patience(), nouns.NOW) or "")
 
 
+def test_a_lack_of_capacity_is_waited_out_for_the_patience() -> None:
+    """Without a launch that succeeds in between; and never does it hide another failure."""
+    short = [activity(short=True, at=nouns.NOW - minute * MINUTE) for minute in range(10)]
+    fine, bad = activity(status="Successful", at=nouns.NOW - 5 * MINUTE), activity()
+    assert give_up(sight(activities=short), Patience(), nouns.NOW) is None
+    assert give_up(sight(activities=short), Patience(), nouns.NOW + MINUTE) is not None
+    broken = [*short[:5], fine, *short[6:]]
+    assert give_up(sight(activities=broken), Patience(), nouns.NOW + MINUTE) is None
+    assert give_up(sight(activities=[bad, *broken, bad]), Patience(), nouns.NOW) is not None
+
+
 def test_successful_launches_and_scale_ins_are_no_failures() -> None:
     """Only failed launches, and new instances taken out for their health, count."""
     fine = activity(status="Successful")

@@ -49,18 +49,30 @@ def test_a_bad_image_is_given_up_long_before_aws_does(make: SceneMaker, behaviou
 
 
 def test_launches_that_fail_end_a_refresh_with_their_cause(make: SceneMaker) -> None:
-    """Auto Scaling's own words are decoded: capacity, quota, keys."""
+    """Auto Scaling's own words are decoded."""
     scene = make(rooms.fleet(min_healthy=75, max_healthy=100))
     scene.world.fleet("web-prod", proven(scene, "old"))
     image = proven(scene)
-    text = "We currently do not have sufficient t3.small capacity in the Availability Zone you requested"
-    scene.world.cloud.faults.fail("ec2:RunInstances", "InsufficientInstanceCapacity", text, times=6)
+    text = "You have requested more vCPU capacity than your current vCPU limit of 8 allows"
+    scene.world.cloud.faults.fail("ec2:RunInstances", "VcpuLimitExceeded", text, times=6)
     code, result = roll(scene, image)
     assert code is ExitCode.ROLLED_BACK
     outcome = ended(result)
     assert isinstance(outcome, RolledBack)
-    assert "capacity" in outcome.reason
+    assert "vCPU quota" in outcome.reason
     assert scene.world.versions("web-prod") == ["1"] * 4
+
+
+def test_a_passing_lack_of_capacity_ends_nothing(make: SceneMaker) -> None:
+    """Auto Scaling tries again, and the image is not to blame."""
+    scene = make(rooms.fleet(min_healthy=75, max_healthy=100))
+    scene.world.fleet("web-prod", proven(scene, "old"))
+    image = proven(scene)
+    text = "We currently do not have sufficient t3.small capacity in the Availability Zone you requested"
+    scene.world.cloud.faults.fail("ec2:RunInstances", "InsufficientInstanceCapacity", text, times=3)
+    code, result = roll(scene, image)
+    assert code is ExitCode.DONE, result.lanes
+    assert scene.world.versions("web-prod") == ["2"] * 4
 
 
 def gated(make: SceneMaker, *gates: Gate, **strategy: Any) -> Scene:
