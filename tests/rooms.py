@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import nouns
+from guards import guard
 from world import World
 
 from pipeline import wiring
@@ -187,6 +188,7 @@ def scene(world: World, clients: Clients, state: Path, *fleets: FleetSettings, *
 
 def opened(settings: Settings, world: World, clients: Clients, state: Path) -> Scene:
     """Assemble a room over the sandbox, as a process that knows nothing but its configuration does."""
+    guard(world.cloud, settings)
     recorder = Recorder()
     room = wiring.assemble(settings, clients, clock=world.cloud.clock, progress=recorder, state=state)
     builder = ApiBuilder(world=world, clients=clients)

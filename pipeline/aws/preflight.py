@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
+from pipeline.aws.calls import AGENT_ACTIONS
 from pipeline.aws.failures import translated
 from pipeline.aws.groups import group_of, selected
-from pipeline.aws.permissions import AGENT_ACTIONS
 from pipeline.aws.quota import VcpuQuota
 from pipeline.aws.session import Clients
 from pipeline.aws.simulation import PolicySimulator

@@ -143,7 +143,9 @@ def test_a_bake_installs_exactly_what_is_approved(served: tuple[World, str], pac
     assert {package.name for package in resolution.install} == {"openssl", "libssl3"}
     assert by_name["openssl"].patch.cves
 
-    plan = plans.for_release(opened, ("web",), force=True)  # the other Packer's image would do, were it not for its list
+    plan = plans.for_release(
+        opened, ("web",), force=True
+    )  # the other Packer's image would do, were it not for its list
     result = apply(opened, plan)
     assert exit_code(plan, result) is ExitCode.DONE, result.last
     (image, *_) = opened.family("web").baked

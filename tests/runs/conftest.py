@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import rooms
+from guards import allowed
 from world import World
 
 from pipeline.aws.session import Clients, connect
@@ -29,11 +30,38 @@ def clients() -> Iterator[Clients]:
             "iam",
             "kms",
             "quotas",
+            "s3",
+            "secretsmanager",
             "ssm",
             "sts",
         ):
             getattr(made, service)
         yield made
+
+
+GROUPS = {
+    "test_bakes": ("bake",),
+    "test_checks": ("report",),
+    "test_halts": ("roll", "gate"),
+    "test_leases": ("bake", "roll", "gate"),
+    "test_patches": ("bake",),
+    "test_release": ("bake", "roll"),
+    "test_sweep": ("bake",),
+    "test_sweep_meanwhile": ("bake", "roll"),
+    "test_sweep_rollouts": ("bake", "roll", "sweep"),
+    "test_trouble": ("bake", "roll"),
+    "test_unknown_smoke": ("bake",),
+    "test_wave_runs": ("bake", "roll", "gate"),
+    "test_window_runs": ("bake", "roll", "gate"),
+}
+"""The policies of the verbs in a file; in all others it is roll's alone, and a sweep has its own everywhere."""
+
+
+@pytest.fixture(autouse=True)
+def _allowed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Deny everything to the verbs that the policies of their groups do not allow."""
+    with allowed(GROUPS.get(request.path.stem, ("roll",))):
+        yield
 
 
 @pytest.fixture
