@@ -5,10 +5,10 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair sweep baselines halt unhalt unlock approve patches windows status watch history show diff iam init schema
+VERBS = bake smoke roll rollback promote release repair sweep baselines report halt unhalt revoke unlock approve due watch-sources sla patches windows gate status watch history show diff iam init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
-.PHONY: help setup packer base demo crash-matrix chaos bench-traffic test check lint lock audit preflight plan clean $(VERBS) $(SANDBOX)
+.PHONY: help setup packer base demo crash-matrix chaos bench-traffic bench-compliance test check lint lock audit preflight plan clean $(VERBS) $(SANDBOX)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -18,6 +18,7 @@ help:
 ##   make chaos                  releases and ways back in a hostile cloud: throttled, answers lost, slow; ARGS names scenarios
 ##   make crash-matrix           every command, killed before and after each of its AWS calls and run again; ARGS names rows
 ##   make bench-traffic          rollouts under real HTTP load, good and bad images: what failed, how long, what is left
+##   make bench-compliance       the compliance of 5,000 instances: calls, memory, its page in a browser
 ##
 ## Work on it
 ##   make setup                  .venv from requirements.lock (hashes checked)
@@ -35,6 +36,8 @@ help:
 ##   make schema                 its JSON Schema for editors
 ##   make preflight              rebake check --live: what would fail, told before anything is built
 ##   make plan                   what would be done, and why
+##   make due                    which families are due for a release, and why; make watch-sources: as they become due
+##   make sla                    how soon fixes come to every fleet, and who is late
 ##   make patches FAMILY=web     which patches a bake would install (ARGS=--survey: ask the source image first)
 ##   make baselines              SSM's patch baselines as in the file
 ##   make bake FAMILY=web        a new candidate image, unless its bake key stands already
@@ -46,9 +49,12 @@ help:
 ##   make repair                 put back what a killed run has left (FLEET=web-dev: only there)
 ##   make sweep                  what killed bakes and tests have left; ARGS=--yes removes it
 ##   make halt ARGS='--all --reason "…"' stop every rollout, at once; make unhalt ARGS=--all lets go
+##   make revoke ARGS='ami-… --reason "…"' take an image out of use, at once and for good
 ##   make unlock ARGS='--fleet …' let go of a fleet for a run that is dead
 ##   make approve RUN=…          say yes to a rollout that waits (ARGS=--reject: no)
+##   make gate ARGS="--fleet web-prod" the release gate's verdict on what the fleet runs
 ##   make windows                when fleets may be rolled next
+##   make report                 is every instance compliant, and why not (ARGS='--html compliance.html')
 ##   make status | watch         images, channels and fleets as they stand; the same, live
 ##   make history | show RUN=…   the runs: who, when, how they ended, and what AWS has of it; one of them, step by step
 ##   make iam                    the IAM policy that the verbs need; ARGS="--for roll": those of a part of them
@@ -82,6 +88,9 @@ crash-matrix: setup
 
 bench-traffic: setup
 	@$(BIN)/python scripts/bench_traffic.py $(ARGS)
+
+bench-compliance: setup
+	@PYTHONPATH=tests $(BIN)/python scripts/bench_compliance.py $(ARGS)
 
 check: lint test
 	@$(BIN)/coverage report

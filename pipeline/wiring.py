@@ -16,20 +16,34 @@ from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
+from pipeline.aws.findings import InspectorFindings
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.journals import S3Journals
 from pipeline.aws.leases import SsmLeases
+from pipeline.aws.ledgers import SsmLedgers
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
-from pipeline.aws.permissions import ACTIONS, JOURNAL_ACTIONS
+from pipeline.aws.nodes import SsmNodes
+from pipeline.aws.notices import SqsNotices
+from pipeline.aws.objects import S3Objects
+from pipeline.aws.permissions import (
+    ACTIONS,
+    EVIDENCE_ACTIONS,
+    FINDING_ACTIONS,
+    JOURNAL_ACTIONS,
+    QUEUE_ACTIONS,
+    REPORT_ACTIONS,
+    SIGNING_ACTIONS,
+)
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.run_command import SsmRunCommand
 from pipeline.aws.secrets import AwsSecrets
 from pipeline.aws.session import Clients, connect
 from pipeline.aws.signals import SsmSignals
+from pipeline.aws.signing import KmsSigner
 from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.aws.templates import Ec2Templates
 from pipeline.aws.traffic import ElbTraffic
@@ -37,7 +51,7 @@ from pipeline.aws.windows import SsmWindows
 from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
 from pipeline.model.masking import Masker, credentials
-from pipeline.model.names import lease_path
+from pipeline.model.names import lease_path, ledger_path
 from pipeline.model.settings import Settings
 from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.templates import builtin_names, builtin_templates
@@ -49,7 +63,7 @@ from pipeline.probing.judge import ExternalJudge
 from pipeline.probing.prober import HttpProber
 from pipeline.probing.smoke import SmokeTests
 from pipeline.records.events import Fanout
-from pipeline.records.evidence import FileEvidence
+from pipeline.records.evidence import Author, FileObjects, KeptEvidence
 from pipeline.records.journal import FileJournals, RunJournal
 from pipeline.records.places import state_dir
 from pipeline.records.process import is_gone, this_process
@@ -119,6 +133,7 @@ def assemble(
         headroom=preflight,
         signals=SsmSignals(clients),
         leases=SsmLeases(clients, lease_path(settings.channel_prefix), me=this_process(), gone=is_gone),
+        ledgers=SsmLedgers(clients, ledger_path(settings.channel_prefix)),
         leftovers=AwsLeftovers(clients),
         windows=SsmWindows(clients, clock),
         metrics=CloudWatchMetrics(clients),
@@ -130,8 +145,11 @@ def assemble(
         builder=_builder(settings, clients, folder, endpoint=endpoint, executable=packer),
         smoke=SmokeTests(commands=commands, clock=clock, workdir=folder / "smoke"),
         baselines=SsmBaselines(clients),
+        findings=InspectorFindings(clients),
+        nodes=SsmNodes(clients),
+        notices=SqsNotices(clients),
         secrets=AwsSecrets(clients, journal.masker.learn),
-        evidence=FileEvidence(folder / "evidence", journal.masker),
+        evidence=_evidence(settings, clients, folder, journal.masker),
         progress=Fanout(progress, journal),
     )
     return Room(settings=settings, tools=tools, preflight=preflight, journal=journal, run=new_run(clock.now()))
@@ -160,11 +178,29 @@ def _builder(
     )
 
 
-def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, progress: Progress) -> RunJournal:
+def _evidence(settings: Settings, clients: Clients, folder: Path, masker: Masker) -> KeptEvidence:
+    wanted = settings.evidence
+    return KeptEvidence(
+        FileObjects(folder / "evidence"),
+        S3Objects(lambda: clients.s3, wanted.bucket) if wanted.bucket else None,
+        signer=KmsSigner(clients, wanted.kms_key) if wanted.kms_key else None,
+        masker=masker,
+        author=Author(
+            region=clients.region,
+            facts=lambda: {**_whoami(), "caller": LivePreflight(clients).caller().arn},
+        ),
+    )
+
+
+def _whoami() -> dict[str, str]:
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # containers run as users that nobody has named
         user = str(os.getuid())
+    return {"user": user, "host": socket.gethostname()}
+
+
+def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, progress: Progress) -> RunJournal:
     return RunJournal(
         local=FileJournals(folder / _JOURNAL),
         shared=S3Journals(clients, settings.journal) if settings.journal else None,
@@ -172,8 +208,7 @@ def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, p
         masker=Masker(credentials(os.environ, *(family.variables for family in settings.families.values()))),
         progress=progress,
         facts={
-            "user": user,
-            "host": socket.gethostname(),
+            **_whoami(),
             "region": clients.region,
             "version": __version__,
             "configuration": settings.digest,
@@ -183,7 +218,16 @@ def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, p
 
 def actions(settings: Settings) -> tuple[str, ...]:
     """List the IAM actions of all verbs, for the preflight."""
-    every = [*ACTIONS.values(), *([JOURNAL_ACTIONS] if settings.journal else [])]
+    inspected = any(family.findings for family in settings.families.values())
+    every = [
+        *ACTIONS.values(),
+        *([JOURNAL_ACTIONS] if settings.journal else []),
+        *([EVIDENCE_ACTIONS] if settings.evidence.bucket else []),
+        *([SIGNING_ACTIONS] if settings.evidence.kms_key else []),
+        *([FINDING_ACTIONS] if inspected else []),
+        *([QUEUE_ACTIONS] if settings.queue else []),
+        *([REPORT_ACTIONS] if settings.compliance else []),
+    ]
     return tuple(sorted({action for needed in every for action in needed}))
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 
+from pipeline.model.compliance import InstanceCompliance, Reason, State
 from pipeline.model.fleets import ChannelEntry, Group, Member, Refresh, RefreshStatus, TemplateRef, TemplateVersion
 from pipeline.model.ids import (
     BakeKey,
@@ -29,16 +30,8 @@ from pipeline.model.names import (
     Role,
     template_description,
 )
-from pipeline.model.settings import (
-    Baseline,
-    BuildSettings,
-    Connect,
-    Family,
-    FleetSettings,
-    GroupByName,
-    Settings,
-    SourceOwned,
-)
+from pipeline.model.settings import Baseline, BuildSettings, Connect, Family, FleetSettings, GroupByName, Settings
+from pipeline.model.sources import SourceOwned
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
 from pipeline.model.traffic import Route
 from pipeline.model.views import FamilyView, FleetView, Side, TrafficView
@@ -219,3 +212,26 @@ def shifting(*images: str, weights: tuple[int, ...] = (1,), others: tuple[Side, 
         traffic=traffic,
         images={**view.images, **known},
     )
+
+
+def compliance(instance: str = "i-0", *reasons: Reason, **changes: Any) -> InstanceCompliance:
+    """Make what an instance is, for these reasons."""
+    states = {reason.state for reason in reasons}
+    values: dict[str, Any] = {
+        "account": "123456789012",
+        "fleet": "web-prod",
+        "family": "web",
+        "group": "web-prod",
+        "patch_group": "prod",
+        "image": NEW,
+        "age_days": 1,
+        "version": "1",
+        "expected": "1",
+        "missing": 0,
+        "failed": 0,
+        "findings": (),
+        "managed": True,
+        "state": next((state for state in State if state in states), State.COMPLIANT),
+        "reasons": {reason: f"text of {reason}" for reason in reasons},
+    }
+    return InstanceCompliance(instance=InstanceId(instance), **values | changes)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import nouns
+from botocore.exceptions import ClientError
 from guards import guard
 from world import World
 
@@ -21,7 +22,7 @@ from pipeline.model.gates import Gate
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.names import TAG_PURPOSE, TAG_STAGE, build_name
 from pipeline.model.outcomes import SmokeReport, TestResult, Verdict
-from pipeline.model.packages import OperatingSystem, Package, Patch, Survey
+from pipeline.model.packages import Fix, OperatingSystem, Package, PackageLists, Patch, Survey
 from pipeline.model.settings import Family, FleetSettings, GroupByName, Settings, SmokeSettings
 from pipeline.model.strategies import BlueGreen, RefreshStrategy
 from pipeline.ports.builder import BuildProduct, BuildRequest, Rendered, SurveyRequest, ToolVersion
@@ -105,9 +106,13 @@ class ApiBuilder:
         ec2.delete_key_pair(KeyName=key)
         if self.failure is not None:
             raise self.failure
-        before = (Package(name="openssl", version="3.0.20"),)
-        after = (Package(name="openssl", version="3.0.22"),)
-        return BuildProduct(image=image, before=before, after=after)
+        lists = PackageLists(
+            before=(Package(name="openssl", version="3.0.20"),),
+            after=(Package(name="openssl", version="3.0.22"),),
+            fixes=(Fix(package="openssl", cves=("CVE-2026-1",)),),
+            system="debian-12",
+        )
+        return BuildProduct(image=image, lists=lists)
 
     def _launch(self, request: BuildRequest) -> tuple[str, str, str]:
         ec2 = self.clients.ec2
@@ -134,12 +139,21 @@ class ApiBuilder:
         """Make the image; its tags come once it is there, in a call of their own."""
         ec2 = self.clients.ec2
         made = ec2.create_image(InstanceId=instance, Name=request.image_name)["ImageId"]
-        while (image := ec2.describe_images(ImageIds=[made])["Images"][0])["State"] == "pending":
+        while (image := self._seen(made)) is None or image["State"] == "pending":
             self.world.wait(15)
         disks = [mapping["Ebs"]["SnapshotId"] for mapping in image["BlockDeviceMappings"] if "Ebs" in mapping]
         if self.tags_images and image["State"] == "available":
             ec2.create_tags(Resources=[made, *disks], Tags=tag_list(request.tags))
         return ImageId(made)
+
+    def _seen(self, image: str) -> Any:
+        """Look at an image; None where AWS does not know of it yet, which Packer waits out."""
+        try:
+            return self.clients.ec2.describe_images(ImageIds=[image])["Images"][0]
+        except ClientError as failure:
+            if failure.response["Error"]["Code"] != "InvalidAMIID.NotFound":
+                raise
+            return None
 
 
 @dataclass(slots=True, kw_only=True)

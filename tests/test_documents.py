@@ -17,7 +17,7 @@ from pipeline.packer.templates import builtin_names, builtin_templates
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FAMILY = "web: {template: debian-12, source: {image: ami-12345678}, build: {instance_profile: p}}"
-OF_A_FLEET = ("strategy", "gates", "floor", "on_halt")
+OF_A_FLEET = ("strategy", "gates", "floor", "on_halt", "keep_good")
 
 
 def examples() -> Iterator[Any]:
@@ -60,7 +60,7 @@ def test_examples_load(block: str, tmp_path: Path) -> None:
 def test_every_key_of_the_configuration_is_documented() -> None:
     """Each table of docs/configuration.md lists one section: its keys, mandatory ones in bold, and their defaults."""
     found = schema()
-    sections = [found, *(part for part in found["$defs"].values() if "properties" in part)]
+    sections = [found, *(part for part in found["$defs"].values() if part.get("properties"))]
     told = [{row[0].strip("*`"): row for row in table} for table in rows("docs/configuration.md")]
     assert sorted(map(sorted, told)) == sorted(sorted(part["properties"]) for part in sections)
     for part in sections:

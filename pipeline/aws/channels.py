@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from pipeline.aws.failures import translated
 from pipeline.aws.session import Clients
-from pipeline.errors import NotFound, NotPossible, TimedOut
+from pipeline.errors import NotFound, NotPossible, TimedOut, Unavailable
 from pipeline.model.fleets import ChannelEntry
 from pipeline.model.ids import ImageId
 from pipeline.ports.clock import Clock
@@ -15,6 +16,7 @@ from pipeline.ports.clock import Clock
 _PAGE = 50
 _VALIDATION = timedelta(seconds=30)
 _POLL = timedelta(seconds=1)
+_PAUSES = tuple(timedelta(seconds=2**power) for power in range(6))
 
 
 class SsmChannels:
@@ -58,7 +60,7 @@ class SsmChannels:
         Raises:
             TimedOut: the version did not appear within 30 seconds.
         """
-        version = self._put(parameter, image)
+        version = self._written(parameter, image)
         deadline = self._clock.now() + _VALIDATION
         while not self._appeared(parameter, version):
             if self._clock.now() >= deadline:
@@ -69,11 +71,28 @@ class SsmChannels:
             self._clock.sleep(_POLL)
         return version
 
-    def _appeared(self, parameter: str, version: int) -> bool:
+    def _written(self, parameter: str, image: ImageId) -> int:
+        """Write it once: where the answer is lost, what stands is read first, for every write is one more version."""
+        for pause in _PAUSES:
+            try:
+                return self._put(parameter, image)
+            except Unavailable as error:
+                if not error.transient:
+                    raise
+            self._clock.sleep(pause)
+            value, version = self._stands(parameter)
+            if value == image:
+                return version
+        return self._put(parameter, image)
+
+    def _stands(self, parameter: str) -> tuple[str, int]:
         try:
-            return self._read(parameter)[1] >= version
+            return self._read(parameter)
         except NotFound:
-            return False
+            return "", 0
+
+    def _appeared(self, parameter: str, version: int) -> bool:
+        return self._stands(parameter)[1] >= version
 
     @translated("ssm")
     def _read(self, parameter: str) -> tuple[str, int]:
@@ -98,7 +117,7 @@ class SsmChannels:
 
     @translated("ssm")
     def _put(self, parameter: str, image: ImageId) -> int:
-        answer = self._clients.ssm.put_parameter(
+        answer: dict[str, Any] = self._clients.ssm_once.put_parameter(
             Name=parameter, Value=image, Type="String", DataType="aws:ec2:image", Overwrite=True, Tier="Standard"
         )
-        return answer["Version"]
+        return int(answer["Version"])

@@ -64,11 +64,13 @@ _HELD = frozenset({"InstanceRefreshInProgress"})
 # Names of "it is not there" that do not contain NotFound.
 _ABSENT = frozenset(
     {
+        "AWS.SimpleQueueService.NonExistentQueue",
         "DoesNotExistException",
         "InvalidAMIID.Unavailable",
         "InvocationDoesNotExist",
         "NoSuchEntity",
         "NoSuchResourceException",
+        "QueueDoesNotExist",
     }
 )
 
@@ -102,7 +104,11 @@ LAUNCH_FAILURES = {
 }
 """Launches that AWS understood and could not carry out: code -> (cause, next step)."""
 
+_QUEUE_HINT = "correct `events: {queue: …}`: the URL of a queue of this Region"
+
 _HINTS = {
+    "AWS.SimpleQueueService.NonExistentQueue": _QUEUE_HINT,
+    "QueueDoesNotExist": _QUEUE_HINT,
     "InvalidDocument": "see: aws ssm list-documents --filters Key=DocumentType,Values=ChangeCalendar",
     "InvalidInstanceId": "the instance must run, with its SSM agent online (see ssm:DescribeInstanceInformation)",
     "IrreversibleInstanceRefresh": "roll forward to the previous launch template version instead",

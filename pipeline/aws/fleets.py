@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pipeline.aws.activities import activity_of
 from pipeline.aws.failures import translated
-from pipeline.aws.groups import Known, instances, named, read, selected, standing
-from pipeline.aws.paging import batches, tag_filters
+from pipeline.aws.groups import Known, among, instances, named, read, read_many, selected, standing
+from pipeline.aws.paging import batches, tag_filters, tags_of
 from pipeline.aws.session import Clients
-from pipeline.errors import NotFound
+from pipeline.errors import NotFound, RebakeError
 from pipeline.model.fleets import Activity, Group
 from pipeline.model.ids import GroupName, InstanceId
-from pipeline.model.names import TAG_ORIGIN
+from pipeline.model.names import TAG_ORIGIN, role_of
 from pipeline.model.settings import GroupSelector
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
 # The largest page of DescribeAutoScalingGroups, DescribeInstanceRefreshes and DescribeScalingActivities; as many
 # instances DescribeInstanceStatus takes.
@@ -49,6 +54,25 @@ class AutoScalingFleets:
         others.pop(group.name, None)
         return read(self._clients, list(others.values()), self._known)
 
+    def every(self, selectors: Mapping[str, GroupSelector]) -> Mapping[str, tuple[Group, ...] | RebakeError]:
+        entries = standing(self._clients, PaginationConfig={"PageSize": _PAGE})
+        find, beside, chosen = among(entries), _beside(entries), dict[str, list[str] | RebakeError]()
+        for fleet, selector in selectors.items():
+            try:
+                own = selected(self._clients, selector, find)
+            except RebakeError as error:
+                chosen[fleet] = error
+                continue
+            name = own["AutoScalingGroupName"]
+            origin = tags_of(own.get("Tags", [])).get(TAG_ORIGIN, name)
+            chosen[fleet] = list(dict.fromkeys([name, *beside.get(origin, ())]))
+        wanted = {name for names in chosen.values() if isinstance(names, list) for name in names}
+        groups = read_many(self._clients, [entry for entry in entries if entry["AutoScalingGroupName"] in wanted])
+        return {
+            fleet: tuple(groups[name] for name in names) if isinstance(names, list) else names
+            for fleet, names in chosen.items()
+        }
+
     def sizes(self) -> Mapping[GroupName, int]:
         entries = standing(self._clients, PaginationConfig={"PageSize": _PAGE})
         return {GroupName(entry["AutoScalingGroupName"]): entry["DesiredCapacity"] for entry in entries}
@@ -78,3 +102,13 @@ class AutoScalingFleets:
             for entry in entries
             if _IMPAIRED in {entry["InstanceStatus"].get("Status"), entry["SystemStatus"].get("Status")}
         )
+
+
+def _beside(entries: Iterable[AutoScalingGroupTypeDef]) -> Mapping[str, list[str]]:
+    """List the groups that have a part in a blue-green rollout, by the group that it began with."""
+    found = defaultdict[str, list[str]](list)
+    for entry in entries:
+        name, tags = entry["AutoScalingGroupName"], tags_of(entry.get("Tags", []))
+        if role_of(tags):
+            found[tags.get(TAG_ORIGIN, name)].append(name)
+    return found

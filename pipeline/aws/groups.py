@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.aws.failures import translated
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, InstanceTypeDef
 
 _NAMED_AT_MOST = 5
+# The largest page of DescribeInstances, and a tag that Auto Scaling sets on all that it launches or that is attached.
+_INSTANCES_PAGE = 1000
+_TAG_GROUP = "aws:autoscaling:groupName"
+
+Find = Callable[..., list["AutoScalingGroupTypeDef"]]
+"""Finds groups by ``AutoScalingGroupNames`` or ``Filters``, as DescribeAutoScalingGroups takes them."""
 
 
 @translated("autoscaling")
@@ -42,8 +49,8 @@ def named(clients: Clients, *names: GroupName) -> list[AutoScalingGroupTypeDef]:
     return [_only(clients, [found[name]] if name in found else [], f"named {name}") for name in names]
 
 
-def selected(clients: Clients, selector: GroupSelector) -> AutoScalingGroupTypeDef:
-    """Describe the one group that the selector means.
+def selected(clients: Clients, selector: GroupSelector, find: Find | None = None) -> AutoScalingGroupTypeDef:
+    """Describe the one group that the selector means; with ``find``, among groups that were described already.
 
     A blue-green rollout leaves copies with the tags of the first group, and may have deleted that: of groups found by
     tags the ones that have no traffic do not count, and a name stands for the group that took its fleet over.
@@ -52,18 +59,33 @@ def selected(clients: Clients, selector: GroupSelector) -> AutoScalingGroupTypeD
         NotFound: no group matches.
         NotPossible: more than one group does.
     """
+    find = find or partial(standing, clients)
     if isinstance(selector, GroupByName):
         words = f"named {selector.name}"
-        found = standing(clients, AutoScalingGroupNames=[selector.name])
+        found = find(AutoScalingGroupNames=[selector.name])
         if not found or _aside(found[0]):
             live = {TAG_ORIGIN: str(selector.name), TAG_ROLE: Role.LIVE.value}
-            heirs = standing(clients, Filters=tag_filters(live))
+            heirs = find(Filters=tag_filters(live))
             words = f"that took over from {selector.name}" if found or heirs else words
             found = heirs
     else:
         words = "with the tags " + ", ".join(f"{key}={value}" for key, value in selector.tags.items())
-        found = [entry for entry in standing(clients, Filters=tag_filters(selector.tags)) if not _aside(entry)]
+        found = [entry for entry in find(Filters=tag_filters(selector.tags)) if not _aside(entry)]
     return _only(clients, found, words)
+
+
+def among(entries: Sequence[AutoScalingGroupTypeDef]) -> Find:
+    """Find groups among these, without a call."""
+    by_name = {entry["AutoScalingGroupName"]: entry for entry in entries}
+    tagged = [(tags_of(entry.get("Tags", [])), entry) for entry in entries]
+
+    def find(**asked: Any) -> list[AutoScalingGroupTypeDef]:
+        if names := asked.get("AutoScalingGroupNames"):
+            return [by_name[name] for name in names if name in by_name]
+        wanted = [(one["Name"].removeprefix("tag:"), one["Values"]) for one in asked["Filters"]]
+        return [entry for tags, entry in tagged if all(tags.get(key) in values for key, values in wanted)]
+
+    return find
 
 
 def _aside(entry: AutoScalingGroupTypeDef) -> bool:
@@ -115,6 +137,30 @@ def read(clients: Clients, entries: Sequence[AutoScalingGroupTypeDef], known: Kn
     listed = [*(entry.get("Instances", []) for entry in entries), *pools]
     found = known.of(clients, (member for members in listed for member in members))
     return tuple(group_of(entry, found, pool) for entry, pool in zip(entries, pools, strict=True))
+
+
+def read_many(clients: Clients, entries: Sequence[AutoScalingGroupTypeDef]) -> dict[str, Group]:
+    """Read groups by name, as `read` does, with DescribeInstances in pages of a thousand instead of two hundred."""
+    found = _launched_by(clients, [entry["AutoScalingGroupName"] for entry in entries])
+    return {entry["AutoScalingGroupName"]: group_of(entry, found, _warm_pool(clients, entry)) for entry in entries}
+
+
+@translated("ec2")
+def _launched_by(clients: Clients, groups: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    paginator = clients.ec2.get_paginator("describe_instances")
+    return {
+        entry["InstanceId"]: {key: entry.get(key) for key in _READ if key in entry}  # the rest is most of the memory
+        for batch in batches(sorted(groups))
+        for page in paginator.paginate(
+            Filters=[{"Name": f"tag:{_TAG_GROUP}", "Values": batch}], PaginationConfig={"PageSize": _INSTANCES_PAGE}
+        )
+        for reservation in page["Reservations"]
+        for entry in reservation["Instances"]
+    }
+
+
+_READ = ("ImageId", "LaunchTime", "PrivateIpAddress", "State", "Tags")
+"""What `group_of` reads of an instance."""
 
 
 @translated("autoscaling")
@@ -187,6 +233,7 @@ def _member(entry: InstanceTypeDef, known: Mapping[str, Any]) -> Member:
         launched=instance.get("LaunchTime"),
         weight=int(entry.get("WeightedCapacity") or 1),
         patch_group=next((tags[key] for key in PATCH_GROUP_TAGS if tags.get(key)), None),
+        state=instance.get("State", {}).get("Name", ""),
     )
 
 

@@ -11,7 +11,7 @@ from pipeline.aws.paging import batches, tag_filters, tag_list, tags_of
 from pipeline.aws.session import Clients
 from pipeline.model.ids import BakeKey, ImageId, SnapshotId
 from pipeline.model.images import Architecture, Image
-from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY
+from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_GOOD
 from pipeline.ports.clock import Clock
 
 if TYPE_CHECKING:
@@ -69,6 +69,17 @@ class Ec2Images:
             self._clients.ec2.create_tags(Resources=[image.id, *image.snapshots], Tags=tag_list(tags))
 
     @translated("ec2")
+    def protect(self, image: Image, why: str) -> None:
+        """Tag, then protect: cut short between the two it is known as ours, and protected by the next run."""
+        self._clients.ec2.create_tags(Resources=[image.id], Tags=tag_list({TAG_GOOD: why}))
+        self._clients.ec2.enable_image_deregistration_protection(ImageId=image.id, WithCooldown=False)
+
+    @translated("ec2")
+    def release(self, image: Image) -> None:
+        self._clients.ec2.disable_image_deregistration_protection(ImageId=image.id)
+        self._clients.ec2.delete_tags(Resources=[image.id], Tags=[{"Key": TAG_GOOD}])
+
+    @translated("ec2")
     def require_imds_v2(self, image: Image) -> None:
         """Set IMDSv2 as the default of every instance launched from the image (ModifyImageAttribute, ImdsSupport)."""
         self._clients.ec2.modify_image_attribute(ImageId=image.id, ImdsSupport={"Value": "v2.0"})
@@ -105,5 +116,6 @@ def _image(entry: ImageTypeDef) -> Image:
         state_reason=entry.get("StateReason", {}).get("Message", ""),
         platform=entry.get("Platform", ""),
         imds_v2=entry.get("ImdsSupport") == "v2.0",
+        protected=entry.get("DeregistrationProtection", "disabled") != "disabled",
         tags=tags_of(entry.get("Tags", [])),
     )

@@ -200,8 +200,18 @@ def _resource(kind: Kind, id_: str, entry: Any, users: Sequence[str]) -> Resourc
         created=datetime.fromisoformat(created) if isinstance(created, str) else created,
         tags=tags_of(entry.get("Tags", [])),
         holders=tuple(sorted(set(users))),
-        parts=_snapshots(entry) if kind is Kind.IMAGE else tuple(sorted(target_groups(entry))),
+        parts=_parts(kind, entry),
     )
+
+
+def _parts(kind: Kind, entry: Any) -> tuple[str, ...]:
+    match kind:
+        case Kind.IMAGE:
+            return _snapshots(entry)
+        case Kind.TEMPLATE_VERSION:
+            return tuple(filter(None, [entry["LaunchTemplateData"].get("ImageId")]))
+        case _:
+            return tuple(sorted(target_groups(entry)))
 
 
 def _filter(name: str, *values: str) -> Any:

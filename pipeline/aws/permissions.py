@@ -33,6 +33,7 @@ _PLAN = _of(
     "Baselines.get",
     "Baselines.chosen",
     "Windows.",
+    "Ledgers.of",
 )
 _LEASE = _of("Leases.")
 _BAKE = _of("Images.tag", "Images.require_imds_v2", "Images.named").union(PACKER, _LEASE)
@@ -52,6 +53,9 @@ _ROLL = _of(
     "Stacks.",
     "Signals.read",
     "Images.tag",
+    "Images.protect",
+    "Images.release",
+    "Ledgers.",
 ).union(ON_REFRESH, _LEASE)
 
 _VERBS: Mapping[str, set[str]] = {
@@ -66,12 +70,18 @@ _VERBS: Mapping[str, set[str]] = {
     "sweep": _of("Leftovers.", "Signals.take", "Copies.delete")
     | _of("Traffic.forwarding", "Traffic.weigh", "Traffic.delete"),
     "unhalt": _of("Signals.take"),
+    "revoke": _of("Images.tag", "Refreshes.cancel", "Refreshes.roll_back"),
     "approve": _of("Signals.leave"),
     "unlock": _LEASE,
     "watch": set(),
     "patches": set(PACKER),
     "baselines": _of("Baselines."),
     "windows": set(),
+    "report": _of("Fleets.every", "Templates.aliases"),
+    "due": set(),
+    "gate": set(),
+    "watch-sources": set(),
+    "sla": set(),
     "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
 }
 
@@ -80,27 +90,40 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The actions a caller needs for each verb, sorted.
 
-Not listed is what only some configurations need: the journal's bucket (below), Session Manager connections, KMS keys,
-and secrets of Secrets Manager, which are fetched before a build begins, so that a missing right stops it at once.
+Not listed is what only some configurations need: buckets and the key that signs (below), Session Manager connections,
+KMS keys, and secrets of Secrets Manager, which are fetched before a build begins, so that a missing right stops it.
 """
+
+FINDING_ACTIONS = tuple(sorted(_of("Findings.")))
+"""What `sla` needs besides, and where a family has `findings` also `due`, `watch-sources` and `release --if-due`."""
+
+QUEUE_ACTIONS = tuple(sorted(_of("Notices.")))
+"""What `watch-sources` needs besides where there are `events`."""
+
+REPORT_ACTIONS = tuple(sorted(_of("Nodes.", "Findings.coverage", "Findings.fixable")))
+"""What `report` needs besides to know of agents, patches and vulnerabilities, and to publish: where `compliance` is."""
+
+JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
+"""What every verb needs besides where a bucket keeps the journal, and what reading it needs."""
+
+EVIDENCE_ACTIONS = tuple(sorted(_of("Objects.") | {"s3:ListBucket"}))
+SIGNING_ACTIONS = tuple(sorted(_of("Signer.")))
+"""Likewise of a bucket (without ListBucket, missing files look forbidden) and a key for evidence."""
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "bake": ("bake", "smoke", "promote", "patches", "baselines"),
     "roll": ("roll", "rollback", "repair"),
-    "gate": ("halt", "unhalt", "approve", "unlock"),
-    "report": ("plan", "watch", "windows"),
+    "gate": ("halt", "unhalt", "approve", "unlock", "revoke"),
+    "report": ("plan", "watch", "windows", "report", "due", "gate", "watch-sources", "sla"),
     "sweep": ("sweep",),
 }
-"""The verbs that one policy is for. All may read what `report` may."""
+"""The verbs that one policy is for. All may read what `plan` reads."""
 RELEASE = ("bake", "roll")
 """The groups whose policies `release` needs."""
+_SOURCES = {*FINDING_ACTIONS, *QUEUE_ACTIONS, *REPORT_ACTIONS}
 
 
 def actions_for(group: str | None) -> set[str]:
     """Collect what a group's policy allows, or all groups' (None); what an action is for stands behind ``@``."""
     verbs = [verb for name, verbs in GROUPS.items() if group in {None, name} for verb in verbs]
-    return _PLAN.union(PREFLIGHT, *(_VERBS[verb] for verb in verbs))
-
-
-JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
-"""What every verb needs besides where a bucket keeps the journal, and what reading it needs."""
+    return _PLAN.union(PREFLIGHT, *(_VERBS[verb] for verb in verbs), _SOURCES if group in {None, "report"} else ())

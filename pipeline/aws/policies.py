@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipeline.aws.permissions import JOURNAL_ACTIONS, actions_for
+from pipeline.aws.permissions import JOURNAL_ACTIONS, SIGNING_ACTIONS, actions_for
 from pipeline.aws.rules import ANY, ENCRYPTING, PROFILE_MAKING, RULES, TUNNELLING, Rule
-from pipeline.model.settings import Connect, GroupByName, Secret, Settings, SourceParameter
+from pipeline.model.settings import Connect, GroupByName, Secret, Settings
+from pipeline.model.sources import SourceParameter
 from pipeline.model.strategies import BlueGreen, StackUpdate
 
 Document = dict[str, Any]
@@ -98,15 +99,21 @@ def _condition(rule: Rule, named: Mapping[str, tuple[str, ...]]) -> Any:
 
 def _besides(group: str | None, settings: Settings | None) -> Iterator[Rule]:
     """Add what only this configuration needs: the journal's bucket, secrets, keys, Session Manager."""
-    if settings and (bucket := settings.journal):
+    evidence = settings.evidence if settings else None
+    for bucket in (settings.journal, evidence.bucket) if settings and evidence else ():
+        if bucket is None:
+            continue
         actions = {action.partition(":")[2] for action in JOURNAL_ACTIONS if group != "report" or "Put" not in action}
         yield Rule(service="s3", on=(f"s3:::{bucket.name}",), actions="ListBucket")
         objects = " ".join(sorted(actions - {"ListBucket"}))
         yield Rule(service="s3", on=(f"s3:::{bucket.name}/{bucket.prefix}/*",), actions=objects)
+    if evidence and evidence.kms_key:
+        signing = [action.partition(":")[2] for action in SIGNING_ACTIONS if group in _BUILDING or "Sign" not in action]
+        yield _using(evidence.kms_key, " ".join(signing))
     for family in settings.families.values() if settings and group in _BUILDING else ():
         yield from (_revealing(value) for value in family.variables.values() if isinstance(value, Secret))
         if family.build.kms_key:
-            yield _encrypting(family.build.kms_key)
+            yield _using(family.build.kms_key, ENCRYPTING)
         if family.build.connect is Connect.SESSION_MANAGER:
             yield from TUNNELLING
             if not family.build.instance_profile:
@@ -125,12 +132,12 @@ def _revealing(secret: Secret) -> Rule:
     return Rule(service="secretsmanager", on=(on,), actions="GetSecretValue")
 
 
-def _encrypting(key: str) -> Rule:
+def _using(key: str, actions: str) -> Rule:
     if "alias/" in key:  # what an alias leads to is known to KMS alone
         aliases = ("ForAnyValue:StringEquals", "kms:ResourceAliases", (key[key.index("alias/") :],))
-        return Rule(service="kms", when=aliases, actions=ENCRYPTING)
+        return Rule(service="kms", when=aliases, actions=actions)
     on = _rest(key) if key.startswith("arn:") else f"kms:*:*:key/{key}"
-    return Rule(service="kms", on=(on,), actions=ENCRYPTING)
+    return Rule(service="kms", on=(on,), actions=actions)
 
 
 def _rest(arn: str) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
 from pipeline.aws.calls import AGENT_ACTIONS
 from pipeline.aws.failures import translated
 from pipeline.aws.groups import group_of, selected
+from pipeline.aws.objects import S3Objects
 from pipeline.aws.quota import VcpuQuota
 from pipeline.aws.session import Clients
+from pipeline.aws.signing import KmsSigner
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.aws.templates import Ec2Templates
-from pipeline.errors import NotFound, RebakeError
+from pipeline.errors import AccessDenied, NotFound, RebakeError
 from pipeline.model.fleets import Group, TemplateVersion
-from pipeline.model.settings import Connect, Family, FleetSettings
+from pipeline.model.settings import Connect, EvidenceSettings, Family, FleetSettings
 from pipeline.model.strategies import BlueGreen, ChannelOnly, RefreshStrategy, StackUpdate, Strategy
 from pipeline.ports.preflight import Caller, Finding
 
@@ -47,6 +49,16 @@ class LivePreflight:
     def family(self, family: Family) -> tuple[Finding, ...]:
         """Check what a bake needs: the KMS key's state, the instance profile's rights, the vCPU quota."""
         return tuple(self._family(family))
+
+    def evidence(self, wanted: EvidenceSettings) -> tuple[Finding, ...]:
+        """Check what keeping evidence needs; what cannot be reached is unknown."""
+        found = []
+        if (key := wanted.kms_key) is not None:
+            found += [self._key(key), _tried(f"{key} can sign evidence.", KmsSigner(self._clients, key).ready)]
+        if (bucket := wanted.bucket) is not None:
+            objects = S3Objects(lambda: self._clients.s3, bucket)
+            found.append(_tried(f"The bucket {bucket.name} is there.", lambda: objects.get("none")))
+        return tuple(found)
 
     def fleet(self, fleet: FleetSettings) -> tuple[Finding, ...]:
         """Check what a roll needs: the service-linked role, the rights of the template's profile, room for more."""
@@ -196,3 +208,12 @@ def _extra(strategy: Strategy, desired: int) -> int:
             return desired
         case StackUpdate() | ChannelOnly():
             return 0
+
+
+def _tried(text: str, look: Callable[[], object]) -> Finding:
+    try:
+        look()
+    except RebakeError as failure:
+        known = None if failure.transient or isinstance(failure, AccessDenied) else False
+        return Finding(check="evidence", ok=known, text=failure.message, hint=failure.hint)
+    return Finding(check="evidence", ok=True, text=text)

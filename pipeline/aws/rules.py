@@ -47,6 +47,10 @@ PutNotificationConfiguration PutScalingPolicy PutWarmPool ResumeProcesses Rollba
 StartInstanceRefresh SuspendProcesses UpdateAutoScalingGroup
 """
 
+_MARKED = """
+CreateTags DeleteTags DisableImageDeregistrationProtection EnableImageDeregistrationProtection ModifyImageAttribute
+"""
+
 
 def _created_by(*calls: str) -> Condition:
     return ("StringEquals", "ec2:CreateAction", calls)
@@ -70,7 +74,7 @@ RULES = (
     ),
     Rule(service="ec2", on=(_IMAGE, _SNAPSHOT), actions="CreateImage"),
     Rule(service="ec2", on=(_VOLUME,), when=OF_FAMILY, actions="DeleteVolume"),
-    Rule(service="ec2", on=(_IMAGE, _SNAPSHOT), when=OF_FAMILY, actions="CreateTags ModifyImageAttribute"),
+    Rule(service="ec2", on=(_IMAGE, _SNAPSHOT), when=OF_FAMILY, actions=_MARKED),
     Rule(service="ec2", on=(_IMAGE, _SNAPSHOT), when=FOR_FAMILY, actions="CreateTags"),
     Rule(
         service="ec2",

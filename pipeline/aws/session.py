@@ -33,9 +33,10 @@ _CONNECT_SECONDS = 5
 # RunInstances and CreateImage answer late under load; a shorter limit would only turn slow answers into lost ones.
 _READ_SECONDS = 60
 _CONNECTIONS = 25
-# Nothing depends on what is kept in a bucket: a rollout must not stand still for long where S3 does not answer.
+# Nothing depends on the journal: a rollout must not stand still for long where S3 does not answer.
 _BRIEF = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
-_READS = ("Describe", "Get", "List", "Simulate")
+_ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
+_READS = ("BatchGet", "Describe", "Get", "List", "Simulate")
 _PASSING = ContextVar("passing", default=False)
 
 
@@ -152,22 +153,43 @@ class Clients:
         return self._client("s3")
 
     @property
+    def inspector2(self) -> Any:
+        """Amazon Inspector; three calls of it are used, so its stubs are not a dependency."""
+        return self._client("inspector2")
+
+    @property
+    def s3_briefly(self) -> Any:
+        """Buckets, for what nothing depends on: it gives up within seconds."""
+        return self._client("s3", brief=True)
+
+    @property
+    def ssm_once(self) -> Any:
+        """Systems Manager, for writes that a retry would do twice: it tries once."""
+        return self._client("ssm", once=True)
+
+    @property
+    def sqs(self) -> Any:
+        """Queues; two calls of it are used, so its stubs are not a dependency."""
+        return self._client("sqs")
+
+    @property
     def secretsmanager(self) -> Any:
         """Secrets Manager; one call of it is used, so its stubs are not a dependency."""
         return self._client("secretsmanager")
 
     @translated("sts")
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, *, brief: bool = False, once: bool = False) -> Any:
         # Clients may be shared by threads, but a session may not make two at once (boto3 guide, "Multithreading").
         with self._lock:
-            if service not in self._made:
+            name = f"{service} briefly" if brief else f"{service} once" if once else service
+            if name not in self._made:
                 make: Any = self._session.client
-                config = self._config.merge(_BRIEF) if service == "s3" else self._config
+                config = self._config.merge(_BRIEF) if brief else self._config.merge(_ONCE) if once else self._config
                 client = make(service, endpoint_url=self._endpoint, config=config)
                 client.meta.events.register("before-call", self._before)
                 client.meta.events.register("after-call", self._after)
-                self._made[service] = client
-            return self._made[service]
+                self._made[name] = client
+            return self._made[name]
 
     @contextmanager
     def guarded(self, check: Callable[[], None]) -> Iterator[None]:

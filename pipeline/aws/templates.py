@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.aws.failures import translated
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
         ResponseLaunchTemplateDataTypeDef,
     )
 
-# The largest page of DescribeLaunchTemplateVersions.
+# The largest page of DescribeLaunchTemplateVersions and of DescribeLaunchTemplates.
 _PAGE = 200
 
 
@@ -30,6 +31,21 @@ class Ec2Templates:
 
     def version(self, template: TemplateId, version: str) -> TemplateVersion:
         return _version(described_version(self._clients, template, version))
+
+    @translated("ec2")
+    def aliases(self) -> Mapping[TemplateId, Mapping[str, int]]:
+        # Without ids: one of a template that was just deleted would fail the whole call.
+        pages = self._clients.ec2.get_paginator("describe_launch_templates").paginate(
+            PaginationConfig={"PageSize": _PAGE}
+        )
+        return {
+            TemplateId(entry["LaunchTemplateId"]): {
+                "$Latest": entry["LatestVersionNumber"],
+                "$Default": entry["DefaultVersionNumber"],
+            }
+            for page in pages
+            for entry in page["LaunchTemplates"]
+        }
 
     @translated("ec2")
     def versions(self, template: TemplateId) -> tuple[TemplateVersion, ...]:

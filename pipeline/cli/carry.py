@@ -104,10 +104,13 @@ def stopped_by(result: RunResult) -> RebakeError | None:
 
 
 def _report(path: Path, room: Room, plan: Plan, result: RunResult, events: Sequence[Event]) -> None:
-    content = report.record(run=room.run, plan=plan, result=result, events=events, packages=baked_changes(room, result))
     try:
+        changes = baked_changes(room, result)
+        content = report.record(run=room.run, plan=plan, result=result, events=events, packages=changes)
         report.write(path, content)
-    except RebakeError as error:  # the disk is full, say: the run is finished, its own words and code stand
+    except (
+        RebakeError
+    ) as error:  # the disk is full, evidence cannot be read: the run is finished, its own words and code stand
         show_error(error, as_json=False)
 
 
@@ -127,12 +130,22 @@ def option_duration(option: str, text: str) -> timedelta:
 
 
 def _approve(common: Common, plan: Plan) -> None:
-    if common.yes or plan.empty:
+    if not plan.empty:
+        ask(common, plan_text(plan) if common.json else "")  # stdout is for the one document
+
+
+def ask(common: Common, shown: str) -> None:
+    """Ask for a yes, unless it was given; what is ``shown`` is told before, on stderr.
+
+    Raises:
+        UsageError: nobody is there to be asked.
+    """
+    if common.yes:
         return
     if not sys.stdin.isatty():
         raise UsageError(
             "Nobody is there to approve the plan.", hint="approve it with --yes, or look at it with --dry-run"
         )
-    if common.json:
-        print(plan_text(plan), file=sys.stderr)  # stdout is for the one document
+    if shown:
+        print(shown, file=sys.stderr)
     typer.confirm("Carry this plan out?", abort=True, err=True)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def bake(common: Common, family: FamilyName, force: ForceOption = False) -> None:
-    """Bake a candidate image, unless one of this very recipe stands."""
+    """Bake a candidate, unless one of this recipe stands."""
     plans = room("pipeline.runs.plans")
     within = _survey_within(common)
     _carry_out(common, lambda opened: plans.for_bake(opened, family, force=force, survey_within=within))
@@ -100,24 +100,28 @@ def release(
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Leave patch groups whose time has not come to a later run.")
     ] = False,
+    if_due: Annotated[
+        bool, typer.Option("--if-due", help="Only families that `rebake due` names: for schedulers.")
+    ] = False,
     approve_by: ApproveByOption = None,
     now: NowOption = None,
 ) -> None:
     """Bake, smoke test, promote and roll, where it is needed. Fleets of one patch group after the other."""
-    plans = room("pipeline.runs.plans")
-    within = _survey_within(common)
-    override = _reason(now)
+    if if_due and force:
+        raise UsageError("--if-due and --force contradict each other.", hint="leave one of them out")
+    chosen = tuple(families or ())
+    shared: dict[str, Any] = {
+        "supersede": supersede,
+        "wait": not no_wait,
+        "survey_within": _survey_within(common),
+        "override": _reason(now),
+    }
 
     def planner(opened: Room) -> Plan:
-        planned: Plan = plans.for_release(
-            opened,
-            tuple(families or ()),
-            force=force,
-            supersede=supersede,
-            wait=not no_wait,
-            survey_within=within,
-            override=override,
-        )
+        if if_due:
+            wanted: Plan = room("pipeline.runs.due").for_due(opened, chosen, **shared)
+            return wanted
+        planned: Plan = room("pipeline.runs.plans").for_release(opened, chosen, force=force, **shared)
         return planned
 
     _carry_out(common, planner, approve_by=approve_by)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 920, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 24, 28
 _TICKS = 4
+
+
+def clock(seconds: float) -> str:
+    """Write seconds as minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +27,42 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Stacked series over time. ``stepped``: a value holds until the next sample (counts of instances)."""
+    """Stacked series over time. ``stepped``: a value holds until the next sample (counts of instances).
+
+    ``mark`` writes a moment below the axis; ``now`` is one that a line is drawn at.
+    """
 
     title: str
     unit: str
     series: Sequence[str]
     samples: Sequence[Sample]
     stepped: bool = False
+    mark: Callable[[float], str] = clock
+    now: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A row of a bar chart: counts in the order of the chart's series."""
+
+    label: str
+    values: Sequence[int]
+
+
+def bars(series: Sequence[str], rows: Sequence[Bar]) -> str:
+    """Draw a row for each bar, of the length of its sum, with its counts as text."""
+    most = max((sum(row.values) for row in rows), default=0) or 1
+    lines = []
+    for row in rows:
+        parts = [
+            f'<i class="s{index + 1}" style="width:{100 * value / most:.2f}%" title="{value:,} {escape(name)}"></i>'
+            for index, (name, value) in enumerate(zip(series, row.values, strict=True))
+            if value
+        ]
+        told = " / ".join(f"{value:,}" for value in row.values)
+        drawn = f'<td class="bar"><div>{"".join(parts)}</div></td>'
+        lines.append(f'<tr><td>{escape(row.label)}</td>{drawn}<td class="n">{told}</td></tr>')
+    return f'<table class="bars">{"".join(lines)}</table>'
 
 
 def stacked(chart: Chart, *, span: float) -> str:
@@ -47,7 +81,7 @@ def stacked(chart: Chart, *, span: float) -> str:
     label = escape(f"{chart.title}: {', '.join(chart.series)}")
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
-        f"{_axes(span, step, top, chart.unit)}{''.join(areas)}</svg>"
+        f"{_axes(span, step, top, chart)}{''.join(areas)}{_line(chart.now, span)}</svg>"
     )
 
 
@@ -84,7 +118,14 @@ def _scale(most: float, *, whole: bool) -> tuple[float, float]:
     return step, step * math.ceil(most / step)
 
 
-def _axes(span: float, step: float, top: float, unit: str) -> str:
+def _line(at: float | None, span: float) -> str:
+    if at is None:
+        return ""
+    x, _ = _point(at, 0, span, 1).split(",")
+    return f'<line class="now" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
+
+
+def _axes(span: float, step: float, top: float, chart: Chart) -> str:
     marks = []
     for tick in range(round(top / step) + 1):
         _, y = _point(0, step * tick, span, top).split(",")
@@ -95,10 +136,7 @@ def _axes(span: float, step: float, top: float, unit: str) -> str:
         share = tick / _TICKS
         x, _ = _point(span * share, 0, span, top).split(",")
         anchor = "end" if tick == _TICKS else "middle"
-        marks.append(f'<text x="{x}" y="{_HEIGHT - 8}" text-anchor="{anchor}">{_clock(span * share)}</text>')
-    marks.append(f'<text x="{_LEFT}" y="{_TOP - 8}" class="unit">{escape(unit)}</text>')
+        label = escape(chart.mark(span * share))
+        marks.append(f'<text x="{x}" y="{_HEIGHT - 8}" text-anchor="{anchor}">{label}</text>')
+    marks.append(f'<text x="{_LEFT}" y="{_TOP - 8}" class="unit">{escape(chart.unit)}</text>')
     return "".join(marks)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

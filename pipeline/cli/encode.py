@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
@@ -42,7 +42,7 @@ def _scalar(value: Any) -> Any:
     match value:
         case Enum():
             return value.value
-        case datetime():
+        case date():
             return value.isoformat()
         case timedelta():
             return value.total_seconds()

@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from pipeline import __version__
-from pipeline.cli import changing, files, reading, sandbox, signalling
+from pipeline.cli import changing, files, gating, reading, sandbox, signalling
 from pipeline.cli.complaint import show_error
 from pipeline.errors import ExitCode, Interrupted, RebakeError, UsageError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 files.register(app)
 reading.register(app)
+gating.register(app)
 changing.register(app)
 signalling.register(app)
 app.add_typer(sandbox.app, name="sandbox")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.execute.performing import tell
 from pipeline.execute.waiting import describe
+from pipeline.model.good import KeepGood
 from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import (
     Done,
@@ -71,6 +72,7 @@ WORDS: Mapping[type[Step], str] = {
     RetireGroup: "retire",
     PutBack: "put back",
     UpdateStack: "stack",
+    KeepGood: "keep",
     WriteBaseline: "baseline",
     Remove: "remove",
 }

@@ -1,16 +1,18 @@
-"""The verbs that change nothing: check, plan, patches, windows, status, watch, history, show, diff, iam."""
+"""The verbs that change nothing, from check to diff, and report, which publishes what it shows when asked to."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.door import open_room, room
-from pipeline.cli.options import Common, verb
+from pipeline.cli.options import Common, YesOption, verb
 from pipeline.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -18,13 +20,17 @@ if TYPE_CHECKING:
     from pipeline.ports.journal import Journals
 
 _JSON, _TEXT = "pipeline.cli.encode", "pipeline.cli.tell"
+Families = Annotated[list[str] | None, typer.Argument(help="Families; default: all.")]
+SurveyOption = Annotated[bool, typer.Option("--survey", help="Boot source images whose survey is half a day old.")]
 Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: all.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (check, plan, patches, windows, status, watch, history, show, diff, iam):
+    for function in (check, plan, due, sla, patches, windows, status, watch, history, show, diff, iam):
         verb(app)(function)
+    verb(app, dry_run=True)(report)
+    verb(app, name="watch-sources")(watch_sources)
 
 
 def check(
@@ -55,6 +61,51 @@ def plan(
     body = {"plan": planned, "changes": wanted}
     print(room(_JSON).dump(body) if common.json else room("pipeline.cli.output").plan_text(planned))
     raise typer.Exit(ExitCode.CHANGES if wanted else ExitCode.DONE)
+
+
+def due(
+    common: Common,
+    families: Families = None,
+    survey: SurveyOption = False,
+) -> None:
+    """Show which families are due for a release, and why. Exit 0: none is, 2: some are, 5: not all is known."""
+    runs, tell = room("pipeline.runs.due"), room("pipeline.cli.due")
+    with open_room(common) as (opened, _):
+        judged = runs.due(opened, tuple(families or ()), survey_within=_within(survey))
+    print(room(_JSON).dump({"families": judged}) if common.json else tell.text(judged))
+    raise typer.Exit(tell.exit_code(judged))
+
+
+def watch_sources(
+    common: Common,
+    families: Families = None,
+    every: Annotated[int, typer.Option("--every", min=60, help="Seconds between two looks at everything.")] = 900,
+    survey: SurveyOption = False,
+) -> None:
+    """Tell of families as they become due. Looks every quarter of an hour, and at events of the queue at once."""
+    watching = room("pipeline.cli.due")
+    with open_room(common) as (opened, _):
+        watching.watch(
+            opened,
+            tuple(families or ()),
+            every=timedelta(seconds=every),
+            survey_within=_within(survey),
+            as_json=common.json,
+        )
+
+
+def sla(common: Common, families: Families = None) -> None:
+    """Show how soon fixes come to every fleet. Exit 0: nobody is late, 2: somebody is, 5: not all is known."""
+    runs, tell = room("pipeline.runs.sla"), room("pipeline.cli.sla")
+    with open_room(common) as (opened, _):
+        report = runs.sla(opened, tuple(families or ()))
+    print(room(_JSON).dump(report) if common.json else tell.text(report))
+    raise typer.Exit(tell.exit_code(report))
+
+
+def _within(survey: bool) -> timedelta | None:
+    fresh: timedelta = room("pipeline.observe.patches").FRESH
+    return fresh if survey else None
 
 
 def patches(
@@ -178,3 +229,30 @@ def diff(
         changes = runs.diff(opened, old, new)
     body = {"old": old, "new": new, "changes": changes}
     print(room(_JSON).dump(body) if common.json else room(_TEXT).changes(old, new, changes))
+
+
+def report(
+    common: Common,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a line for each instance as CSV on stdout.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page here.")] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Write it to Systems Manager, as compliance items of each instance.")
+    ] = False,
+    yes: YesOption = False,
+) -> None:
+    """Show whether every instance of every fleet is compliant, and why not. Exit 0 whatever is found."""
+    runs, told = room("pipeline.runs.compliance"), room("pipeline.cli.compliance")
+    if as_csv and common.json:
+        raise UsageError("--json and --csv both want stdout.", hint="choose one of them")
+    if html is not None:
+        room("pipeline.cli.report").require_writable(html)
+    with open_room(common) as (opened, _):
+        found = runs.report(opened)
+        if html is not None:
+            told.write_page(html, found)
+        if as_csv:
+            print(told.as_csv(found), end="")
+        else:
+            print(room(_JSON).dump(found) if common.json else told.text(found), flush=True)
+        if publish:
+            raise typer.Exit(told.publish(replace(common, yes=yes), opened, found))

@@ -130,10 +130,15 @@ def page(content: Mapping[str, Any]) -> str:
         _step_table(content["steps"]),
         *(_package_table(image, changes) for image, changes in content["packages"].items()),
     ]
+    return document(f"Rebake run {content['run']}", *body)
+
+
+def document(title: str, *body: str, style: str = "") -> str:
+    """Put a page together, with nothing beside it; ``style`` is added to the usual one."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Rebake run {escape(str(content['run']))}</title><style>{_STYLE}</style></head>"
+        f"<title>{escape(title)}</title><style>{_STYLE}{style}</style></head>"
         f"<body>{''.join(body)}</body></html>"
     )
 
@@ -189,9 +194,10 @@ def _step_table(steps: Sequence[Mapping[str, Any]]) -> str:
 def _package_table(image: str, changes: Sequence[Mapping[str, Any]]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(change['name'])}</code></td><td>{escape(change['before'] or '-')}</td>"
-        f"<td>{escape(change['after'] or '-')}</td></tr>"
+        f"<td>{escape(change['after'] or '-')}</td>"
+        f"<td>{escape(' '.join([*change['advisories'], *change['cves']]))}</td></tr>"
         for change in changes
     )
-    head = "<tr><th>Package</th><th>Before</th><th>After</th></tr>"
+    head = "<tr><th>Package</th><th>Before</th><th>After</th><th>Advisories and CVEs</th></tr>"
     title = f"<h2>{len(changes)} package{'' if len(changes) == 1 else 's'} changed on {escape(image)}</h2>"
     return f'{title}<div class="scroll"><table>{head}{rows}</table></div>'

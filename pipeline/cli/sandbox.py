@@ -1,4 +1,4 @@
-"""The room of its own: rebake sandbox up, down, status, logs."""
+"""The room of its own: rebake sandbox up, down, status, cve, node, logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.sandbox.control import SandboxStatus
 
 app = typer.Typer(
-    help="A cloud on this machine, real but for the AWS control plane.",
+    help="A cloud on this machine, to try everything on.",
     rich_markup_mode=None,
 )
 
@@ -56,6 +56,35 @@ def status(as_json: JsonOption = False) -> None:
         print(json.dumps({"up": False}) if as_json else "No sandbox is up. Start one with: rebake sandbox up")
         raise typer.Exit(ExitCode.FAILED)
     _show(found, as_json=as_json)
+
+
+@app.command()
+def cve(
+    vulnerability: Annotated[str, typer.Argument(help="Its id, such as CVE-2026-1234.")],
+    image: Annotated[str, typer.Option("--image", help="The image (ami-…) that has it, and its instances with it.")],
+    severity: Annotated[
+        str, typer.Option("--severity", help="critical, high, medium, low, informational.")
+    ] = "critical",
+    fix: Annotated[str, typer.Option("--fix", help="Whether a fix is published: yes, no, partial.")] = "yes",
+    package: Annotated[str, typer.Option("--package", help="The affected package.")] = "openssl",
+) -> None:
+    """Let Amazon Inspector, which is enabled by this, find a vulnerability on an image."""
+    _control().find(image, vulnerability, f"{severity} {fix} {package}")
+    print(f"{vulnerability} is found on {image} from now on.")
+
+
+@app.command()
+def node(
+    resource: Annotated[str, typer.Argument(help="The instance (i-…), or an image (ami-…) for its instances.")],
+    missing: Annotated[int, typer.Option("--missing", min=0, help="Patches that it lacks.")] = 0,
+    failed: Annotated[int, typer.Option("--failed", min=0, help="Patches whose installation failed.")] = 0,
+    hours: Annotated[int, typer.Option("--hours", min=0, help="How long ago it was scanned.")] = 0,
+    agent: Annotated[str, typer.Option("--agent", help="Online, ConnectionLost, Inactive, absent.")] = "Online",
+) -> None:
+    """Say what Systems Manager knows of an instance. Without this, nobody has scanned it for patches."""
+    patches = f"missing={missing} failed={failed} hours={hours}"
+    _control().tag(resource, {"sandbox:patches": patches, "sandbox:agent": agent})
+    print(f"Systems Manager knows of {resource}: {patches}, its agent is {agent}.")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The verbs that speak to running rollouts: halt, unhalt, approve, unlock."""
+"""The verbs that speak to running rollouts: halt, unhalt, approve, revoke, unlock."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     verb(app, dry_run=True)(halt)
     verb(app)(unhalt)
     verb(app)(approve)
+    verb(app, dry_run=True)(revoke)
     verb(app)(unlock)
 
 
@@ -77,6 +78,24 @@ def approve(
     print(room(_JSON).dump({"run": run, "signal": signal}) if common.json else f"{word}: {run}, as {signal.by}.")
 
 
+def revoke(
+    common: Common,
+    image: Annotated[str, typer.Argument(help="The image (ami-…).")],
+    reason: ReasonOption,
+    cascade: Annotated[bool, typer.Option("--cascade", help="Also all images that were baked from it.")] = False,
+) -> None:
+    """Take an image out of use, for good. Rolls to it are put back, and no launch template version is made with it."""
+    runs, journal = room("pipeline.runs.revoking"), room("pipeline.cli.journalling")
+    with open_room(common) as (opened, _):
+        with journal.begun(common, opened, targets=[image]):
+            told = runs.revoke(opened, image, reason, cascade=cascade, dry_run=common.dry_run)
+        code = ExitCode.DONE if all(one.ok for one in told) else ExitCode.PARTIAL
+        journal.end(opened, code, reason, fleets={one.target: one.text for one in told})
+    body = {"image": image, "reason": reason, "targets": told}
+    print(room(_JSON).dump(body) if common.json else room(_TEXT).table((one.target, one.text) for one in told))
+    raise typer.Exit(code)
+
+
 def unlock(
     common: Common,
     fleet: FleetOption = None,
@@ -85,7 +104,7 @@ def unlock(
     """Let go of a fleet or family for a run that is dead. One that lives changes nothing any more."""
     rooms, leases, runs = room("pipeline.runs.room"), room("pipeline.model.leases"), room("pipeline.runs.unlocking")
     if (fleet is None) == (family is None):
-        raise UsageError("Say what: exactly one of --fleet, --family.")
+        raise UsageError("Say what: exactly one of --fleet, --family.", hint="see: rebake unlock --help")
     journal = room("pipeline.cli.journalling")
     with open_room(common) as (opened, _):
         if fleet is not None:

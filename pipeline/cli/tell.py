@@ -71,7 +71,9 @@ def changes(old: str, new: str, found: Sequence[PackageChange]) -> str:
     """Write the package-level difference between two images."""
     if not found:
         return f"{old} and {new} hold the same packages."
-    rows = [(change.name, change.before or "-", "->", change.after or "-") for change in found]
+    rows = [
+        (one.name, one.before or "-", "->", one.after or "-", " ".join((*one.advisories, *one.cves))) for one in found
+    ]
     return f"{table(rows)}\n\n{len(found)} packages differ between {old} and {new}."
 
 

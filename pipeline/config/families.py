@@ -30,6 +30,7 @@ from pipeline.config.fields import (
 )
 from pipeline.config.probes import Smoke
 from pipeline.model.baselines import PatchBaseline
+from pipeline.model.findings import Severity
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Architecture
 from pipeline.model.settings import (
@@ -42,12 +43,8 @@ from pipeline.model.settings import (
     Provision,
     Secret,
     ShellStep,
-    SourceChannel,
-    SourceOwned,
-    SourceParameter,
-    SourcePinned,
-    SourceRule,
 )
+from pipeline.model.sources import SourceChannel, SourceOwned, SourceParameter, SourcePinned, SourceRule
 
 _DEFAULT_TYPE = {Architecture.X86_64: "t3.small", Architecture.ARM64: "t4g.small"}
 _WAYS = "say exactly one of: owner + name, ssm, image, family + channel"
@@ -238,6 +235,13 @@ class FamilySection(Section):
         default="stable", description="The channel that a tested image is promoted to; default: stable."
     )
     tags: Tags = Field(default_factory=dict, description="Tags on images, added to those of defaults.")
+    max_age: Annotated[Duration, lasting(timedelta(days=1), timedelta(days=3650))] | None = Field(
+        default=None, description="A bake is due once the newest image is older; default: none."
+    )
+    findings: Severity | None = Field(
+        default=None,
+        description="A bake is due for a vulnerability of this severity or a worse one that has a fix; default: none.",
+    )
 
     @field_validator("smoke", mode="after")
     @classmethod
@@ -267,4 +271,6 @@ class FamilySection(Section):
             smoke=self.smoke.settings(),
             channel=self.channel,
             tags={**tags, **self.tags},
+            max_age=self.max_age,
+            findings=self.findings,
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
-from pipeline.config.fields import AnyShare, AutoScalingGroup, Name, Section, some
+from pipeline.config.fields import AnyShare, AutoScalingGroup, Duration, Name, Section, lasting, some
 from pipeline.config.gates import Gate, gates
 from pipeline.config.strategies import StrategySection
 from pipeline.model.ids import GroupName
@@ -67,6 +68,11 @@ class FleetSection(Section):
         default=OnHalt.ROLL_BACK,
         description="What becomes of its rollout when the andon cord is pulled; default: roll-back.",
     )
+    keep_good: Annotated[Duration, lasting(timedelta(), timedelta(days=90))] = Field(
+        default="7d",
+        validate_default=True,
+        description="How long a newer image must be good before the last good one may be deregistered; default: 7d.",
+    )
 
     @field_validator("gates")
     @classmethod
@@ -88,4 +94,5 @@ class FleetSection(Section):
             gates=gates(self.gates),
             floor=self.floor,
             on_halt=self.on_halt,
+            keep_good=self.keep_good,
         )

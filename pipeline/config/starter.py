@@ -43,6 +43,9 @@ families:
       # suites: [smoke/test_web.py]         # your own pytest-testinfra tests
       # services: [nginx]
       # http: {port: 80, path: /health, status: 200, within: 2m}
+    # A new bake is due, besides for a newer source image or a changed recipe (`rebake due`, `release --if-due`):
+    # max_age: 30d
+    # findings: high              # vulnerabilities of this severity that Amazon Inspector found and that have a fix
 
 fleets:
   web-dev:
@@ -71,6 +74,7 @@ fleets:
     #   - approval: {within: 8h}
     # floor: 50%                  # of desired capacity, healthy at all times
     # on_halt: roll-back          # or cancel, leave: when the andon cord is pulled
+    # keep_good: 7d               # until a newer image was good for so long, nobody can deregister the last good one
 
 # patch_groups:                   # waves: one after the other, each wave's fleets together
 #   dev: {wave: 1, concurrency: 50%, canary: web-dev}
@@ -78,6 +82,7 @@ fleets:
 # baselines:                      # see what they come to with: rebake patches web --survey
 #   careful: {rules: [{priority: required}, {after: 7d}], approved: [openssl], rejected: ["linux-image-6.12*"]}
 # limits: {fleets: 50%, instances: 40%}               # the most that one run may touch
+# evidence: {bucket: my-audit-bucket, kms_key: alias/evidence}   # what images are made of: in S3, too, and signed
 # journal: {bucket: my-audit-bucket, prefix: rebake}  # what was done, by whom and why: in S3, too
 """
 

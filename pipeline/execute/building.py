@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from pipeline.errors import Interrupted, RebakeError, StepFailed
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import wait_for
 from pipeline.model import names
+from pipeline.model.evidence import Bake
 from pipeline.model.ids import ImageId
 from pipeline.model.images import AVAILABLE_WITHIN, Image, Stage
 from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
@@ -39,7 +41,7 @@ def build_image(bench: Workbench, step: BuildImage) -> Outcome:
     except RebakeError as error:
         return _after_failure(bench, request, error)
     image = await_image(bench, step.family, product.image)
-    return _finish(bench, request, image, product)
+    return _finish(bench, request, image, product, adopted=False)
 
 
 def _standing(bench: Workbench, step: BuildImage) -> Image | None:
@@ -50,7 +52,7 @@ def _standing(bench: Workbench, step: BuildImage) -> Image | None:
     images = bench.tools.images
     marked = images.baked(family=step.family, key=step.bake_key)
     unmarked = [one for one in images.named(names.image_names(step.family, step.bake_key)) if one.family is None]
-    return next((one for one in (*marked, *unmarked) if one.usable and one.stage is not Stage.REJECTED), None)
+    return next((one for one in (*marked, *unmarked) if one.usable and not one.barred), None)
 
 
 def _request(bench: Workbench, family: Family, step: BuildImage) -> BuildRequest:
@@ -82,17 +84,38 @@ def _tags(bench: Workbench, family: Family, step: BuildImage) -> dict[str, str]:
     }
 
 
-def _finish(bench: Workbench, request: BuildRequest, image: Image, product: BuildProduct) -> Outcome:
+def _finish(bench: Workbench, request: BuildRequest, image: Image, product: BuildProduct, *, adopted: bool) -> Outcome:
     tools = bench.tools
     # Templates of the user's own know nothing of our tags, and a lost answer can leave an image without any.
     # Its snapshots may lack what it has itself, so that all tags are written on all of them; what it has stays.
-    tools.images.tag(image, {key: image.tags.get(key, value) for key, value in request.tags.items()})
+    tags = {key: image.tags.get(key, value) for key, value in request.tags.items()}
+    evidence = image.tags.get(names.TAG_EVIDENCE) or tools.evidence.keep_bake(
+        _bake(bench, request, replace(image, tags=tags), product, adopted=adopted)
+    )
+    tools.images.tag(image, {**tags, names.TAG_EVIDENCE: evidence})
     tools.images.require_imds_v2(image)
-    if product.after:
-        tools.evidence.keep_packages(image.id, before=product.before, after=product.after)
     bench.made.images[request.family.name] = image.id
-    changed = len(set(product.after) - set(product.before))
+    changed = len(set(product.lists.after) - set(product.lists.before))
     return Done(facts={"image": image.id, "name": image.name, "packages_changed": str(changed)})
+
+
+def _bake(bench: Workbench, request: BuildRequest, image: Image, product: BuildProduct, *, adopted: bool) -> Bake:
+    """Gather what is known of a bake; with which tools an adopted one was made is not."""
+    tools = () if adopted else bench.tools.builder.tools()
+    run = image.run or request.run
+    return Bake(
+        image=image,
+        family=request.family,
+        source=request.source.id,
+        key=request.key,
+        run=run,
+        recipe=request.rendered.recipe,
+        files=request.rendered.files,
+        began=names.image_stamp(image.name, request.family.name) or image.created,
+        lists=product.lists,
+        tools={tool.name: tool.version for tool in tools},
+        adopted=bench.run if adopted else None,
+    )
 
 
 def _after_failure(bench: Workbench, request: BuildRequest, error: RebakeError) -> Outcome:
@@ -115,7 +138,7 @@ def _adopt(bench: Workbench, request: BuildRequest, orphan: Image, why: str) -> 
     """Finish a bake that somebody else has begun."""
     bench.say(request.family.name, f"{why}, and is used", kind=EventKind.WARNING)
     image = await_image(bench, request.family.name, orphan.id)
-    return _finish(bench, request, image, BuildProduct(image=image.id))
+    return _finish(bench, request, image, BuildProduct(image=image.id), adopted=True)
 
 
 def await_image(bench: Workbench, target: str, image: ImageId) -> Image:

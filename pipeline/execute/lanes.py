@@ -11,8 +11,8 @@ from pipeline.errors import Defect, HeldError, RebakeError, Unavailable
 from pipeline.execute.outages import Patience, patiently
 from pipeline.execute.performing import tell
 from pipeline.execute.progressing import Planner, Progressing
-from pipeline.execute.stopping import halt_of
-from pipeline.execute.taking import Watch, take_steps, watched
+from pipeline.execute.stopping import called_off
+from pipeline.execute.taking import Stopped, Watch, take_steps, watched
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import PACE, Waiting
 from pipeline.execute.windows import await_window, goes_on, overrun
@@ -30,7 +30,7 @@ from pipeline.model.outcomes import (
     RolledBack,
     Skipped,
 )
-from pipeline.model.rollouts import AwaitRefresh, CheckGate, PutBack, RetireGroup, StartRefresh, UpdateStack
+from pipeline.model.rollouts import AwaitRefresh, CheckGate, PutBack, StartRefresh, UpdateStack
 from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt, RefreshStrategy
 
@@ -132,8 +132,8 @@ def put_back(
 ) -> Waiting[Outcome]:
     """Observe again, plan the way back, take it; the failure is told as what it was."""
     fleet = progress.lane.fleet
-    if any(isinstance(planned.step, RetireGroup) for planned in progress.lane.steps[-1:]):
-        return failure  # the rollout was over: what is left to remove is no reason to undo it
+    if progress.over:
+        return failure  # what is left to remove or to write down is no reason to undo it
     if isinstance(failure, Halted) and (stack := _updating(progress)):
         return Halted(reason=f"{failure.reason}; {stack}")
     progress.returning = True
@@ -200,11 +200,10 @@ def _window(bench: Workbench, progress: Progressing, planner: Planner) -> Waitin
     """Wait until the fleet may be rolled, which the cord may end; Skipped: it may."""
     lane = progress.lane
 
-    def halted(_before: bool) -> Halted | None:
-        why = None if lane.urgent else halt_of(bench, lane.fleet)
-        return None if why is None else Halted(reason=f"{lane.fleet} is {why}")
+    def stopped(_before: bool) -> Stopped | None:
+        return None if lane.urgent else called_off(bench, lane.fleet, _image(bench, lane))
 
-    return (yield from watched(bench, lane.fleet, await_window(bench, progress, planner), halted))
+    return (yield from watched(bench, lane.fleet, await_window(bench, progress, planner), stopped))
 
 
 def _within_window(
@@ -242,11 +241,10 @@ def _pause(bench: Workbench, progress: Progressing, planner: Planner, why: Pause
 
 def _stopped(
     bench: Workbench, progress: Progressing, planner: Planner, planned: PlannedStep, before: bool
-) -> Halted | Paused | None:
-    fleet = progress.lane.fleet
-    if (why := halt_of(bench, fleet)) is not None:
-        return Halted(reason=f"{fleet} is {why}")
-    return overrun(bench, progress, planner, planned.step, before=before)
+) -> Stopped | None:
+    lane = progress.lane
+    why = called_off(bench, lane.fleet, _image(bench, lane))
+    return why or overrun(bench, progress, planner, planned.step, before=before)
 
 
 def _asks(planned: PlannedStep) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.errors import StepFailed
 from pipeline.execute.tools import Workbench
 from pipeline.model import names
+from pipeline.model.images import Stage
 from pipeline.model.outcomes import Done, Outcome, Skipped
 from pipeline.model.steps import MoveChannel, TagImage
 
@@ -14,8 +15,8 @@ def tag_image(bench: Workbench, step: TagImage) -> Outcome:
     image = bench.tools.images.get([step.image]).get(step.image)
     if image is None:
         raise StepFailed(f"{step.image} does not exist any more.", hint=f"see: rebake history {step.family}")
-    if image.stage is step.stage:
-        return Skipped(reason=f"{image.id} is {step.stage} already")
+    if image.stage in {step.stage, Stage.REVOKED}:
+        return Skipped(reason=f"{image.id} is {image.stage} already")
     bench.tools.images.tag(image, {names.TAG_STAGE: step.stage})
     return Done(facts={"image": image.id, "stage": step.stage})
 

@@ -11,6 +11,7 @@ from pipeline.execute.building import build_image
 from pipeline.execute.greens import create_green, name_live, retire_group
 from pipeline.execute.guarding import guard
 from pipeline.execute.judging import check_gate
+from pipeline.execute.keepgood import keep_good
 from pipeline.execute.marking import move_channel, tag_image
 from pipeline.execute.refreshing import cancel_refresh, create_template_version, roll_back_refresh, start_refresh
 from pipeline.execute.restoring import hold_zones, put_back
@@ -20,6 +21,7 @@ from pipeline.execute.stacks import update_stack
 from pipeline.execute.sweeping import remove
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting
+from pipeline.model.good import KeepGood
 from pipeline.model.leftovers import Remove
 from pipeline.model.outcomes import Done, Failed, Halted, Outcome, Paused, Refused, RolledBack, Skipped, StepResult
 from pipeline.model.rollouts import (
@@ -68,8 +70,8 @@ def take(bench: Workbench, planned: PlannedStep) -> Waiting[StepResult]:
 def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PLR0911, PLR0912 - a line a kind of step
     """Execute one step; a step without a branch here does not type-check."""
     match step:
-        case BuildImage() | SmokeTestImage() | TagImage() | MoveChannel() | WriteBaseline():
-            return _before_fleets(bench, step)
+        case BuildImage() | SmokeTestImage() | TagImage() | MoveChannel() | KeepGood() | WriteBaseline():
+            return _of_images(bench, step)
         case CreateTemplateVersion():
             return create_template_version(bench, step)
         case HoldZones():
@@ -108,8 +110,8 @@ def perform(bench: Workbench, step: Step) -> Waiting[Outcome]:  # noqa: C901, PL
             assert_never(step)
 
 
-def _before_fleets(
-    bench: Workbench, step: BuildImage | SmokeTestImage | TagImage | MoveChannel | WriteBaseline
+def _of_images(
+    bench: Workbench, step: BuildImage | SmokeTestImage | TagImage | MoveChannel | KeepGood | WriteBaseline
 ) -> Outcome:
     match step:
         case BuildImage():
@@ -120,6 +122,8 @@ def _before_fleets(
             return tag_image(bench, step)
         case MoveChannel():
             return move_channel(bench, step)
+        case KeepGood():
+            return keep_good(bench, step)
         case WriteBaseline():
             return write_baseline(bench, step)
         case _:

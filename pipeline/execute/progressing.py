@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from pipeline.model.good import KeepGood
 from pipeline.model.ids import ImageId
 from pipeline.model.outcomes import Refused, StepResult
-from pipeline.model.rollouts import AwaitRefresh, CreateGreen, StartRefresh, UpdateStack
+from pipeline.model.rollouts import AwaitRefresh, CreateGreen, RetireGroup, StartRefresh, UpdateStack
 from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt
 from pipeline.model.windows import Standing
@@ -69,6 +70,15 @@ class Progressing:
             if not (isinstance(one.planned.step, StartRefresh) and isinstance(one.outcome, Refused))
         ]
         return any(isinstance(step, (StartRefresh, AwaitRefresh)) and step.undo for step in steps)
+
+    @property
+    def over(self) -> bool:
+        """Whether the fleet has arrived, or is being retired: nothing of it is to be undone any more."""
+        planned = [one.step for one in self.lane.steps if not isinstance(one.step, KeepGood)]
+        taken = [one.planned for one in self.results]
+        last = self.current or (taken[-1] if taken else None)
+        arrived = last is not None and isinstance(last.step, KeepGood)
+        return arrived or any(isinstance(step, RetireGroup) for step in planned[-1:])
 
     @property
     def started(self) -> bool:

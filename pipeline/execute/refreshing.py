@@ -8,9 +8,9 @@ from pipeline.errors import HeldError, NotPossible
 from pipeline.execute.tools import Tools, Workbench
 from pipeline.execute.waiting import PACE, Waiting, poll
 from pipeline.model import names
-from pipeline.model.fleets import Refresh, TemplateVersion
-from pipeline.model.ids import GroupName, ImageId, RefreshId
-from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
+from pipeline.model.fleets import Refresh
+from pipeline.model.ids import GroupName, RefreshId
+from pipeline.model.outcomes import Done, Failed, Outcome, Refused, Skipped
 from pipeline.model.rollouts import CancelRefresh, CreateTemplateVersion, RollBackRefresh, StartRefresh
 from pipeline.model.strategies import OnHalt
 from pipeline.planning.halts import way_to_stop
@@ -29,22 +29,21 @@ def create_template_version(bench: Workbench, step: CreateTemplateVersion) -> Ou
         if names.template_origin(version.description) == origin:
             bench.made.versions[step.fleet] = version.number
             return Skipped(reason=f"version {version.number} of {step.template} was made for {image} before")
-    source = templates.version(step.template, str(step.source_version))
-    made = _create(bench, step, source, image)
-    bench.made.versions[step.fleet] = made.number
-    return Done(facts={"template": step.template, "version": str(made.number), "image": image})
-
-
-def _create(bench: Workbench, step: CreateTemplateVersion, source: TemplateVersion, image: ImageId) -> TemplateVersion:
-    # The run that baked the image, not this one: the token below demands the same request on any machine.
     known = bench.tools.images.get([image]).get(image)
-    baked_by = (known.run if known else None) or bench.run
-    return bench.tools.templates.create_version(
+    if known is not None and known.barred:
+        return Refused(reason=f"{image} was {known.barred}", hint=f"bake another one: rebake bake {step.family}")
+    source = templates.version(step.template, str(step.source_version))
+    # The run that baked the image, not this one: the token below demands the same request on any machine.
+    made = templates.create_version(
         source,
         image=image,
-        description=names.template_description(step.family, image, baked_by, step.source_version),
+        description=names.template_description(
+            step.family, image, (known.run if known else None) or bench.run, step.source_version
+        ),
         token=names.client_token("template-version", step.template, str(step.source_version), image),
     )
+    bench.made.versions[step.fleet] = made.number
+    return Done(facts={"template": step.template, "version": str(made.number), "image": image})
 
 
 def start_refresh(bench: Workbench, step: StartRefresh) -> Waiting[Outcome]:

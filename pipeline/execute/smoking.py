@@ -31,7 +31,12 @@ class _Trial:
     instance_type: str
     fault: str
     unknown: bool = False
-    tests: int = 0
+    report: SmokeReport | None = None
+
+    @property
+    def tests(self) -> int:
+        """How many tests ran."""
+        return len(self.report.tests) if self.report else 0
 
     @property
     def word(self) -> str:
@@ -117,7 +122,7 @@ def _try_out(bench: Workbench, family: str, image: Image, instance: Instance) ->
         instance_type=instance.instance_type,
         fault="" if report.passed else _first_fault(report),
         unknown=report.unknown,
-        tests=len(report.tests),
+        report=report,
     )
 
 
@@ -140,20 +145,31 @@ def _await_running(bench: Workbench, instance: Instance, settings: SmokeSettings
 def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) -> Outcome:
     passed = all(not trial.fault for trial in trials)
     faults = "; ".join(f"{trial.instance_type}: {trial.fault}" for trial in trials if trial.fault)
+    tags = _evidence(bench, image, trials)
     if not passed and all(trial.unknown for trial in trials if trial.fault):
+        bench.tools.images.tag(image, tags)
         return Failed(
             reason=f"{image.id} stays a candidate, for not all of its smoke tests could tell: {faults}",
             hint=f"see to what could not be known, and test it again: rebake smoke {family}",
         )
     matrix = " ".join(f"{trial.instance_type}={trial.word}" for trial in trials)
+    current = bench.tools.images.get([image.id]).get(image.id, image)
+    if current.stage is Stage.REVOKED:  # meanwhile, by people: no test takes that back
+        return Refused(reason=f"{image.id} was {current.barred} while it was tested", hint="bake another one")
     stage = Stage.TESTED if passed else Stage.REJECTED
-    bench.tools.images.tag(image, {names.TAG_STAGE: stage, names.TAG_SMOKE: matrix[:_TAG_MAX]})
+    bench.tools.images.tag(image, {**tags, names.TAG_STAGE: stage, names.TAG_SMOKE: matrix[:_TAG_MAX]})
     if passed:
         return Done(facts={"image": image.id, "stage": stage, "tests": str(sum(trial.tests for trial in trials))})
     return Refused(
         reason=f"{image.id} failed its smoke tests and is rejected: {faults}",
         hint=f"the reports are kept; mend the recipe and bake again: rebake release {family}",
     )
+
+
+def _evidence(bench: Workbench, image: Image, trials: list[_Trial]) -> Mapping[str, str]:
+    """Add the reports to the image's evidence, and answer its tag; it counts once that is written, with the stage."""
+    reports = [trial.report for trial in trials if trial.report]
+    return {names.TAG_EVIDENCE: bench.tools.evidence.add_smoke(image, reports)} if reports else {}
 
 
 def _summary(report: SmokeReport) -> str:

@@ -12,13 +12,15 @@ from pipeline.execute.performing import take, tell
 from pipeline.execute.progressing import Progressing
 from pipeline.execute.tools import Workbench
 from pipeline.execute.waiting import Waiting
+from pipeline.model.good import KeepGood
 from pipeline.model.leases import fleet_lease
-from pipeline.model.outcomes import Done, Halted, Outcome, Paused, Skipped, StepResult
+from pipeline.model.outcomes import Done, Halted, Outcome, Paused, Refused, Skipped, StepResult
 from pipeline.model.steps import PlannedStep
 from pipeline.ports.progress import EventKind
 
 _Answer = TypeVar("_Answer")
-Watch = Callable[[PlannedStep, bool], Halted | Paused | None]
+Stopped = Halted | Paused | Refused
+Watch = Callable[[PlannedStep, bool], Stopped | None]
 """Says why a step is not to be taken, asked with True before it, or not to be gone on with; None: nothing."""
 
 
@@ -30,7 +32,7 @@ def take_steps(
     for planned in steps:
         progress.current = planned
         result = yield from _through(bench, planned, watch)
-        if isinstance(result, (Halted, Paused)):
+        if not isinstance(result, StepResult):
             return result
         progress.results.append(result)
         progress.current = None
@@ -41,8 +43,8 @@ def take_steps(
 
 
 def watched(
-    bench: Workbench, fleet: str, taking: Waiting[_Answer], stopped: Callable[[bool], Halted | Paused | None]
-) -> Waiting[_Answer | Halted | Paused]:
+    bench: Workbench, fleet: str, taking: Waiting[_Answer], stopped: Callable[[bool], Stopped | None]
+) -> Waiting[_Answer | Stopped]:
     """Look before it begins, and after each of its waits, whether it is stopped, or the fleet's lease was lost."""
     try:
         why = stopped(True)
@@ -59,13 +61,16 @@ def watched(
     return why
 
 
-def _through(bench: Workbench, planned: PlannedStep, watch: Watch | None) -> Waiting[StepResult | Halted | Paused]:
-    """Take a step; one that an outage ended is taken again, for every step goes on from what stands."""
+def _through(bench: Workbench, planned: PlannedStep, watch: Watch | None) -> Waiting[StepResult | Stopped]:
+    """Take a step; one that an outage ended is taken again, for every step goes on from what stands.
+
+    A fleet that has arrived is stopped by nobody any more.
+    """
     patience = Patience()
     while True:
         taking = take(bench, planned)
         try:
-            if watch is None:
+            if watch is None or isinstance(planned.step, KeepGood):
                 return (yield from taking)
             return (yield from watched(bench, planned.target, taking, partial(watch, planned)))
         except Unavailable as error:

@@ -22,7 +22,10 @@ from pipeline.ports.baselines import Baselines
 from pipeline.ports.builder import Builder
 from pipeline.ports.channels import Channels
 from pipeline.ports.clock import Clock
+from pipeline.ports.evidence import Evidence
+from pipeline.ports.findings import Findings
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
+from pipeline.ports.good import Ledgers
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, RunCommand
@@ -30,8 +33,10 @@ from pipeline.ports.judging import Judge, Prober, Statistics
 from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
+from pipeline.ports.nodes import Nodes
+from pipeline.ports.notices import Notices
 from pipeline.ports.preflight import Headroom
-from pipeline.ports.progress import Event, EventKind, Evidence, Progress
+from pipeline.ports.progress import Event, EventKind, Progress
 from pipeline.ports.secrets import Secrets
 from pipeline.ports.signals import Signals
 from pipeline.ports.smoke import SmokeRunner
@@ -59,6 +64,7 @@ class Tools:
     headroom: Headroom
     signals: Signals
     leases: Leases
+    ledgers: Ledgers
     leftovers: Leftovers
     windows: Windows
     metrics: Metrics
@@ -69,6 +75,9 @@ class Tools:
     commands: RunCommand
     builder: Builder
     baselines: Baselines
+    findings: Findings
+    nodes: Nodes
+    notices: Notices
     smoke: SmokeRunner
     secrets: Secrets
     evidence: Evidence
@@ -94,7 +103,8 @@ class Made:
     old_answers: dict[str, Answers] = field(default_factory=dict)
     canaries: dict[tuple[str, CanaryGate], tuple[int, GateVerdict]] = field(default_factory=dict)
     cords: dict[str, Signal] = field(default_factory=dict)
-    cords_read: datetime | None = None
+    barred: dict[ImageId, str] = field(default_factory=dict)
+    looked: datetime | None = None
     standings: dict[str, tuple[datetime, Standing]] = field(default_factory=dict)
 
     def image(self, ref: ImageRef) -> ImageId:

@@ -50,7 +50,8 @@ class TemplateVersion:
 class Member:
     """An instance of a group. ``lifecycle`` is AWS's word (InService, Pending, Standby, Warmed:Stopped …).
 
-    ``weight`` is what it counts in the group's sizes. ``patch_group`` is its tag for SSM; None: it has none.
+    ``weight`` is what it counts in the group's sizes. ``patch_group`` is its tag for SSM; None: it has none. ``state``
+    is EC2's word (running, stopped …).
     """
 
     id: InstanceId
@@ -64,6 +65,7 @@ class Member:
     launched: datetime | None = None
     weight: int = 1
     patch_group: str | None = None
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

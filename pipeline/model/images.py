@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pipeline.model.ids import BakeKey, ImageId, RunId, SnapshotId
-from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_RUN, TAG_SOURCE_IMAGE, TAG_STAGE
+from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_GOOD, TAG_REVOKED, TAG_RUN, TAG_SOURCE_IMAGE, TAG_STAGE
 
 AVAILABLE_WITHIN = timedelta(hours=2)
 """AMIs of 53 minutes have been seen; botocore's own waiter gives up after 10."""
@@ -22,11 +22,12 @@ class Architecture(StrEnum):
 
 
 class Stage(StrEnum):
-    """How far an image of ours has come; the tag ``rebake:stage``."""
+    """How far an image of ours has come; the tag ``rebake:stage``. A revoked one must not be in use any more."""
 
     CANDIDATE = "candidate"
     TESTED = "tested"
     REJECTED = "rejected"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,14 @@ class Image:
     platform: str = ""
     imds_v2: bool = True
     """Whether instances launched from it require IMDSv2: what a bake writes last."""
+    protected: bool = False
+    """Whether it cannot be deregistered."""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Whether we have protected it as a way back: what somebody else protects is his to release."""
+        return TAG_GOOD in self.tags
 
     @property
     def family(self) -> str | None:
@@ -80,3 +88,15 @@ class Image:
         """How far it has come; None for an image without a stage we know."""
         value = self.tags.get(TAG_STAGE)
         return Stage(value) if value in set(Stage) else None
+
+    @property
+    def barred(self) -> str:
+        """Why it must never be launched again, in words that follow "was"; empty where nobody has said so."""
+        match self.stage:
+            case Stage.REVOKED:
+                why = self.tags.get(TAG_REVOKED, "")
+                return f"revoked ({why})" if why else "revoked"
+            case Stage.REJECTED:
+                return "rejected"
+            case _:
+                return ""

@@ -28,8 +28,8 @@ class Resource:
     """Something in the account, whoever made it.
 
     ``id`` is what it is removed by; a launch template version's is template and number (``lt-…:7``). ``state`` is AWS's
-    word, ``created`` None where AWS does not say. ``holders`` name what uses it, ``parts`` the snapshots of an image
-    and the target groups of a group.
+    word, ``created`` None where AWS does not say. ``holders`` name what uses it, ``parts`` the snapshots of an image,
+    the image of a launch template version, and the target groups of a group.
     """
 
     kind: Kind

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote
 
 _MASK = "***"
@@ -50,6 +51,14 @@ class Masker:
         for form in self._forms:
             text = text.replace(form, _MASK)
         return _SHAPES.sub(lambda found: f"{found['name'] or ''}{_MASK}", text)
+
+    def within(self, value: Any) -> Any:
+        """Answer a value that is to be JSON without secrets: in JSON their quotes and newlines would look otherwise."""
+        if isinstance(value, Mapping):
+            return {self.mask(str(key)): self.within(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.within(item) for item in value]
+        return value if isinstance(value, int | float | None) else self.mask(str(value))
 
 
 def credentials(*named: Mapping[str, object]) -> tuple[str, ...]:

@@ -17,6 +17,9 @@ TAG_RUN = "rebake:run"
 TAG_SOURCE_IMAGE = "rebake:source-image"
 TAG_STAGE = "rebake:stage"
 TAG_SMOKE = "rebake:smoke"
+TAG_REVOKED = "rebake:revoked"
+TAG_EVIDENCE = "rebake:evidence"
+TAG_GOOD = "rebake:good"
 TAG_PURPOSE = "rebake:purpose"
 TAG_ROLE = "rebake:role"
 TAG_ORIGIN = "rebake:origin"
@@ -138,6 +141,11 @@ def approval_path(prefix: str) -> str:
 def lease_path(prefix: str) -> str:
     """Name the path of the SSM parameters that say who works on what, one path below it a family or fleet."""
     return f"{prefix.rstrip('/')}/leases"
+
+
+def ledger_path(prefix: str) -> str:
+    """Name the path of the SSM parameters that say which images are protected as ways back, one a fleet."""
+    return f"{prefix.rstrip('/')}/good"
 
 
 def _time(stamp: str) -> datetime | None:

@@ -20,6 +20,28 @@ class Package:
         return f"{self.name}={self.version}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """What a newer version of a package mends: advisories and CVE ids that its changelog, or an advisory, names."""
+
+    package: str
+    advisories: tuple[str, ...] = ()
+    cves: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageLists:
+    """What was installed before patching and afterwards, and what the changes between them mend.
+
+    ``system`` is os-release's ID and VERSION_ID, joined as in ``debian-12``; empty where the list does not say.
+    """
+
+    before: tuple[Package, ...] = ()
+    after: tuple[Package, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    system: str = ""
+
+
 class OperatingSystem(StrEnum):
     """The operating systems that images are baked of, in Patch Manager's words."""
 

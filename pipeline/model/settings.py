@@ -9,45 +9,16 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from pipeline.model.baselines import PatchBaseline, SsmBaseline
+from pipeline.model.compliance import ComplianceRules
+from pipeline.model.findings import SLA, Severity
 from pipeline.model.gates import Gate
-from pipeline.model.ids import GroupName, ImageId
+from pipeline.model.ids import GroupName
 from pipeline.model.images import Architecture
+from pipeline.model.release_rules import ReleaseRule
 from pipeline.model.shares import Share
+from pipeline.model.sources import SourceRule
 from pipeline.model.strategies import OnHalt, Strategy
 from pipeline.model.windows import Timing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceOwned:
-    """The newest image of one owner whose name matches; the owner is never optional (whoAMI)."""
-
-    owner: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceParameter:
-    """The image that a (public) SSM parameter names."""
-
-    parameter: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourcePinned:
-    """Exactly this image."""
-
-    image: ImageId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceChannel:
-    """The image that a channel of another family points to."""
-
-    family: str
-    channel: str
-
-
-SourceRule = SourceOwned | SourceParameter | SourcePinned | SourceChannel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +138,8 @@ class Family:
     """An image family: the recipe of one kind of image.
 
     ``template`` is the name of a built-in template (``debian-12``) or a path to the user's own; paths are absolute.
+    A bake is due once its newest image is older than ``max_age``, or has a vulnerability of this severity or a worse
+    one with a fix (``findings``); None: not for that reason.
     """
 
     name: str
@@ -180,6 +153,8 @@ class Family:
     smoke: SmokeSettings = field(default_factory=SmokeSettings)
     channel: str = "stable"
     tags: Mapping[str, str] = field(default_factory=dict)
+    max_age: timedelta | None = None
+    findings: Severity | None = None
 
     @property
     def ruled(self) -> RuledBaseline | None:
@@ -213,6 +188,7 @@ class FleetSettings:
     """A fleet as configured; the group behind it is observed later.
 
     ``floor`` is how many healthy targets (or members, without a load balancer) must stay, of desired capacity.
+    ``keep_good`` is how long a newer image must have been good before an older one is released; 0: none is protected.
     """
 
     name: str
@@ -223,6 +199,7 @@ class FleetSettings:
     gates: tuple[Gate, ...] = ()
     floor: Share = _HALF
     on_halt: OnHalt = OnHalt.ROLL_BACK
+    keep_good: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,10 +240,21 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceSettings:
+    """Where evidence is kept besides on this machine (None: nowhere), and the KMS key that signs it (None: none)."""
+
+    bucket: Bucket | None = None
+    kms_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole of ``rebake.yaml``. ``root`` is the absolute folder it stands in, ``digest`` the file's SHA-256.
 
-    ``journal`` is where journals of runs are kept besides on this machine; None: nowhere.
+    ``release_gate`` is empty where there is none.
+    ``journal`` is where journals of runs are kept besides on this machine; None: nowhere. ``queue`` is the URL of the
+    SQS queue with Inspector's events; None: there is none. ``sla`` is how soon a fix must be everywhere, by severity.
+    ``compliance`` is what is asked of instances; None: the usual.
     """
 
     root: PurePath
@@ -278,7 +266,12 @@ class Settings:
     patch_groups: Mapping[str, PatchGroup] = field(default_factory=dict)
     limits: Limits = Limits()
     baselines: Mapping[str, PatchBaseline] = field(default_factory=dict)
+    release_gate: tuple[ReleaseRule, ...] = ()
     journal: Bucket | None = None
+    compliance: ComplianceRules | None = None
+    evidence: EvidenceSettings = EvidenceSettings()
+    queue: str | None = None
+    sla: Mapping[Severity, timedelta] = field(default_factory=lambda: SLA)
     digest: str = ""
 
     def timing(self, fleet: str) -> Timing:

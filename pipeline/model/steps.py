@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from pipeline.errors import ExitCode
 from pipeline.model.baselines import PatchBaseline
+from pipeline.model.good import KeepGood
 from pipeline.model.ids import BakeKey, ImageId, TemplateId
 from pipeline.model.images import Stage
 from pipeline.model.leftovers import Remove
@@ -125,6 +126,7 @@ Step = (
     | RetireGroup
     | PutBack
     | UpdateStack
+    | KeepGood
     | Remove
     | WriteBaseline
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.model.baselines import Resolution
 from pipeline.model.fleets import ChannelEntry, Group, Refresh, TemplateVersion
+from pipeline.model.good import Ledger
 from pipeline.model.ids import BakeKey, GroupName, ImageId, RefreshId, TargetGroupArn
 from pipeline.model.images import Image
 from pipeline.model.names import Role
@@ -53,7 +54,7 @@ class FamilyView(FamilyImages):
         return max(images, key=lambda image: _RANK.index(image.stage or ""), default=None)
 
 
-_RANK = ("", "rejected", "candidate", "tested")
+_RANK = ("", "revoked", "rejected", "candidate", "tested")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ class FleetView:
     ``version`` is None for a group without a launch template; ``versions`` are the template's, newest first.
     ``images`` holds what is known of the images in use; an image that was deregistered is missing there.
     ``goals`` says which image each refresh goes or went to, where that is known. ``traffic`` is observed only of
-    blue-green fleets.
+    blue-green fleets, ``good`` only where good images are kept.
     """
 
     settings: FleetSettings
@@ -115,11 +116,18 @@ class FleetView:
     goals: Mapping[RefreshId, ImageId] = field(default_factory=dict)
     images: Mapping[ImageId, Image] = field(default_factory=dict)
     traffic: TrafficView | None = None
+    good: Ledger = ()
 
     @property
     def name(self) -> str:
         """The fleet's name."""
         return self.settings.name
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Its own group, and those beside it that take part in a blue-green rollout."""
+        others = self.traffic.others if self.traffic else ()
+        return (self.group, *(side.group for side in others if side.group.role))
 
     @property
     def active(self) -> Refresh | None:

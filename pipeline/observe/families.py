@@ -7,17 +7,10 @@ from datetime import timedelta
 
 from pipeline.errors import NotFound, NotPossible, RefusedError
 from pipeline.model.ids import ImageId
-from pipeline.model.images import Architecture, Image, Stage
+from pipeline.model.images import Architecture, Image
 from pipeline.model.names import channel_parameter
-from pipeline.model.settings import (
-    Family,
-    Settings,
-    SourceChannel,
-    SourceOwned,
-    SourceParameter,
-    SourcePinned,
-    SourceRule,
-)
+from pipeline.model.settings import Family, Settings
+from pipeline.model.sources import SourceChannel, SourceOwned, SourceParameter, SourcePinned, SourceRule
 from pipeline.model.views import FamilyImages, FamilyView
 from pipeline.observe.patches import PatchObserver
 from pipeline.planning.bake_key import family_key
@@ -93,9 +86,9 @@ class FamilyObserver:
                 f"Family {family.name} is {family.architecture}, but its source {image.id} is {image.architecture}.",
                 hint="correct `architecture` or the source rule",
             )
-        if image.stage is Stage.REJECTED:
+        if image.barred:
             raise RefusedError(
-                f"The source image {image.id} of family {family.name} was rejected.",
+                f"The source image {image.id} of family {family.name} was {image.barred}.",
                 hint=f"promote a proven one with: rebake promote {image.family}",
             )
         if image.state != "available":

@@ -13,6 +13,7 @@ from pipeline.model.strategies import BlueGreen
 from pipeline.model.views import FleetView
 from pipeline.observe.traffic import TrafficObserver
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
+from pipeline.ports.good import Ledgers
 from pipeline.ports.images import Images
 
 
@@ -26,6 +27,7 @@ class FleetObserver:
     templates: Templates
     images: Images
     traffic: TrafficObserver
+    ledgers: Ledgers
 
     def observe(self, name: str, *, copyable: bool = True) -> FleetView:
         """Observe one fleet in four or five calls; a blue-green one in some more.
@@ -60,6 +62,7 @@ class FleetObserver:
             goals=_goals(group, refreshes, versions),
             images=self._images(in_use),
             traffic=traffic,
+            good=self.ledgers.of(name) if configured.keep_good else (),
         )
 
     def _templates(self, group: Group) -> tuple[TemplateVersion | None, tuple[TemplateVersion, ...]]:

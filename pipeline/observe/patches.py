@@ -16,7 +16,8 @@ from pipeline.planning.predefined import PREDEFINED
 from pipeline.ports.baselines import Baselines
 from pipeline.ports.builder import Builder, SurveyRequest
 from pipeline.ports.clock import Clock
-from pipeline.ports.progress import Event, EventKind, Evidence, Progress
+from pipeline.ports.evidence import Evidence
+from pipeline.ports.progress import Event, EventKind, Progress
 
 FRESH = timedelta(hours=12)
 """How old a survey may be that a bake goes by; repositories publish a few times a day at most."""

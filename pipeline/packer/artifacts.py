@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pipeline.errors import StepFailed
 from pipeline.model.ids import ImageId
-from pipeline.model.packages import Package
+from pipeline.model.packages import Fix, Package, PackageLists
 from pipeline.packer.events import PackerEvent
+from pipeline.planning.packages import merged
 
 _IMAGE = re.compile(r"([a-z0-9-]+):(ami-[0-9a-f]+)")
 
@@ -61,11 +62,35 @@ def _shown(images: set[tuple[str, str]]) -> str:
     return ", ".join(f"{image} in {region}" for region, image in sorted(images)) or "no image"
 
 
-def packages(listing: Path) -> tuple[Package, ...]:
-    """Read a downloaded package list, sorted by name; empty where the template records none."""
-    if not listing.is_file():
-        return ()
-    rows = (line.split("\t") for line in listing.read_text().splitlines() if line.count("\t") == 1)
+def package_lists(before: Path, after: Path) -> PackageLists:
+    """Read downloaded package lists, sorted by name; empty where the template records none.
+
+    Lines of name and version are packages; those that begin with ``#`` tell the system, and what changes mend.
+    """
+    rows = [line.split("\t") for line in _lines(after)]
+    fixes = [
+        Fix(package=row[1], advisories=_words(row[2]), cves=_words(row[3])) for row in rows if _is(row, "#fixes", 4)
+    ]
+    system = next(("-".join(filter(None, row[1:])) for row in rows if _is(row, "#system", 3)), "")
+    return PackageLists(
+        before=_packages(_lines(before)), after=_packages(_lines(after)), fixes=merged(fixes), system=system
+    )
+
+
+def _is(row: list[str], kind: str, cells: int) -> bool:
+    return row[0] == kind and len(row) == cells
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _lines(listing: Path) -> list[str]:
+    return listing.read_text().splitlines() if listing.is_file() else []
+
+
+def _packages(lines: Iterable[str]) -> tuple[Package, ...]:
+    rows = (line.split("\t") for line in lines if line.count("\t") == 1 and not line.startswith("#"))
     return tuple(
         Package(name=name, version=version.removeprefix("(none):")) for name, version in sorted(map(tuple, rows))
     )

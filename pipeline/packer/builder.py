@@ -17,7 +17,7 @@ from pipeline.model.masking import Masker, credentials
 from pipeline.model.packages import Package, Survey
 from pipeline.model.settings import Family
 from pipeline.packer import tools
-from pipeline.packer.artifacts import built_image, packages
+from pipeline.packer.artifacts import built_image, package_lists
 from pipeline.packer.client import PLUGINS_SINCE, PackerClient, allowed_environment, signed
 from pipeline.packer.diagnosis import NoCapacity
 from pipeline.packer.recipe import render_recipe, render_survey
@@ -122,8 +122,7 @@ class PackerBuilder:
     def _built(self, run: Running, place: Workspace) -> BuildProduct:
         return BuildProduct(
             image=built_image(run.kept, manifest=place.manifest, region=self._region),
-            before=packages(place.packages_before),
-            after=packages(place.packages_after),
+            lists=package_lists(place.packages_before, place.packages_after),
             log=Path(run.log.name),
         )
 

@@ -11,24 +11,26 @@ from pipeline.model.steps import BuildImage, MoveChannel, Note, Plan, PlannedSte
 from pipeline.model.views import FamilyImages, FamilyView, FleetView
 
 
-def plan_bake(view: FamilyView, *, force: bool = False) -> Plan:
+def plan_bake(view: FamilyView, *, force: bool = False, because: str = "") -> Plan:
     """Plan a bake unless an image of exactly this recipe and source image stands already.
 
-    An image that was rejected is not baked again from the same input: it would be rejected again.
-    ``force`` bakes all the same.
+    An image that was rejected or revoked is not baked again from the same input: it would be the same image.
+    ``force`` bakes all the same; ``because`` of what, where nobody asked for it.
     """
     name = view.family.name
     install = view.patches.install if view.patches else None
     step = BuildImage(family=name, bake_key=view.key, source_image=view.source.id, force=force, install=install)
     if force:
-        return Plan(steps=(PlannedStep(target=name, step=step, why="asked for by --force" + _patches(view)),))
+        return Plan(
+            steps=(PlannedStep(target=name, step=step, why=(because or "asked for by --force") + _patches(view)),)
+        )
     if view.current is None:
         return Plan(steps=(PlannedStep(target=name, step=step, why=_why_bake(view) + _patches(view)),))
-    rejected = view.current.stage is Stage.REJECTED
-    if not rejected and not view.current.imds_v2:
+    barred = view.current.barred
+    if not barred and not view.current.imds_v2:
         why = f"{view.current.id} was baked by a run that was cut short: it is finished"
         return Plan(steps=(PlannedStep(target=name, step=step, why=why),))
-    note = Note(target=name, text=_already(view.current), blocked=ExitCode.REFUSED if rejected else None)
+    note = Note(target=name, text=_already(view.current), blocked=ExitCode.REFUSED if barred else None)
     return Plan(notes=(note,))
 
 
@@ -37,7 +39,7 @@ def plan_smoke(view: FamilyImages, *, image: ImageId | None, like: FleetView | N
 
     Raises:
         NotOurs: the image is not of this family.
-        RefusedError: it was rejected, and a second test must not wash that off.
+        RefusedError: it was rejected or revoked, and a second test must not wash that off.
     """
     if image is None:
         newest = next((found for found in view.baked if found.stage is Stage.CANDIDATE and found.usable), None)
@@ -45,9 +47,9 @@ def plan_smoke(view: FamilyImages, *, image: ImageId | None, like: FleetView | N
             text = "no candidate waits for its smoke test; name an image with --image to test it again"
             return Plan(notes=(Note(target=view.family.name, text=text),))
         return Plan(steps=(smoke_step(view, newest.id, like=like),))
-    if find_baked(view, image).stage is Stage.REJECTED:
+    if barred := find_baked(view, image).barred:
         raise RefusedError(
-            f"{image} was rejected, and stays so.", hint=f"bake anew with: rebake bake {view.family.name} --force"
+            f"{image} was {barred}, and stays so.", hint=f"bake anew with: rebake bake {view.family.name} --force"
         )
     return Plan(steps=(smoke_step(view, image, like=like),))
 
@@ -144,9 +146,9 @@ def require_proven(image: Image, *, family: str) -> None:
         )
     if image.state != "available":
         raise NotPossible(f"{image.id} cannot be launched: its state is {image.state}.", hint="choose another image")
-    if image.stage is Stage.REJECTED:
+    if image.barred:
         raise RefusedError(
-            f"{image.id} was rejected and can never be rolled.", hint=f"bake a new one with: rebake bake {family}"
+            f"{image.id} was {image.barred} and can never be rolled.", hint=f"bake a new one with: rebake bake {family}"
         )
     if image.stage is Stage.CANDIDATE:
         raise RefusedError(
@@ -176,9 +178,9 @@ def _patches(view: FamilyView) -> str:
 
 
 def _already(image: Image) -> str:
+    if image.barred:
+        return f"{image.id} was baked from exactly this and was {image.barred}; change the recipe, or bake with --force"
     match image.stage:
-        case Stage.REJECTED:
-            return f"{image.id} was baked from exactly this and was rejected; change the recipe, or bake with --force"
         case Stage.TESTED:
             return f"nothing changed: {image.id} was baked from exactly this and is tested"
         case _:

@@ -42,10 +42,7 @@ def combine(gate: AllOf | AnyOf, verdicts: Sequence[GateVerdict]) -> GateVerdict
     """Put the answers of a composition's parts together; nothing at all is unknown, never a pass."""
     if isinstance(gate, AllOf):
         return all_pass(str(gate), verdicts)
-    passing = [verdict for verdict in verdicts if verdict.answer.passes]
-    if passing:
-        return _named(str(gate), min(passing, key=lambda verdict: _ORDER.index(verdict.answer)))
-    return _named(str(gate), min(verdicts, key=lambda verdict: _ORDER.index(verdict.answer), default=_NOTHING))
+    return any_passes(str(gate), verdicts)
 
 
 def all_pass(name: str, verdicts: Sequence[GateVerdict]) -> GateVerdict:
@@ -55,6 +52,11 @@ def all_pass(name: str, verdicts: Sequence[GateVerdict]) -> GateVerdict:
     if worst.answer is Answer.PASS and complete:
         worst = next(verdict for verdict in verdicts if verdict.answer is Answer.COMPLETE)
     return _named(name, worst)
+
+
+def any_passes(name: str, verdicts: Sequence[GateVerdict]) -> GateVerdict:
+    """Take the best of some answers."""
+    return _named(name, min(verdicts, key=lambda verdict: _ORDER.index(verdict.answer), default=_NOTHING))
 
 
 def _named(name: str, verdict: GateVerdict) -> GateVerdict:

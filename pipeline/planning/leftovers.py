@@ -12,6 +12,7 @@ from pipeline.model.leftovers import Kind, Resource
 from pipeline.model.names import (
     TAG_BAKE_KEY,
     TAG_FAMILY,
+    TAG_GOOD,
     TAG_MADE,
     TAG_ORIGIN,
     TAG_PURPOSE,
@@ -76,7 +77,7 @@ def leftovers(found: Iterable[Resource], families: Collection[str]) -> Iterator[
     }
     for kind in Kind:
         if kind is Kind.TEMPLATE_VERSION:
-            yield from _versions(of[kind])
+            yield from _versions(of[kind], frozenset(one.id for one in of[Kind.IMAGE] if TAG_GOOD in one.tags))
         else:
             yield from filter(None, map(know[kind], of[kind]))
 
@@ -123,8 +124,10 @@ def _image(one: Resource, of: Listed, families: Collection[str]) -> Leftover | N
     """Know an image of ours that never became available, or whose build was killed before it could tag it as done.
 
     Newer Packers give it its build instance's tags in CreateImage, older ones none. What has a stage was finished, or
-    adopted by a later run.
+    adopted by a later run, and what a fleet may have to go back to is protected.
     """
+    if TAG_GOOD in one.tags:
+        return None
     mark = None
     if run := _baked(one):
         state = "unfinished" if one.tags.get(TAG_PURPOSE) == "build" and TAG_STAGE not in one.tags else one.state
@@ -159,15 +162,21 @@ def _snapshot(one: Resource, of: Listed) -> Leftover | None:
     return Leftover(resource=one, mark=f"of run {run}, whose {image} is gone", since=one.created, holders=one.holders)
 
 
-def _versions(found: Sequence[Resource]) -> Iterator[Leftover]:
-    """Know versions of ours that are no way back: neither in use, nor what such a one was made from, nor new."""
+def _versions(found: Sequence[Resource], good: frozenset[str]) -> Iterator[Leftover]:
+    """Know versions of ours that are no way back.
+
+    Neither in use, nor what such a one was made from, nor new, nor of an image that is kept as a way back.
+    """
     templates: dict[str, dict[int, Resource]] = {}
     for one in found:
         template, _, digits = one.id.partition(":")
         templates.setdefault(template, {})[int(digits)] = one
     for versions in templates.values():
         origins = {number: origin for number, one in versions.items() if (origin := template_origin(one.description))}
-        held = {max(versions), *(number for number, one in versions.items() if one.holders)}
+        held = {
+            max(versions),
+            *(number for number, one in versions.items() if one.holders or not good.isdisjoint(one.parts)),
+        }
         held |= {origins[number][2] for number in held & origins.keys()}
         for number in sorted(origins, reverse=True)[KEPT_VERSIONS:]:
             if number not in held:

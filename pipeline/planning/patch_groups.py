@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from pipeline.model.fleets import Member
 from pipeline.model.views import FleetView
 
 
@@ -14,16 +15,19 @@ def astray(view: FleetView) -> Mapping[str, int]:
     An instance with the tag is in that group, and one without in its fleet's. Neither is no group, which is told; so
     is a tag that names another group than the fleet's.
     """
-    own = view.settings.patch_group
-    found: Counter[str] = Counter()
-    for member in view.group.standing:
-        if member.image is None:
-            continue  # EC2 does not show it yet
-        if own is None and not member.patch_group:
-            found["in no patch group"] += 1
-        elif own is not None and member.patch_group not in (None, own):
-            found[f"tagged for patch group {member.patch_group}, not {own}"] += 1
-    return dict(found)
+    found = Counter(misplaced(view.settings.patch_group, member) for member in view.group.standing)
+    return {words: number for words, number in found.items() if words}
+
+
+def misplaced(own: str | None, member: Member) -> str:
+    """Say what is wrong with an instance's patch group, where its fleet's is ``own``; empty: nothing."""
+    if member.image is None:
+        return ""  # EC2 does not show it yet
+    if own is None and not member.patch_group:
+        return "in no patch group"
+    if own is not None and member.patch_group not in (None, own):
+        return f"tagged for patch group {member.patch_group}, not {own}"
+    return ""
 
 
 def untagged(view: FleetView) -> int:

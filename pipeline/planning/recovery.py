@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipeline.model.fleets import Refresh
 from pipeline.model.ids import ImageId
-from pipeline.model.images import Stage
 from pipeline.model.names import Role, template_origin
 from pipeline.model.rollouts import CancelRefresh, RetireGroup
 from pipeline.model.steps import Note, Plan, PlannedStep, Wave
@@ -88,5 +87,5 @@ def _by_zones(view: FleetView) -> bool:
     if saved.number != before.number and (origin is None or origin[2] != before.number):
         return False  # somebody else has brought the group to a version of his own since
     known = view.images.get(ImageId(before.image))
-    usable = known is not None and known.stage is not Stage.REJECTED
+    usable = known is not None and not known.barred
     return usable and any(member.image != before.image for member in view.group.standing)

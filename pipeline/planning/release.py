@@ -23,11 +23,15 @@ from pipeline.planning.waves import FleetPlan, in_waves
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """A family and its fleets as observed; ``absent`` are fleets that could not be, with the reason as their plan."""
+    """A family and its fleets as observed; ``absent`` are fleets that could not be, with the reason as their plan.
+
+    ``because``: bake in any case, because of this; empty: where it is needed.
+    """
 
     family: FamilyView
     fleets: tuple[FleetView, ...] = ()
     absent: tuple[FleetPlan, ...] = ()
+    because: str = ""
 
 
 def plan_release(
@@ -48,7 +52,7 @@ def plan_release(
     fleets: list[FleetPlan] = []
     for released in families:
         like = released.fleets[0] if released.fleets else None
-        plan, image = plan_image(released.family, like, force=force)
+        plan, image = plan_image(released.family, like, force=force or bool(released.because), because=released.because)
         images.append(plan)
         fleets += released.absent
         if image is not None:
@@ -56,15 +60,17 @@ def plan_release(
     return merge((*images, in_waves(settings, fleets, now, rule=rule, standings=standings)))
 
 
-def plan_image(view: FamilyView, like: FleetView | None, *, force: bool = False) -> tuple[Plan, ImageRef | None]:
+def plan_image(
+    view: FamilyView, like: FleetView | None, *, force: bool = False, because: str = ""
+) -> tuple[Plan, ImageRef | None]:
     """Plan everything between the recipe as it is now and the channel pointing to its image; answer that image, too.
 
     No image: none may be rolled. It was rejected, or people have moved the channel away from it, and what people have
     undone is not done again unattended.
     """
-    bake = plan_bake(view, force=force)
+    bake = plan_bake(view, force=force, because=because)
     current = None if force else view.current
-    if current is not None and current.stage is Stage.REJECTED:
+    if current is not None and current.barred:
         return bake, None
     image: ImageRef = Baked(family=view.family.name) if current is None else current.id
     steps = list(bake.steps)

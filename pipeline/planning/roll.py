@@ -13,6 +13,7 @@ from pipeline.model.strategies import BlueGreen, ChannelOnly, RefreshStrategy, S
 from pipeline.model.views import FleetView
 from pipeline.planning.blue_green import plan_blue_green
 from pipeline.planning.fleets import describe_members, planned
+from pipeline.planning.good import recorded
 from pipeline.planning.ownership import owner_notes, owning_stack
 from pipeline.planning.refresh import plan_refresh
 
@@ -26,11 +27,11 @@ def plan_roll(view: FleetView, image: ImageRef, *, supersede: bool = False) -> P
     """
     match view.settings.strategy:
         case RefreshStrategy() as strategy:
-            plan = plan_refresh(view, image, strategy, supersede=supersede)
+            plan = recorded(view, plan_refresh(view, image, strategy, supersede=supersede), image)
         case BlueGreen() as strategy:
-            plan = plan_blue_green(view, image, strategy)
+            plan = recorded(view, plan_blue_green(view, image, strategy), image)
         case StackUpdate() as strategy:
-            return _through_stack(view, image, strategy)
+            return recorded(view, _through_stack(view, image, strategy), image)
         case ChannelOnly():
             return _left_to_owner(view, image)
         case _ as never:

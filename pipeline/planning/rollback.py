@@ -13,6 +13,7 @@ from pipeline.model.strategies import BlueGreen, RefreshStrategy
 from pipeline.model.views import FleetView
 from pipeline.planning.blue_green import way_back
 from pipeline.planning.fleets import planned, require_rollable
+from pipeline.planning.good import recorded
 from pipeline.planning.sides import end_of_return, give_back, put_back, resting_partner, return_to_blue
 from pipeline.planning.unroll import (
     back_from,
@@ -52,13 +53,14 @@ def plan_rollback(view: FleetView, *, to: int | None = None, reject: bool = Fals
 def _refreshed_back(view: FleetView, strategy: RefreshStrategy, *, to: int | None, reject: bool) -> Plan:
     saved = require_rollable(view)
     if to is None and (left := came_back_from(view, saved)) is not None:
-        return _settled(view, put_back(view), saved, left, reject=reject)
+        return recorded(view, _settled(view, put_back(view), saved, left, reject=reject), ImageId(saved.image))
     target = destination(view, saved, to=to)
     steps = back_from(view, strategy, to=to)
     if all(isinstance(one.step, PutBack) for one in steps):
         text = f"the fleet is on version {target.number} already"
         return Plan(steps=steps, notes=(Note(target=view.name, text=text),))
-    return _marked(view, steps, left_behind(view, saved, target), reject=reject)
+    plan = _marked(view, steps, left_behind(view, saved, target), reject=reject)
+    return recorded(view, plan, ImageId(target.image))
 
 
 def _shifted_back(view: FleetView, strategy: BlueGreen, *, to: int | None, reject: bool) -> Plan:
@@ -70,9 +72,11 @@ def _shifted_back(view: FleetView, strategy: BlueGreen, *, to: int | None, rejec
         return _marked(view, give_back(view, strategy, failed=True), left, reject=reject)
     saved = require_rollable(view)
     if to in {None, saved.number} and (left := view.group.left) not in {None, saved.image}:
-        return _settled(view, end_of_return(view, strategy), saved, left, reject=reject)
+        plan = _settled(view, end_of_return(view, strategy), saved, left, reject=reject)
+        return recorded(view, plan, ImageId(saved.image))
     if kept is not None and traffic is not None and to is None and kept.group.standing:
-        return _marked(view, return_to_blue(view, traffic, kept, strategy), ImageId(saved.image), reject=reject)
+        plan = _marked(view, return_to_blue(view, traffic, kept, strategy), ImageId(saved.image), reject=reject)
+        return recorded(view, plan, ImageId(kept.version.image)) if kept.version else plan
     partner = resting_partner(view, strategy)
     if to is not None and partner and partner.version and partner.version.id != saved.id:
         raise NotPossible(
@@ -84,7 +88,8 @@ def _shifted_back(view: FleetView, strategy: BlueGreen, *, to: int | None, rejec
     require_bootable(view, target)
     why = f"{saved.image} -> version {target.number} ({target.image})"
     left = ImageId(saved.image)
-    return _marked(view, way_back(view, strategy, target, left, why=why).steps, left, reject=reject)
+    plan = _marked(view, way_back(view, strategy, target, left, why=why).steps, left, reject=reject)
+    return recorded(view, plan, ImageId(target.image))
 
 
 def _settled(
@@ -94,14 +99,14 @@ def _settled(
     text = f"the fleet was brought back from {left} to version {saved.number} already; further back goes"
     note = Note(target=view.name, text=f"{text} only a version by its number: rebake rollback {view.name} --to VERSION")
     known = view.images.get(left)
-    if reject and known is not None and known.stage is not Stage.REJECTED:
+    if reject and known is not None and not known.barred:
         mark = TagImage(family=view.settings.family, image=left, stage=Stage.REJECTED)
         steps = (*planned(view, (mark, f"{left} must not be rolled again")), *steps)
     return Plan(steps=steps, notes=(note,))
 
 
 def _marked(view: FleetView, back: tuple[PlannedStep, ...], left: ImageId | None, *, reject: bool) -> Plan:
-    if left is None or left not in view.images or not back:
+    if left is None or left not in view.images or not back or view.images[left].barred:
         return Plan(steps=back)
     if not reject:
         text = f"{left} is not rejected: roll it again by hand if it was not to blame, or reject it with --reject"

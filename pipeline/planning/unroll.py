@@ -5,7 +5,6 @@ from __future__ import annotations
 from pipeline.errors import NotPossible
 from pipeline.model.fleets import Refresh, RefreshStatus, TemplateVersion
 from pipeline.model.ids import ImageId
-from pipeline.model.images import Stage
 from pipeline.model.names import template_origin
 from pipeline.model.rollouts import AwaitRefresh, CancelRefresh, RollBackRefresh
 from pipeline.model.steps import PlannedStep
@@ -146,16 +145,16 @@ def previous(view: FleetView, saved: TemplateVersion, to: int | None) -> Templat
 
 
 def require_bootable(view: FleetView, target: TemplateVersion) -> None:
-    """Let only versions pass whose image can be launched, and was not rejected.
+    """Let only versions pass whose image can be launched, and was not rejected or revoked.
 
     Raises:
-        NotPossible: it is gone, or was rejected.
+        NotPossible: it is gone, or was rejected or revoked.
     """
     image = view.images.get(ImageId(target.image))
     if image is None:
         fault = "cannot be found"
-    elif image.stage is Stage.REJECTED:
-        fault = "was rejected"
+    elif image.barred:
+        fault = f"was {image.barred}"
     elif image.state != "available":
         fault = f"is {image.state}"
     else:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pipeline.model.ids import BakeKey, ImageId, RunId
 from pipeline.model.images import Image
-from pipeline.model.packages import Package, Survey
+from pipeline.model.packages import Package, PackageLists, Survey
 from pipeline.model.settings import Family
 
 
@@ -55,8 +55,7 @@ class BuildProduct:
     """What a successful build left: the AMI's id, package lists, the log's path."""
 
     image: ImageId
-    before: tuple[Package, ...] = ()
-    after: tuple[Package, ...] = ()
+    lists: PackageLists = field(default_factory=PackageLists)
     log: PurePath | None = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from pipeline.errors import RebakeError
 from pipeline.model.fleets import Activity, Group, Refresh, TemplateVersion
 from pipeline.model.ids import GroupName, ImageId, InstanceId, RefreshId, TemplateId
 from pipeline.model.settings import GroupSelector
@@ -41,6 +42,13 @@ class Fleets(Protocol):
 
     def impaired(self, members: Sequence[InstanceId]) -> frozenset[InstanceId]:
         """Tell which of these instances fail EC2's status checks; ones that are gone do not."""
+        ...
+
+    def every(self, selectors: Mapping[str, GroupSelector]) -> Mapping[str, tuple[Group, ...] | RebakeError]:
+        """Fetch many fleets by their names at once: each one's own group first, then those beside it with a role.
+
+        A fleet whose group cannot be told has the error that `find` would raise.
+        """
         ...
 
     def sizes(self) -> Mapping[GroupName, int]:
@@ -102,6 +110,10 @@ class Templates(Protocol):
 
     def versions(self, template: TemplateId) -> tuple[TemplateVersion, ...]:
         """List all versions, newest first."""
+        ...
+
+    def aliases(self) -> Mapping[TemplateId, Mapping[str, int]]:
+        """Tell of every launch template which versions ``$Latest`` and ``$Default`` are, in pages of two hundred."""
         ...
 
     def create_version(

@@ -35,6 +35,14 @@ class Images(Protocol):
         """Write tags on an image and on all of its snapshots."""
         ...
 
+    def protect(self, image: Image, why: str) -> None:
+        """Let nobody deregister the image; ``why`` becomes its tag ``rebake:good``: the mark that we did it."""
+        ...
+
+    def release(self, image: Image) -> None:
+        """Let the image be deregistered again, and take the tag away."""
+        ...
+
     def require_imds_v2(self, image: Image) -> None:
         """Set IMDSv2 as the default of every instance launched from the image; the attribute cannot be taken back."""
         ...

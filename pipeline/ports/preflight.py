@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.model.settings import Family, FleetSettings
+from pipeline.model.settings import EvidenceSettings, Family, FleetSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,10 @@ class Preflight(Protocol):
 
     def family(self, family: Family) -> tuple[Finding, ...]:
         """Check what a bake needs: KMS key state, instance profile with the SSM agent's rights, quotas."""
+        ...
+
+    def evidence(self, wanted: EvidenceSettings) -> tuple[Finding, ...]:
+        """Check what keeping evidence needs: a bucket that is there, a key that can sign."""
         ...
 
     def fleet(self, fleet: FleetSettings) -> tuple[Finding, ...]:

@@ -1,4 +1,4 @@
-"""Telling the reader what happens, and keeping evidence."""
+"""Telling the reader what happens."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
-
-from pipeline.model.ids import ImageId
-from pipeline.model.outcomes import SmokeReport
-from pipeline.model.packages import Package, Survey
 
 
 class EventKind(StrEnum):
@@ -43,28 +39,4 @@ class Progress(Protocol):
 
     def close(self) -> None:
         """Finish the display."""
-        ...
-
-
-class Evidence(Protocol):
-    """What a run proves about an image, kept beside it."""
-
-    def keep_packages(self, image: ImageId, *, before: tuple[Package, ...], after: tuple[Package, ...]) -> None:
-        """Keep the package lists from before and after patching."""
-        ...
-
-    def packages(self, image: ImageId) -> tuple[tuple[Package, ...], tuple[Package, ...]] | None:
-        """Fetch the lists (before, after); None when none were kept."""
-        ...
-
-    def keep_survey(self, survey: Survey) -> None:
-        """Keep the newest survey of an image."""
-        ...
-
-    def survey(self, image: ImageId) -> Survey | None:
-        """Fetch it; None when none was kept."""
-        ...
-
-    def keep_smoke(self, report: SmokeReport) -> str:
-        """Keep a smoke report's JUnit XML and answer where it is."""
         ...

@@ -133,8 +133,7 @@ class RunJournal:
         if self._run is None:
             return
         self._number += 1
-        # Masked before it is JSON, where quotes and newlines of a secret would look otherwise.
-        told = _masked({"target": target, "text": text, "data": data}, self.masker)
+        told = self.masker.within({"target": target, "text": text, "data": data})
         stamp = {"schema": SCHEMA, "at": at.isoformat(), "run": self._run, "seq": self._number, "kind": kind}
         number, line = self._number, json.dumps({**stamp, **told})
         try:
@@ -167,11 +166,3 @@ class RunJournal:
         event = Event(at=self._clock.now(), kind=EventKind.WARNING, target="journal", text=text)
         self._progress.emit(event)
         self.emit(event)
-
-
-def _masked(value: Any, masker: Masker) -> Any:
-    if isinstance(value, Mapping):
-        return {masker.mask(str(key)): _masked(item, masker) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked(item, masker) for item in value]
-    return value if isinstance(value, int | float | None) else masker.mask(str(value))

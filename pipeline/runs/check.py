@@ -54,6 +54,7 @@ def live(room: Room, actions: Sequence[str]) -> tuple[Finding, ...]:
         findings += _guarded(f"fleet {name}", partial(_rollable, room, name))
         findings += _guarded(f"fleet {name}", partial(room.preflight.fleet, fleet))
     findings += _baselines(room)
+    findings += _guarded("evidence", partial(room.preflight.evidence, room.settings.evidence))
     return tuple(findings)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from graphlib import TopologicalSorter
 
@@ -9,7 +11,8 @@ from pipeline.errors import NotFound, NotPossible, RefusedError, UsageError
 from pipeline.execute.waiting import describe
 from pipeline.model.ids import ImageId
 from pipeline.model.rollouts import CreateGreen
-from pipeline.model.settings import Settings, SourceChannel
+from pipeline.model.settings import Settings
+from pipeline.model.sources import SourceChannel
 from pipeline.model.steps import Plan
 from pipeline.model.views import FleetView
 from pipeline.model.windows import Standing, WindowRule
@@ -95,10 +98,11 @@ def for_release(
     wait: bool = True,
     survey_within: timedelta | None = None,
     override: str = "",
+    because: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan everything between the recipes as they are and every fleet running their images; no names: all families.
 
-    ``survey_within`` as for `Room.family`.
+    ``survey_within`` as for `Room.family`; ``because``: families to bake in any case, and why.
     Images come first, families after those they are baked from; then the fleets of all families, wave after wave. Of
     several families, one that cannot be planned is noted and stops no other; one alone raises what is wrong with it.
     """
@@ -111,7 +115,8 @@ def for_release(
     absent: list[Plan] = []
     for family in chosen:
         try:
-            released.append(_released(room, family, rule, standings, survey_within))
+            found = _released(room, family, rule, standings, survey_within)
+            released.append(replace(found, because=(because or {}).get(family, "")))
         except _OWN as error:
             if len(families) == 1:
                 raise

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from pipeline.errors import NotPossible, RefusedError
 from pipeline.model.ids import ImageId
-from pipeline.model.images import Stage
 from pipeline.model.rollouts import CancelRefresh
 from pipeline.model.steps import Lane, Plan, PlannedStep
 from pipeline.model.strategies import OnHalt
@@ -24,12 +23,12 @@ class Replanner:
     room: Room
 
     def renewal(self, lane: Lane, image: ImageId) -> tuple[PlannedStep, ...]:
-        """Plan the lane again, unless its image was rejected or its channel was moved in the meantime."""
+        """Plan the lane again, unless its image was rejected or revoked, or its channel was moved in the meantime."""
         tools = self.room.tools
         again = f"roll it by hand if it is wanted all the same: rebake roll {lane.fleet} --image {image}"
         found = tools.images.get([image]).get(image)
-        if found is None or found.stage is Stage.REJECTED:
-            text = f"{image} was {'rejected' if found else 'removed'} while {lane.fleet} waited."
+        if found is None or found.barred:
+            text = f"{image} was {found.barred if found else 'removed'} while {lane.fleet} waited."
             raise RefusedError(text, hint=f"see what there is instead: rebake history {lane.fleet}")
         if lane.channel and (current := tools.channels.current(lane.channel)) != image:
             raise RefusedError(f"{lane.channel} was moved from {image} to {current} in the meantime.", hint=again)

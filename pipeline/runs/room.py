@@ -74,6 +74,7 @@ class Room:
             templates=tools.templates,
             images=tools.images,
             traffic=traffic,
+            ledgers=tools.ledgers,
         )
         return observer.observe(name, copyable=copyable)
 

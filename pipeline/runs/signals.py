@@ -86,12 +86,13 @@ def _stop(room: Room, name: str, *, dry_run: bool) -> HaltedFleet:
         how = view.settings.on_halt
         if dry_run:
             return HaltedFleet(fleet=name, text=f"refresh {view.active.id} would be stopped ({how})")
-        return HaltedFleet(fleet=name, text=_stop_refresh(room, view.active, how))
+        return HaltedFleet(fleet=name, text=stop(room, view.active, how))
     except RebakeError as error:
         return HaltedFleet(fleet=name, text=error.whole, ok=False)
 
 
-def _stop_refresh(room: Room, refresh: Refresh, how: OnHalt) -> str:
+def stop(room: Room, refresh: Refresh, how: OnHalt) -> str:
+    """Stop a refresh and say what became of it."""
     asked = stop_refresh(room.tools, refresh, how)
     became = {
         OnHalt.ROLL_BACK: "is being rolled back",

@@ -6,6 +6,7 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from pipeline.sandbox.nodes import agent_status
 from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal
 from pipeline.sandbox.state import Invocation, Scope, State
 
@@ -24,26 +25,27 @@ def follow_commands(state: State) -> None:
 
 @operation("ssm", "DescribeInstanceInformation")
 def describe_instance_information(request: Request, parameters: Parameters) -> object:
-    """List the instances whose agent answers."""
+    """List the instances whose agent answers, and those whose tags say that it did once."""
     filters = [(item["Key"], item["Values"]) for item in parameters.get("Filters") or []]
     filters += [(item["key"], item["valueSet"]) for item in parameters.get("InstanceInformationFilterList") or []]
     wanted = [set(values) for key, values in filters if key == "InstanceIds"]
     online = [
-        _information(request, id_)
+        _information(request, id_, status)
         for id_, here in request.state.live.items()
-        if here == (request.account, request.region)
+        if all(id_ in ids for ids in wanted)
+        and here == (request.account, request.region)
         and request.state.machines.online(id_)
-        and all(id_ in ids for ids in wanted)
+        and (status := agent_status(request, id_))
     ]
     shown, token = page(online, parameters, size="MaxResults", default=50, limit=50)
     return {"InstanceInformationList": shown, "NextToken": token or None}
 
 
-def _information(scope: Scope, instance_id: str) -> dict[str, Any]:
+def _information(scope: Scope, instance_id: str, status: str) -> dict[str, Any]:
     instance = scope.ec2.get_instance(instance_id)
     return {
         "InstanceId": instance_id,
-        "PingStatus": "Online",
+        "PingStatus": status,
         "LastPingDateTime": scope.now,
         "AgentVersion": "3.3.3050.0",
         "IsLatestVersion": True,

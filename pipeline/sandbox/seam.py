@@ -27,6 +27,7 @@ from pipeline.sandbox.registry import OPERATIONS, Parameters, Refusal, Request, 
 from pipeline.sandbox.state import State, user_arn
 
 Answer = tuple[int, dict[str, Any], Any]
+_SERVER_ERRORS = {"InternalError": 500, "InternalFailure": 500, "ServiceUnavailable": 503, "Unavailable": 503}
 _OK = 300
 _LOG = logging.getLogger(__name__)
 _BROKEN = {"ec2": "InternalError", "ssm": "InternalServerError"}
@@ -135,6 +136,8 @@ class Seam:
             text = "The client token was used before with other parameters."
             return _serialised(response, ActionResult(refusal(_mismatch(service), text))), _mismatch(service)
         answer = _serialised(response, call)
+        if error in _SERVER_ERRORS:  # moto answers 400 where the model has no shape for the code
+            answer = (_SERVER_ERRORS[error], *answer[1:])
         if token and not error and answer[0] < _OK:
             self._tokens[token[0]] = (token[1], answer)
         return answer, error

@@ -103,6 +103,10 @@ class State:
     invocations: dict[tuple[str, str], Invocation] = field(default_factory=dict)
     events: list[CloudEvent] = field(default_factory=list)
     calendars: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    inspected: set[tuple[str, str]] = field(default_factory=set)
+    observed: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    findings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    compliance: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     quotas: dict[tuple[str, str], float] = field(default_factory=dict)
     draining: dict[tuple[str, str], tuple[datetime, int]] = field(default_factory=dict)
     routed: object = None

@@ -11,18 +11,24 @@ from pipeline.aws.baselines import SsmBaselines
 from pipeline.aws.changes import AutoScalingChanges
 from pipeline.aws.channels import SsmChannels
 from pipeline.aws.copies import AutoScalingCopies
+from pipeline.aws.findings import InspectorFindings
 from pipeline.aws.fleets import AutoScalingFleets
 from pipeline.aws.images import Ec2Images
 from pipeline.aws.instances import Ec2Instances
 from pipeline.aws.journals import S3Journals
 from pipeline.aws.leases import SsmLeases
+from pipeline.aws.ledgers import SsmLedgers
 from pipeline.aws.leftovers import AwsLeftovers
 from pipeline.aws.metrics import CloudWatchMetrics
+from pipeline.aws.nodes import SsmNodes
+from pipeline.aws.notices import SqsNotices
+from pipeline.aws.objects import S3Objects
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.refreshes import AutoScalingRefreshes
 from pipeline.aws.run_command import SsmRunCommand
 from pipeline.aws.session import Clients
 from pipeline.aws.signals import SsmSignals
+from pipeline.aws.signing import KmsSigner
 from pipeline.aws.stacks import CloudFormationStacks
 from pipeline.aws.templates import Ec2Templates
 from pipeline.aws.traffic import ElbTraffic
@@ -35,7 +41,10 @@ from pipeline.model.settings import Bucket, GroupByName
 from pipeline.model.strategies import RefreshStrategy
 from pipeline.ports.baselines import Baselines
 from pipeline.ports.channels import Channels
+from pipeline.ports.evidence import Objects, Signer
+from pipeline.ports.findings import Findings
 from pipeline.ports.fleets import Fleets, Refreshes, Templates
+from pipeline.ports.good import Ledgers
 from pipeline.ports.groups import Copies, GroupChanges
 from pipeline.ports.images import Images
 from pipeline.ports.instances import Instances, LaunchRequest, RunCommand
@@ -43,6 +52,8 @@ from pipeline.ports.journal import Journals
 from pipeline.ports.leases import Leases
 from pipeline.ports.leftovers import Leftovers
 from pipeline.ports.metrics import Metrics
+from pipeline.ports.nodes import Nodes
+from pipeline.ports.notices import Notices
 from pipeline.ports.preflight import Preflight
 from pipeline.ports.signals import Signals
 from pipeline.ports.stacks import Stacks
@@ -104,17 +115,34 @@ class Account:
         self.changes: GroupChanges = AutoScalingChanges(clients)
         self.signals: Signals = SsmSignals(clients)
         self.leases: Leases = SsmLeases(clients, "/rebake/leases", me=("ann@here", ""), gone=lambda _: False)
+        self.ledgers: Ledgers = SsmLedgers(clients, "/rebake/good")
         self.leftovers: Leftovers = AwsLeftovers(clients)
         self.metrics: Metrics = CloudWatchMetrics(clients)
+        self.notices: Notices = SqsNotices(clients)
+        self.findings: Findings = InspectorFindings(clients)
+        self.nodes: Nodes = SsmNodes(clients)
         self.baselines: Baselines = SsmBaselines(clients)
         self.stacks: Stacks = CloudFormationStacks(clients)
         self.journals: Journals = S3Journals(clients, Bucket(name="audit", prefix="rebake"))
+        self.objects: Objects = S3Objects(lambda: clients.s3, Bucket(name="audit", prefix="evidence"))
 
     def base(self) -> Image:
         """Find the sandbox's newest Debian image."""
         found = self.images.newest(owner=DEBIAN, name="debian-12-*", architecture=Architecture.X86_64)
         assert found is not None
         return found
+
+    def signer(self, spec: str = "ECC_NIST_P256", usage: str = "SIGN_VERIFY") -> Signer:
+        """Make a key, and the signer of it."""
+        made = self.clients.kms.create_key(KeySpec=spec, KeyUsage=usage)  # type: ignore[arg-type] # names of kinds
+        return KmsSigner(self.clients, made["KeyMetadata"]["KeyId"])
+
+    def queue(self) -> str:
+        """Make a queue with one message in it."""
+        sqs = self.world.client("sqs")
+        url: str = sqs.create_queue(QueueName="events")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="{}")
+        return url
 
     def bucket(self) -> None:
         """Make the bucket of the journals."""

@@ -13,21 +13,28 @@ from pipeline.sandbox.clock import ManualClock
 from pipeline.sandbox.cloud import Cloud
 
 _SERVICES = (
-    *("autoscaling", "cloudformation", "cloudwatch", "ec2", "elbv2", "iam", "kms", "quotas", "secretsmanager"),
-    *("ssm", "sts"),
+    *("autoscaling", "cloudformation", "cloudwatch", "ec2", "elbv2", "iam", "inspector2", "kms", "quotas"),
+    *("secretsmanager", "sqs", "ssm", "ssm_once", "sts"),
 )
 
 
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep them readable: clients that were told that theirs are expired read them again."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+
+
 @pytest.fixture(scope="session")
-def clients() -> Iterator[Clients]:
+def clients() -> Clients:
     """Clients that try once; making them is slow, so that all tests share them."""
-    with pytest.MonkeyPatch.context() as patch:  # kept set: what an expired answer reopens reads them again
+    with pytest.MonkeyPatch.context() as patch:  # credentials are read when a client is made: all are made here
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         made = connect(region="us-east-1", profile=None, endpoint=None, attempts=1)
         for service in _SERVICES:
             getattr(made, service)
-        yield made
+    return made
 
 
 @pytest.fixture

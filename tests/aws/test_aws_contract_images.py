@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from aws.account import STABLE, Account
 
-from pipeline.errors import NotFound, RebakeError
+from pipeline.errors import NotFound, RebakeError, Unavailable
 from pipeline.model.ids import ImageId, TemplateId
 from pipeline.model.images import Architecture
 from pipeline.model.names import TAG_FAMILY
@@ -89,6 +89,20 @@ def test_a_channel_moves_and_remembers(account: Account) -> None:
     with pytest.raises(RebakeError):
         account.channels.move(STABLE, ImageId("ami-00000000000000000"))
     assert account.channels.current(STABLE) == second.id
+
+
+def test_a_move_whose_answer_is_lost_is_one_version(account: Account) -> None:
+    """A retry by the SDK would write it again; one that was never executed is written in the end, or told."""
+    image, other = account.base().id, account.bake().id
+    faults = account.cloud.faults
+    faults.lose_answer("ssm:PutParameter", times=1)
+    assert account.channels.move(STABLE, image) == 1
+    faults.reset("ssm:PutParameter", times=3)
+    assert account.channels.move(STABLE, other) == 2
+    faults.throttle("ssm:PutParameter")
+    with pytest.raises(Unavailable):
+        account.channels.move(STABLE, image)
+    assert [entry.image for entry in account.channels.history(STABLE)] == [other, image]
 
 
 def test_public_parameters_are_channels_to_read(account: Account) -> None:

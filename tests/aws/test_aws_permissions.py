@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+import nouns
 import pytest
 from aws.account import GONE, NOBODY, STABLE, WEB, Account
 from aws.answers import AT
@@ -16,7 +17,10 @@ from pipeline.aws.permissions import ACTIONS
 from pipeline.aws.simulation import PolicySimulator
 from pipeline.errors import AccessDenied, Throttled
 from pipeline.model.baselines import PatchBaseline
+from pipeline.model.compliance import Reason
+from pipeline.model.findings import Severity
 from pipeline.model.fleets import Group
+from pipeline.model.good import Good
 from pipeline.model.ids import RunId, TargetGroupArn
 from pipeline.model.images import Image
 from pipeline.model.leases import Lease
@@ -69,6 +73,7 @@ def changes(account: Account) -> str:
     return "changes"
 
 
+NONE = timedelta()
 RUN = RunId("20261123T181500-kqzt")
 
 
@@ -90,12 +95,19 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Images.named": lambda account, *_: account.images.named("web-1"),
     "Images.tag": lambda account, _, image: account.images.tag(image, {"a": "b"}),
     "Images.require_imds_v2": lambda account, _, image: account.images.require_imds_v2(image),
+    "Images.protect": lambda account, _, image: account.images.protect(image, "way back"),
+    "Images.release": lambda account, _, image: account.images.release(image),
+    "Ledgers.write": lambda account, _, image: account.ledgers.write("web", (Good(image=image.id, since=AT),)),
+    "Ledgers.of": lambda account, *_: account.ledgers.of("web"),
+    "Ledgers.all": lambda account, *_: account.ledgers.all(),
     "Templates.version": lambda account, group, _: account.saved(group),
     "Templates.versions": lambda account, group, _: account.templates.versions(account.saved(group).id),
+    "Templates.aliases": lambda account, *_: account.templates.aliases(),
     "Templates.create_version": lambda account, group, image: account.next_version(group, image),
     "Fleets.find": lambda account, *_: account.fleets.find(GroupByName(name=WEB)),
     "Fleets.named": lambda account, *_: account.fleets.named(WEB),
     "Fleets.siblings": lambda account, group, _: account.fleets.siblings(group),
+    "Fleets.every": lambda account, group, _: account.fleets.every({"web": GroupByName(name=group.name)}),
     "Fleets.sizes": lambda account, *_: account.fleets.sizes(),
     "Fleets.impaired": lambda account, group, _: account.fleets.impaired([NOBODY, group.members[0].id]),
     "Refreshes.start": lambda account, group, _: account.start(group, replace(account.saved(group), number=2)),
@@ -130,8 +142,24 @@ DOING: Mapping[str, Callable[[Account, Group, Image], object]] = {
     "Journals.keep": lambda account, *_: account.journals.keep(RUN, 1, "{}"),
     "Journals.runs": lambda account, *_: account.journals.runs(),
     "Journals.lines": lambda account, *_: account.journals.lines(RUN),
+    "Objects.put": lambda account, *_: account.objects.put("a/b", b"c"),
+    "Objects.get": lambda account, *_: account.objects.get("a/b"),
+    "Signer.sign": lambda account, *_: account.signer().sign(b"words"),
+    "Signer.verify": lambda account, *_: [one.verify(b"words", one.sign(b"words")) for one in [account.signer()]],
     "Leftovers.found": lambda account, group, _: account.leftovers.found([GroupByName(name=group.name)]),
     "Leftovers.remove": lambda account, group, _: remove_each(account, group),
+    "Findings.coverage": lambda account, group, image: account.findings.coverage([image.id], [group.members[0].id]),
+    "Findings.found": lambda account, group, image: account.findings.found([image.id], [group.members[0].id]),
+    "Findings.fixable": lambda account, *_: [*account.findings.fixable([Severity.HIGH])],
+    "Nodes.agents": lambda account, group, _: account.nodes.agents([group.members[0].id]),
+    "Nodes.patches": lambda account, group, _: account.nodes.patches([group.members[0].id]),
+    "Nodes.publish": lambda account, group, _: account.nodes.publish(
+        nouns.compliance(group.members[0].id, Reason.FINDINGS), AT, RUN
+    ),
+    "Notices.receive": lambda account, *_: account.notices.receive(account.queue(), NONE),
+    "Notices.done": lambda account, *_: account.notices.done(
+        url := account.queue(), account.notices.receive(url, NONE)
+    ),
     "Windows.window": lambda account, *_: account.windows.window(nightly(account)),
     "Windows.calendars": lambda account, *_: account.windows.calendars([changes(account)], AT),
 }
@@ -149,6 +177,7 @@ NOT_ASKED: Mapping[str, set[str]] = {
     },  # lost answers
     "RunCommand.run": {"ssm:CancelCommand"},  # on time-out
     "Leftovers.found": {"ec2:DescribeNetworkInterfaces", "elasticloadbalancing:DescribeTags"},  # where there are such
+    "Fleets.every": {"autoscaling:DescribeWarmPool"},
     "Traffic.route": {"elasticloadbalancing:DescribeRules"},  # of a rule instead of a listener
     "Traffic.weigh": {"elasticloadbalancing:DescribeRules", "elasticloadbalancing:ModifyRule"},  # likewise
     "Traffic.clone": {"elasticloadbalancing:AddTags"},  # no call: AWS asks for it when a group is made with tags
@@ -170,6 +199,10 @@ ASKED_BESIDES = {
         "ec2:DescribeLaunchTemplateVersions",
         "ec2:DescribeVpcs",
     },
+    "Signer.sign": {"kms:CreateKey"},
+    "Signer.verify": {"kms:CreateKey", "kms:Sign"},
+    "Notices.receive": {"sqs:CreateQueue", "sqs:SendMessage"},
+    "Notices.done": {"sqs:CreateQueue", "sqs:SendMessage", "sqs:ReceiveMessage"},
     "Windows.window": {"ssm:CreateMaintenanceWindow"},
     "Windows.calendars": {"ssm:CreateDocument"},
 }
@@ -180,6 +213,7 @@ def test_the_declared_calls_are_the_calls(account: Account) -> None:
     group = account.group()
     image = account.bake()
     account.bucket()
+    account.world.client("inspector2").enable(resourceTypes=["EC2"])
     for method, do in DOING.items():
         account.cloud.calls.clear()
         do(account, group, image)

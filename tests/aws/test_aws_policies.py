@@ -14,7 +14,8 @@ from pipeline.aws.permissions import ACTIONS, GROUPS, RELEASE, actions_for
 from pipeline.aws.policies import LIMIT, Document, parts, policy, size
 from pipeline.aws.rules import RULES
 from pipeline.errors import AccessDenied, UsageError
-from pipeline.model.settings import Bucket, Connect, GroupByTags, Secret, Settings, SourceParameter
+from pipeline.model.settings import Bucket, Connect, GroupByTags, Secret, Settings
+from pipeline.model.sources import SourceParameter
 from pipeline.model.strategies import StackUpdate
 from pipeline.sandbox.authorization import Policy, Question
 
@@ -60,9 +61,10 @@ def test_every_rule_is_of_an_action_that_is_called() -> None:
 
 
 def test_a_report_changes_nothing() -> None:
-    """Who may only look is given nothing but reads."""
-    reads = ("Describe", "Get", "List", "Simulate")
-    assert [one for one in actions_for("report") if not one.partition(":")[2].startswith(reads)] == []
+    """Who may only look is given nothing but reads, and what `report --publish` and the queue of events need."""
+    reads = ("BatchGet", "Describe", "Get", "List", "ReceiveMessage", "Simulate")
+    changes = {one for one in actions_for("report") if not one.partition(":")[2].startswith(reads)}
+    assert changes == {"sqs:DeleteMessage", "ssm:PutComplianceItems"}
 
 
 def test_a_policy_is_narrowed_to_what_the_configuration_names() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aws.account import Account
 from aws.answers import ROLE, Stub, answer_groups, answer_role, answer_simulation, described
 
 from pipeline.aws.calls import AGENT_ACTIONS
@@ -13,7 +15,17 @@ from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.session import Clients
 from pipeline.model.ids import GroupName, ImageId
 from pipeline.model.images import Architecture
-from pipeline.model.settings import Baseline, BuildSettings, Connect, Family, FleetSettings, GroupByName, SourcePinned
+from pipeline.model.settings import (
+    Baseline,
+    Bucket,
+    BuildSettings,
+    Connect,
+    EvidenceSettings,
+    Family,
+    FleetSettings,
+    GroupByName,
+)
+from pipeline.model.sources import SourcePinned
 from pipeline.model.strategies import BlueGreen, ChannelOnly, RefreshStrategy, StackUpdate, Strategy
 from pipeline.ports.preflight import Finding
 
@@ -301,3 +313,15 @@ def test_the_profile_of_the_launch_template_needs_the_agent_s_rights(
     assert {finding.ok for finding in agent} == {expected}
     assert {finding.check for finding in agent} == {"SSM agent on web"}
     assert quota.ok is True
+
+
+def test_a_place_and_a_key_for_evidence(account: Account) -> None:
+    """A bucket that is not there, and a key that encrypts only, are told before anything is baked."""
+    made = account.clients.kms.create_key()["KeyMetadata"]["KeyId"]
+    wanted = EvidenceSettings(bucket=Bucket(name="audit", prefix="e"), kms_key=made)
+    found = [(one.check, one.ok) for one in account.preflight.evidence(wanted)]
+    assert found == [("KMS key", True), ("evidence", False), ("evidence", False)]
+    account.bucket()
+    signs = account.signer().sign(b"").key
+    assert all(one.ok for one in account.preflight.evidence(replace(wanted, kms_key=signs)))
+    assert account.preflight.evidence(EvidenceSettings()) == ()

@@ -94,7 +94,7 @@ def test_the_history_is_paged_newest_first(clients: Clients, clock: ManualClock,
 
 def put(stub: Stub, number: int) -> None:
     """Let PutParameter answer a version."""
-    stub("ssm").add_response(
+    stub("ssm_once").add_response(
         "put_parameter",
         {"Version": number, "Tier": "Standard"},
         {

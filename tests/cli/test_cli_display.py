@@ -115,6 +115,12 @@ def test_the_sandbox_has_a_room_of_its_own(rebake: Command) -> None:
         assert exported.out.startswith("# tier A, 20 times as fast")
         assert f"export AWS_ENDPOINT_URL={json.loads(up.out)['endpoint']}" in exported.out
         assert "tier A" in rebake("sandbox", "logs").out
+        refused = rebake("sandbox", "cve", "CVE-2026-1", "--image", "ami-00000000000000000")
+        assert (refused.code, "does not exist" in refused.err) == (64, True)
+        assert rebake("sandbox", "node", "ami-00000000000000000").code == 64
+        told = rebake("sandbox", "node", "i-00000000000000000", "--missing", "1", "--agent", "absent")
+        assert "missing=1 failed=0 hours=0, its agent is absent" in told.out
     finally:
         assert rebake("sandbox", "down").out == "The sandbox is down.\n"
     assert rebake("sandbox", "down").out == "No sandbox was up.\n"
+    assert rebake("sandbox", "cve", "CVE-2026-1", "--image", "ami-1").code == 1

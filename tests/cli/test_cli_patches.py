@@ -13,7 +13,7 @@ from world import World, client
 
 from pipeline.model.ids import ImageId
 from pipeline.model.packages import OperatingSystem, Package, Patch, Survey
-from pipeline.records.evidence import FileEvidence
+from pipeline.records.evidence import FileObjects, KeptEvidence
 from pipeline.records.places import state_dir
 from pipeline.sandbox.clock import WallClock
 from pipeline.sandbox.cloud import Cloud
@@ -51,7 +51,7 @@ def surveyed(project: Project, world: World) -> None:
         Patch(name="tzdata", version="2026f", installed="2026b", released=old, security=True),
     )
     survey = Survey(image=source, at=NOW, system=OperatingSystem.DEBIAN, patches=patches)
-    FileEvidence(state_dir() / "evidence").keep_survey(survey)
+    KeptEvidence(FileObjects(state_dir() / "evidence")).keep_survey(survey)
 
 
 @pytest.mark.usefixtures("surveyed")

@@ -73,6 +73,9 @@ def new(account: tuple[World, str]) -> str:
         (("unhalt", "--fleet", "web-prod"), 1, "cord fleet-web-prod is not pulled", "pulled are: none"),
         (("approve",), 64, "Missing argument 'run'.", "rebake approve --help"),
         (("approve", "yes"), 64, "yes is not the id of a run", "20261123T181500-kqzt"),
+        (("revoke", "ami-00000000000000000"), 64, "Missing option '--reason'.", "rebake revoke --help"),
+        (("revoke", "ami-00000000000000000", "--reason", "x"), 1, "does not exist", "rebake history"),
+        (("revoke", "web-prod", "--reason", "x"), 1, "web-prod", "rebake history"),
         (("repair", "web-prd", "--yes"), 64, "no fleet named web-prd", "web-prod?"),
         (("watch", "web-prd"), 64, "web-prd", "web-prod?"),
         (("watch", "--every", "0"), 64, "--every", "rebake watch --help"),
@@ -253,6 +256,20 @@ def test_watching_ends_with_the_rollout(rebake: Command, world: World, fleet: st
     assert seen[0]["refresh"]["status"] in {"Pending", "InProgress"}
     assert (seen[-1]["refresh"]["status"], list(seen[-1]["by_image"])) == ("Successful", [new])
     assert world.changed == ()
+
+
+def test_an_image_is_looked_at_and_revoked(rebake: Command, project: Project, world: World) -> None:
+    """A dry run changes nothing; the second word on it tells of the first; it is not promoted any more."""
+    project()
+    image = world.image("bad", tags=OURS)
+    world.cloud.calls.clear()
+    words = ("revoke", image, "--reason", "CVE-2026-1")
+    assert "would be revoked" in rebake(*words, "--dry-run").out
+    assert world.changed == ()
+    assert {"target": image, "text": "is revoked", "ok": True} in json.loads(rebake(*words, "--json").out)["targets"]
+    assert "was revoked (CVE-2026-1; by arn:" in rebake(*words).out
+    refused = rebake("promote", "web", "--image", image, "--yes")
+    assert (refused.code, "was revoked" in refused.complaint()[0]) == (3, True)
 
 
 @pytest.mark.usefixtures("world")

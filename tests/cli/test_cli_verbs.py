@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nouns
 import pytest
 from commands import Command, Project
 from world import World
 
 from pipeline import __version__
-from pipeline.model.ids import ImageId
-from pipeline.model.names import TAG_BAKE_KEY, TAG_FAMILY, TAG_SOURCE_IMAGE, TAG_STAGE
-from pipeline.model.packages import Package
-from pipeline.records.evidence import FileEvidence
+from pipeline.model.evidence import Bake
+from pipeline.model.ids import RunId
+from pipeline.model.names import TAG_BAKE_KEY, TAG_EVIDENCE, TAG_FAMILY, TAG_SOURCE_IMAGE, TAG_STAGE
+from pipeline.model.packages import Fix, Package, PackageLists
+from pipeline.records.evidence import FileObjects, KeptEvidence
 from pipeline.records.places import state_dir
 from pipeline.sandbox.clock import WallClock
 from pipeline.sandbox.cloud import Cloud
@@ -187,20 +189,46 @@ def test_a_check_without_aws_calls_nothing(rebake: Command, project: Project, wo
     assert len(world.cloud.calls) == 0
 
 
-@pytest.mark.usefixtures("world")
-def test_the_difference_of_two_images(rebake: Command, project: Project) -> None:
-    """`diff` reads kept lists; it says what it cannot know, as text and as one document."""
+def listed(world: World, name: str, version: str, *cves: str) -> str:
+    """Make an image with evidence of one package on it, kept on this machine."""
+    image = nouns.image(world.image(name))
+    lists = PackageLists(
+        after=(Package(name="openssl", version=version),),
+        fixes=(Fix(package="openssl", cves=cves),),
+        system="debian-12",
+    )
+    bake = Bake(
+        image=image,
+        family=nouns.family(),
+        source=nouns.SOURCE,
+        key=nouns.KEY,
+        run=RunId("20261123T181500-kqzt"),
+        recipe="",
+        files={},
+        began=image.created,
+        lists=lists,
+    )
+    digest = KeptEvidence(FileObjects(state_dir() / "evidence")).keep_bake(bake)
+    world.ec2.create_tags(Resources=[image.id], Tags=[{"Key": TAG_EVIDENCE, "Value": digest}])
+    return image.id
+
+
+def test_the_difference_of_two_images(rebake: Command, project: Project, world: World) -> None:
+    """`diff` reads kept lists and names what is mended; what it cannot know, and what was changed, it says so."""
     project()
-    evidence = FileEvidence(state_dir() / "evidence")
-    for image, version in (("ami-0000000000000001", "3.0.20"), ("ami-0000000000000002", "3.0.22")):
-        evidence.keep_packages(ImageId(image), before=(), after=(Package(name="openssl", version=version),))
-    words = ("diff", "ami-0000000000000001", "ami-0000000000000002")
-    assert "openssl  3.0.20  ->  3.0.22" in rebake(*words).out
-    assert document(rebake(*words, "--json").out)["changes"][0]["after"] == "3.0.22"
-    assert "the same packages" in rebake("diff", words[1], words[1]).out
-    unknown = rebake("diff", words[1], "ami-0000000000000003", "--json")
+    old = listed(world, "old", "3.0.20", "CVE-2026-1")
+    new = listed(world, "new", "3.0.22", "CVE-2026-1", "CVE-2026-2")
+    assert "openssl  3.0.20  ->  3.0.22  CVE-2026-2" in rebake("diff", old, new).out
+    (change,) = document(rebake("diff", old, new, "--json").out)["changes"]
+    assert (change["after"], change["advisories"], change["cves"]) == ("3.0.22", [], ["CVE-2026-2"])
+    assert "the same packages" in rebake("diff", old, old).out
+    unknown = rebake("diff", old, "ami-00000000000000003", "--json")
     assert unknown.code == 1
-    assert "ami-0000000000000003" in document(unknown.out)["error"]
+    assert "ami-00000000000000003" in document(unknown.out)["error"]
+    (state_dir() / "evidence" / new / "packages.json").write_text("{}")
+    forged = rebake("diff", old, new)
+    assert forged.code == 1
+    assert "not what was written" in forged.complaint()[0]
 
 
 def test_init_writes_a_file_that_check_can_read(rebake: Command, project: Project) -> None:

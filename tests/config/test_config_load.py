@@ -17,13 +17,10 @@ from pipeline.model.settings import (
     HttpProbe,
     Secret,
     ShellStep,
-    SourceChannel,
-    SourceOwned,
-    SourceParameter,
-    SourcePinned,
     TcpProbe,
 )
 from pipeline.model.shares import Share
+from pipeline.model.sources import SourceChannel, SourceOwned, SourceParameter, SourcePinned
 from pipeline.model.strategies import OnBusy, RefreshStrategy
 
 Write = Callable[[str], Path]

@@ -19,7 +19,7 @@ from pipeline.model.gates import (
     TargetGate,
 )
 from pipeline.model.ids import GroupName
-from pipeline.model.settings import FleetSettings, Limits, PatchGroup, Settings
+from pipeline.model.settings import Bucket, EvidenceSettings, FleetSettings, Limits, PatchGroup, Settings
 from pipeline.model.shares import Share
 from pipeline.model.strategies import (
     BlueGreen,
@@ -172,6 +172,16 @@ def test_floors_and_halts_come_out(loaded: Loaded) -> None:
     assert only(loaded("floor: 3, on_halt: cancel")).floor == Share(value=3)
     assert only(loaded("floor: 75%, on_halt: leave")).floor == Share(value=75, percent=True)
     assert only(loaded("on_halt: leave")).on_halt is OnHalt.LEAVE
+
+
+def test_good_images_and_evidence_come_out(loaded: Loaded) -> None:
+    """Good images are kept for a week where nothing is said; evidence stays on the machine, unsigned."""
+    settings = loaded()
+    assert (only(settings).keep_good, settings.evidence) == (timedelta(days=7), EvidenceSettings())
+    assert only(loaded("keep_good: 0d")).keep_good == timedelta()
+    found = loaded(more="evidence: {bucket: my-audit, kms_key: alias/evidence}\n").evidence
+    bucket = Bucket(name="my-audit", prefix="rebake/evidence")
+    assert found == EvidenceSettings(bucket=bucket, kms_key="alias/evidence")
 
 
 def test_patch_groups_and_limits_come_out_complete(loaded: Loaded) -> None:

@@ -19,7 +19,7 @@ from pipeline.errors import ExitCode
 from pipeline.model.ids import GroupName
 from pipeline.model.images import Stage
 from pipeline.model.names import TAG_FAMILY, TAG_STAGE, lease_path
-from pipeline.model.settings import FleetSettings, Settings
+from pipeline.model.settings import Bucket, EvidenceSettings, FleetSettings, Settings
 from pipeline.model.steps import Plan
 from pipeline.model.strategies import OnBusy
 from pipeline.planning.halts import EVERYTHING
@@ -136,6 +136,13 @@ def _nothing(_: Place) -> Settings:
     return rooms.configuration()
 
 
+def _vaulted(place: Place) -> Settings:
+    """Evidence in a bucket, signed."""
+    place.world.client("s3").create_bucket(Bucket="audit")
+    key = place.world.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    return rooms.configuration(evidence=EvidenceSettings(bucket=Bucket(name="audit", prefix="e"), kms_key=key))
+
+
 def _after(*commands: Command) -> Callable[[Place], Settings]:
     def prepared(place: Place) -> Settings:
         settings = rooms.configuration()
@@ -165,6 +172,12 @@ def _in_zones(place: Place) -> Settings:
 def _shifted(place: Place) -> Settings:
     """A fleet of two behind a load balancer that is rolled by blue-green."""
     return _blue_green(_balanced(place))
+
+
+def _kept(place: Place) -> Settings:
+    """A fleet of two whose good images are protected."""
+    place.world.fleet(GROUP, place.world.image("old", tags=OURS), size=2)
+    return rooms.configuration(replace(_quick(), keep_good=SWEPT_AFTER))
 
 
 def _balanced(place: Place) -> Fleet:
@@ -240,9 +253,12 @@ def _littered(before: Callable[[Place], Settings], command: Command, killed: str
 BOTH = (NOW, LATER)
 ROWS = (
     Row(name="bake", before=_nothing, command=bake),
+    Row(name="bake with evidence in S3", before=_vaulted, command=bake),
     Row(name="smoke", before=_after(bake), command=smoke),
     Row(name="promote", before=_after(bake, smoke), command=promote),
     Row(name="release by refresh", before=_refreshed, command=release, pauses=BOTH),
+    Row(name="roll with good images kept", before=_proven(_kept), command=roll),
+    Row(name="rollback with good images kept", before=_rolled(_kept), command=rollback),
     Row(name="roll zone by zone", before=_proven(_in_zones), command=roll, pauses=BOTH),
     Row(name="release by blue-green", before=_shifted, command=release),
     Row(name="roll to the partner", before=_proven(_partnered), command=roll),

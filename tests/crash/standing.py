@@ -25,6 +25,7 @@ _VOLATILE = (
     (re.compile(r"arn:[^\s\"',}]*:listener/app/([^/\s]+)/\w+/\w+"), r"\1's listener"),
     (re.compile(r"\b(i|sg|snap|vol)-[0-9a-f]{8,}"), r"\1"),
     (re.compile(r"packer_[0-9a-f-]{36}"), "packer_UUID"),
+    (re.compile(r"(rebake:evidence)=[0-9a-f]{64}"), r"\1=DIGEST"),
 )
 
 
@@ -103,7 +104,8 @@ def _tags(entries: Any) -> str:
 
 def _images(world: World, images: Any) -> Iterator[str]:
     for image in images:
-        yield f"image {image['Name']} {image['State']} {image.get('ImdsSupport', '')} {_tags(image.get('Tags'))}"
+        facts = image["State"], image.get("ImdsSupport", ""), image["DeregistrationProtection"]
+        yield f"image {image['Name']} {' '.join(facts)} {_tags(image.get('Tags'))}"
     of = {
         mapping["Ebs"]["SnapshotId"]: image["ImageId"]
         for image in images

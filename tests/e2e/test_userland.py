@@ -17,6 +17,7 @@ from pipeline import wiring
 from pipeline.aws.session import connect
 from pipeline.errors import ExitCode
 from pipeline.model.baselines import ApprovalRule, PatchBaseline, Property, Verdict
+from pipeline.model.evidence import Proof
 from pipeline.model.images import Stage
 from pipeline.model.settings import (
     Baseline,
@@ -122,7 +123,9 @@ def test_a_patched_image_is_proven(served: tuple[World, str], packer: Path, tmp_
     image = opened.family("web").baked[0]
     assert image.stage is Stage.TESTED
     assert image.source_image is not None
-    assert "openssl" in {change.name for change in diff(opened, image.source_image, image.id)}
+    openssl = next(one for one in diff(opened, image.source_image, image.id) if one.name == "openssl")
+    assert all(cve.startswith("CVE-") for cve in openssl.cves)
+    assert opened.tools.evidence.provenance(image).proof is Proof.UNSIGNED
     assert leftovers(served[0]) == []
 
 
@@ -151,7 +154,9 @@ def test_a_bake_installs_exactly_what_is_approved(served: tuple[World, str], pac
     (image, *_) = opened.family("web").baked
     assert image.stage is Stage.TESTED
     assert image.source_image is not None
-    changed = {change.name: change.after for change in diff(opened, image.source_image, image.id)}
+    changes = diff(opened, image.source_image, image.id)
+    assert next(one for one in changes if one.name == "openssl").cves, "its changelog names what was mended"
+    changed = {change.name: change.after for change in changes}
     assert changed == {package.name: package.version for package in resolution.install}
     assert plans.for_bake(opened, "web").empty, "the same survey and approvals are the same bake"
     assert leftovers(served[0]) == []

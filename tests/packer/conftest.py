@@ -13,7 +13,8 @@ from packers import for_each_packer
 
 from pipeline.model.ids import BakeKey, ImageId, RunId
 from pipeline.model.images import Architecture, Image
-from pipeline.model.settings import Baseline, BuildSettings, Connect, Family, SourcePinned
+from pipeline.model.settings import Baseline, BuildSettings, Connect, Family
+from pipeline.model.sources import SourcePinned
 from pipeline.packer.builder import PackerBuilder
 from pipeline.ports.builder import BuildRequest
 from pipeline.sandbox.clock import WallClock

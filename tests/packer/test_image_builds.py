@@ -111,8 +111,8 @@ def test_an_image_of_a_template_of_ones_own(
     request = request_for(own, builder, tags={"note": "a ${b}"})
     product = builder.build(replace(request, source=replace(request.source, id=source)), lambda _: None)
 
-    assert product.before == (Package(name="xz", version="5.4"),)
-    assert product.after == (Package(name="bash", version="5.2"), Package(name="xz", version="5.6"))
+    assert product.lists.before == (Package(name="xz", version="5.4"),)
+    assert product.lists.after == (Package(name="bash", version="5.2"), Package(name="xz", version="5.6"))
     assert product.log == tmp_path / "logs" / "20261123T181500-kqzt-web.log"
     (image,) = ec2.describe_images(ImageIds=[product.image])["Images"]
     assert image["Name"] == request.image_name

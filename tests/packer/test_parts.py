@@ -8,9 +8,9 @@ from pathlib import Path, PurePath
 import pytest
 
 from pipeline.errors import ConfigError, StepFailed
-from pipeline.model.packages import Package
+from pipeline.model.packages import Fix, Package, PackageLists
 from pipeline.packer.archive import pack
-from pipeline.packer.artifacts import built_image, packages
+from pipeline.packer.artifacts import built_image, package_lists
 from pipeline.packer.diagnosis import Diagnosis
 from pipeline.packer.events import PackerEvent, parse
 from pipeline.packer.workspace import fitted, workspace
@@ -139,11 +139,18 @@ def test_the_manifest_must_agree(tmp_path: Path) -> None:
 
 
 def test_package_lists(tmp_path: Path) -> None:
-    """Lists come sorted; what is not a row is left out; no list means none."""
-    listing = tmp_path / "packages"
-    listing.write_text("xz\t5.4\n\nbroken\nbash\t(none):5.2-1\n")
-    assert packages(listing) == (Package(name="bash", version="5.2-1"), Package(name="xz", version="5.4"))
-    assert packages(tmp_path / "none") == ()
+    """Lists come sorted, with the system and what changes mend; what is not a row is left out; no list means none."""
+    before, after = tmp_path / "packages-before", tmp_path / "packages-after"
+    before.write_text("#system\tdebian\t12\nxz\t5.4\n\nbroken\nbash\t(none):5.2-1\n")
+    fixes = "#fixes\txz\tDSA-1\tCVE-2 CVE-1\n#fixes\txz\t\tCVE-2\n#fixes\tbroken\n"
+    after.write_text(f"#system\tdebian\t12\nxz\t5.6\n{fixes}")
+    assert package_lists(before, after) == PackageLists(
+        before=(Package(name="bash", version="5.2-1"), Package(name="xz", version="5.4")),
+        after=(Package(name="xz", version="5.6"),),
+        fixes=(Fix(package="xz", advisories=("DSA-1",), cves=("CVE-1", "CVE-2")),),
+        system="debian-12",
+    )
+    assert package_lists(tmp_path / "none", tmp_path / "none") == PackageLists()
 
 
 # --- archives -------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from pipeline.model.leftovers import Kind, Remove, Resource
 from pipeline.model.names import (
     TAG_BAKE_KEY,
     TAG_FAMILY,
+    TAG_GOOD,
     TAG_MADE,
     TAG_ORIGIN,
     TAG_PURPOSE,
@@ -137,6 +138,7 @@ SPOILT = [
     (leavings.UNTAGGED, {"parts": ("snap-0a", "snap-0d")}),
     (leavings.FAILED, {"state": "available"}),
     (leavings.FAILED, {"state": "disabled"}),
+    (leavings.FAILED, without(BAKED, good="way back of web-prod")),
     *((leavings.FAILED, without(BAKED, key)) for key in BAKED),
     *((leavings.UNFINISHED, without(leavings.UNFINISHED.tags, key)) for key in leavings.UNFINISHED.tags),
     (leavings.UNFINISHED, without(leavings.UNFINISHED.tags, purpose="image")),
@@ -204,8 +206,11 @@ def test_the_target_group_of_a_group_that_lives_is_no_leftover() -> None:
     ],
 )
 def test_versions_that_are_ways_back_stay(held: tuple[str, ...], stays: set[str]) -> None:
-    """The five newest of ours, what is in use, and what a version in use was made from."""
+    """The five newest of ours, what is in use, what a version in use was made from, and those of protected images."""
     found = [replace(one, holders=("web-dev",)) if one.id in held else one for one in leavings.VERSIONS]
+    kept = Resource(kind=Kind.IMAGE, id="ami-good", tags={TAG_GOOD: "way back of web-prod"})
+    found = [replace(one, parts=("ami-good",)) if one.id == "lt-0a:5" else one for one in found]
+    assert "lt-0a:5" not in going(sweep(*found, kept))
     gone = set(going(sweep(*found)))
     assert not gone & (stays | {"lt-0a:1", "lt-0a:11"})
     assert gone == {"lt-0a:2", "lt-0a:3", "lt-0a:4", "lt-0a:5", "lt-0a:6"} - stays

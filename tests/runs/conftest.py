@@ -14,10 +14,17 @@ from pipeline.sandbox.clock import ManualClock
 from pipeline.sandbox.cloud import Cloud
 
 
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep them readable: clients that were told that theirs are expired read them again."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+
+
 @pytest.fixture(scope="session")
-def clients() -> Iterator[Clients]:
+def clients() -> Clients:
     """Real boto3 clients; making them is slow, so that all tests share them."""
-    with pytest.MonkeyPatch.context() as patch:  # kept set: what an expired answer reopens reads them again
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         made = connect(region="us-east-1", profile=None, endpoint=None, attempts=3)
@@ -33,10 +40,11 @@ def clients() -> Iterator[Clients]:
             "s3",
             "secretsmanager",
             "ssm",
+            "ssm_once",
             "sts",
         ):
             getattr(made, service)
-        yield made
+    return made
 
 
 GROUPS = {

@@ -8,7 +8,7 @@ from rooms import SceneMaker
 from pipeline.errors import ExitCode, NotFound, RefusedError, UsageError
 from pipeline.model.images import Stage
 from pipeline.model.outcomes import Failed, Refused
-from pipeline.model.settings import SourceChannel
+from pipeline.model.sources import SourceChannel
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
 from pipeline.runs.status import history, status

@@ -7,6 +7,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
+from pipeline.sandbox.ec2.vulnerabilities import image_finding, observed, scan_results
 from pipeline.sandbox.machines import FreezeState
 from pipeline.sandbox.regions import publish_parameters
 from pipeline.sandbox.registry import Parameters, Request, operation, page, refusal, refuse_dry_run
@@ -194,6 +195,16 @@ def describe_images(request: Request, parameters: Parameters) -> object:
     return {"Images": [_described(request, image) for image in cut], "NextToken": token or None}
 
 
+@operation("ec2", "GetImageFindings")
+def get_image_findings(request: Request, parameters: Parameters) -> object:
+    """List what Inspector has found on an image; nothing where it scans nothing."""
+    image = find_image(request, parameters["ImageId"])
+    refuse_dry_run(parameters)
+    found = [image_finding(one) for one in observed(request, image.id)]
+    cut, token = page(found, parameters, size="MaxResults", default=1000, limit=1000)
+    return {"ImageFindings": cut, "NextToken": token or None}
+
+
 def _hidden(scope: Scope, image: Any, parameters: Parameters) -> bool:
     deprecated = scope.state.facts(image.id).deprecated
     foreign = image.owner_id != scope.account
@@ -228,6 +239,7 @@ def _described(scope: Scope, image: Any) -> dict[str, Any]:
         "SourceImageId": getattr(image, "source_image_id", None),
         "DeprecationTime": _stamp(facts.deprecated) if facts.deprecated else None,
         "DeregistrationProtection": "enabled-without-cooldown" if facts.protected else "disabled",
+        "ScanResults": scan_results(scope, image) or None,
         "BlockDeviceMappings": image.block_device_mappings if facts.mapping is None else facts.mapping,
         "Tags": [{"Key": tag["key"], "Value": tag["value"]} for tag in image.get_tags()] or None,
     }

@@ -1,0 +1,63 @@
+"""Which vulnerabilities the images of fleets have, asked of the images themselves and of a few of their instances."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from pipeline.errors import AccessDenied
+from pipeline.model.findings import Scan
+from pipeline.model.fleets import Group, Member
+from pipeline.model.ids import ImageId, InstanceId
+from pipeline.model.views import FleetView
+from pipeline.ports.findings import Findings
+
+_WITNESSES = 2
+"""How many instances of an image are asked about in a group: nobody patches them, so that they are alike."""
+
+
+def observe_findings(
+    findings: Findings, fleets: Iterable[FleetView], images: Iterable[ImageId] = (), *, closed: bool = False
+) -> Scan:
+    """Read the findings of what fleets run and of further images, in a few calls however many instances there are.
+
+    An image is unknown only where neither it nor any of the instances that were asked about has been scanned.
+    ``closed`` as for `Findings.found`. Who may not ask knows nothing of any image: that is a value, no error.
+    """
+    groups = [group for view in fleets for group in view.groups]
+    witnesses = _witnesses(groups)
+    asked = sorted({*images, *witnesses})
+    instances = [id_ for chosen in witnesses.values() for id_ in chosen]
+    try:
+        coverage = findings.coverage(asked, instances)
+        found = findings.found(
+            asked if closed else [image for image in asked if coverage[image].known],
+            [instance for instance in instances if coverage[instance].known],
+            closed=closed,
+        )
+    except AccessDenied as error:
+        return Scan(unknown=dict.fromkeys(asked, error.message))
+    unknown = {}
+    for image in asked:
+        standing = [coverage[image], *(coverage[instance] for instance in witnesses.get(image, ()))]
+        if not any(one.known for one in standing):
+            unknown[image] = "; ".join(dict.fromkeys(one.why for one in standing))
+    return Scan(findings=found, unknown=unknown)
+
+
+def _running(member: Member) -> tuple[bool, float]:
+    return member.launched is None, member.launched.timestamp() if member.launched else 0.0
+
+
+def _witnesses(groups: Iterable[Group]) -> Mapping[ImageId, tuple[InstanceId, ...]]:
+    """Choose those that have run longest: a new one waits for its first scan."""
+    chosen: defaultdict[ImageId, list[InstanceId]] = defaultdict(list)
+    for group in groups:
+        by_image: defaultdict[ImageId, list[Member]] = defaultdict(list)
+        for member in group.standing:
+            if member.image is not None:
+                by_image[member.image].append(member)
+        for image, members in by_image.items():
+            oldest = sorted(members, key=_running)[:_WITNESSES]
+            chosen[image] += [member.id for member in oldest]
+    return {image: tuple(ids) for image, ids in chosen.items()}

@@ -1,0 +1,92 @@
+"""What a release gate may ask of images: their channels, descent, provenance and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from pipeline.model.findings import Scan
+from pipeline.model.ids import ImageId
+from pipeline.model.images import Image
+from pipeline.model.names import channel_parameter
+from pipeline.model.release_rules import Either, Every, NoFindings, Promoted, Proven, ReleaseRule
+from pipeline.model.settings import Settings
+from pipeline.model.sources import SourceChannel
+from pipeline.model.views import FleetView
+from pipeline.observe.findings import observe_findings
+from pipeline.planning.lineage import ancestors
+from pipeline.planning.release_gate import ImageFacts
+from pipeline.ports.channels import Channels
+from pipeline.ports.evidence import Evidence
+from pipeline.ports.findings import Findings
+from pipeline.ports.images import Images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseObserver:
+    """Observes images for the release gate; only what its rules ask for is read."""
+
+    settings: Settings
+    images: Images
+    channels: Channels
+    findings: Findings
+    evidence: Evidence
+
+    def observe(self, known: Mapping[ImageId, Image], fleets: Iterable[FleetView] = ()) -> dict[ImageId, ImageFacts]:
+        """Gather the facts of images, in calls for all of them where AWS has such; ``fleets`` run them."""
+        rules = tuple(_flat(self.settings.release_gate))
+        family = self._climbed(known)
+        scanned = any(isinstance(rule, NoFindings) for rule in rules)
+        scan = observe_findings(self.findings, fleets, known) if scanned else Scan()
+        proven = any(isinstance(rule, Proven) for rule in rules)
+        named = {rule.channel for rule in rules if isinstance(rule, Promoted)}
+        facts = {}
+        for image in known.values():
+            line = ancestors(image, family)
+            oldest = (image, *line)[-1]
+            facts[image.id] = ImageFacts(
+                image=image,
+                channel=self._own_channel(image),
+                channels=self._channels(image, named),
+                ancestors=line,
+                lost=oldest.source_image if self._from_ours(oldest) and oldest.source_image not in family else None,
+                provenance=self.evidence.provenance(image) if proven else None,
+                findings=tuple(finding for finding in scan.findings if finding.image == image.id),
+                unscanned=scan.unknown.get(image.id, ""),
+            )
+        return facts
+
+    def _climbed(self, known: Mapping[ImageId, Image]) -> dict[ImageId, Image]:
+        """Fetch what images were baked from, and that in turn, a generation in a call."""
+        family, asked = dict(known), set(known)
+        while parents := {one.source_image for one in family.values() if one.source_image} - asked:
+            asked |= parents
+            family |= self.images.get(sorted(parents))
+        return family
+
+    def _own_channel(self, image: Image) -> str:
+        family = self.settings.families.get(image.family or "")
+        return family.channel if family else ""
+
+    def _channels(self, image: Image, named: Collection[str]) -> dict[str, tuple[ImageId, ...]]:
+        """Read where channels of the image's family pointed, newest first; without a name it is the family's own."""
+        if image.family is None:
+            return {}
+        read = {name or self._own_channel(image) for name in named} - {""}
+        prefix = self.settings.channel_prefix
+        return {
+            name: tuple(entry.image for entry in self.channels.history(channel_parameter(prefix, image.family, name)))
+            for name in sorted(read)
+        }
+
+    def _from_ours(self, image: Image) -> bool:
+        """Whether what an image was baked from is an image of ours; of other people's nobody has rejected any here."""
+        family = self.settings.families.get(image.family or "")
+        return family is not None and isinstance(family.source, SourceChannel)
+
+
+def _flat(rules: tuple[ReleaseRule, ...]) -> tuple[ReleaseRule, ...]:
+    flat: list[ReleaseRule] = []
+    for rule in rules:
+        flat += _flat(rule.rules) if isinstance(rule, Every | Either) else [rule]
+    return tuple(flat)

@@ -1,0 +1,113 @@
+"""Which families are due for a release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pipeline.errors import ExitCode, NotPossible, RefusedError, UsageError
+from pipeline.model.images import Image
+from pipeline.model.packages import Package
+from pipeline.model.steps import Note, Plan
+from pipeline.model.views import FamilyImages, FleetView
+from pipeline.observe.findings import observe_findings
+from pipeline.observe.patches import FRESH
+from pipeline.planning.due import FamilyDue, Observed, plan_due, tried
+from pipeline.planning.release import merge
+from pipeline.runs.plans import for_release
+from pipeline.runs.room import Room, require_known
+
+_OWN = (NotPossible, RefusedError, UsageError)
+
+
+def due(room: Room, names: Sequence[str] = (), *, survey_within: timedelta | None = None) -> tuple[FamilyDue, ...]:
+    """Judge every family, or those that are named; ``survey_within`` as for `Room.family`.
+
+    Raises:
+        UsageError: the configuration has no such family.
+    """
+    for name in names:
+        require_known("family", name, room.settings.families)
+    now = room.tools.clock.now()
+    chosen = names or sorted(room.settings.families)
+    return tuple(plan_due(_observed(room, name, survey_within), now) for name in chosen)
+
+
+def for_due(
+    room: Room,
+    names: Sequence[str] = (),
+    *,
+    supersede: bool = False,
+    wait: bool = True,
+    survey_within: timedelta | None = None,
+    override: str = "",
+) -> Plan:
+    """Plan the release of those that are due; what is not known of the others is a note, and ends the run with 5."""
+    judged = due(room, names, survey_within=survey_within)
+    notes = Plan(notes=tuple(note for one in judged for note in _notes(one)))
+    wanted = tuple(one.family for one in judged if one.due)
+    if not wanted:
+        return notes
+    released = for_release(
+        room,
+        wanted,
+        supersede=supersede,
+        wait=wait,
+        survey_within=survey_within,
+        override=override,
+        because={one.family: one.because for one in judged if one.because},
+    )
+    return merge((released, notes))
+
+
+def _notes(one: FamilyDue) -> list[Note]:
+    unknown = [
+        Note(target=one.family, text=f"unknown: {reason.trigger}: {reason.text}", blocked=ExitCode.PARTIAL)
+        for reason in one.unknown
+    ]
+    return unknown or ([] if one.due else [Note(target=one.family, text="nothing is due")])
+
+
+def _observed(room: Room, name: str, survey_within: timedelta | None) -> Observed:
+    fault, source = "", None
+    view: FamilyImages
+    try:
+        view = room.family(name, survey_within=survey_within)
+    except _OWN as error:
+        view, fault, source = room.images_of(name), error.whole, _source(room, name)
+    fleets: list[FleetView] = []
+    absent: dict[str, str] = {}
+    for fleet in room.fleets_of(name):
+        try:
+            fleets.append(room.fleet(fleet))
+        except _OWN as error:
+            absent[fleet] = error.whole
+    newest = tried(view)
+    scan = None
+    if view.family.findings is not None:
+        scan = observe_findings(room.tools.findings, fleets, [newest.id] if newest else [])
+    return Observed(
+        images=view,
+        fleets=tuple(fleets),
+        absent=absent,
+        scan=scan,
+        installed=_installed(room, view.baked[:1]),
+        fresh=FRESH,
+        fault=fault,
+        source=source,
+    )
+
+
+def _source(room: Room, name: str) -> Image | None:
+    try:
+        return room.source(name)
+    except _OWN:
+        return None
+
+
+def _installed(room: Room, newest: Sequence[Image]) -> tuple[Package, ...] | None:
+    try:
+        kept = room.tools.evidence.packages(newest[0]) if newest else None
+    except NotPossible:  # not what was written: what is installed is not known then
+        return None
+    return kept.after if kept else None
