@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import rooms
-from guards import allowed
+from guards import Groups, allowed
 from world import World
 
 from pipeline.aws.session import Clients, connect
@@ -47,20 +47,20 @@ def clients() -> Clients:
     return made
 
 
-GROUPS = {
+GROUPS: dict[str, Groups] = {
     "test_bakes": ("bake",),
     "test_checks": ("report",),
     "test_due": ("bake", "roll", "report"),
-    "test_evidence_runs": ("bake", "roll"),
+    "test_evidence_runs": (None,),
     "test_findings": ("bake", "roll", "report"),
-    "test_gate": ("report",),
+    "test_gate": ("bake", "report"),
     "test_good_images": ("bake", "roll"),
     "test_halts": ("roll", "gate"),
     "test_leases": ("bake", "roll", "gate"),
     "test_patches": ("bake",),
     "test_release": ("bake", "roll"),
-    "test_revoking": ("roll", "gate"),
-    "test_sla": ("report",),
+    "test_revoking": ("bake", "roll", "gate"),
+    "test_sla": ("bake", "roll", "report"),
     "test_sweep": ("bake",),
     "test_sweep_meanwhile": ("bake", "roll"),
     "test_sweep_rollouts": ("bake", "roll", "sweep"),
