@@ -143,10 +143,18 @@ def _secrets(scope: Scope, operation: str, parameters: Parameters) -> Iterator[Q
     yield Question(action=f"secretsmanager:{operation}", resource=arn)
 
 
+def _kms(scope: Scope, operation: str, parameters: Parameters) -> Iterator[Question]:
+    key = str(parameters.get("KeyId", ""))
+    alias = {"kms:ResourceAliases": key[key.index("alias/") :]} if "alias/" in key else {}
+    arn = key if key.startswith("arn:") and not alias else scope.arn("kms", f"key/{key}")
+    yield Question(action=f"kms:{operation}", resource=arn, context=alias)
+
+
 _SERVICES: Mapping[str, Asking] = {
     "autoscaling": _autoscaling,
     "cloudformation": _cloudformation,
     "ec2": _ec2,
+    "kms": _kms,
     "elasticloadbalancing": _balancing,
     "s3": _s3,
     "secretsmanager": _secrets,
