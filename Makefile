@@ -5,10 +5,10 @@ BIN = .venv/bin
 # Packer from scripts/get-packer is found by every target below, after one that is on PATH already.
 WITH_TOOLS = PATH="$$PATH:$$PWD/.tools/bin"
 
-VERBS = bake smoke roll rollback promote release repair sweep baselines report halt unhalt revoke unlock approve due watch-sources sla patches windows gate status watch history show diff init schema
+VERBS = bake smoke roll rollback promote release repair sweep baselines report halt unhalt revoke unlock approve due watch-sources sla patches windows gate status watch history show diff iam init schema
 SANDBOX = sandbox-up sandbox-down sandbox-status sandbox-logs
 
-.PHONY: help setup packer base demo demo-cve crash-matrix chaos bench-traffic bench-compliance test check lint lock preflight plan clean $(VERBS) $(SANDBOX)
+.PHONY: help setup packer base demo demo-cve crash-matrix chaos bench-traffic bench-compliance test check lint lock audit preflight plan clean $(VERBS) $(SANDBOX)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -27,8 +27,9 @@ help:
 ##   make base                   the sandbox's base image, in the background, unless it is there
 ##   make test                   the whole test suite; ARGS goes to pytest
 ##   make check                  lint, then the whole suite with its coverage gate: the project's own check
-##   make lint                   ruff, mypy, import-linter, shellcheck
+##   make lint                   ruff, bandit, mypy, import-linter, shellcheck
 ##   make lock                   requirements.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
+##   make audit                  known vulnerabilities of what requirements.lock names; asks a service in the network
 ##   make clean                  remove all that the targets made, .venv and .tools too
 ##
 ## Use it (with rebake.yaml here; ARGS goes to the command, as in ARGS="--json --dry-run")
@@ -57,6 +58,7 @@ help:
 ##   make report                 is every instance compliant, and why not (ARGS='--html compliance.html')
 ##   make status | watch         images, channels and fleets as they stand; the same, live
 ##   make history | show RUN=…   the runs: who, when, how they ended, and what AWS has of it; one of them, step by step
+##   make iam                    the IAM policy that the verbs need; ARGS="--for roll": those of a part of them
 ##   make diff OLD=ami-… NEW=ami-… the packages that differ between two images
 ##
 ## Sandbox
@@ -100,6 +102,7 @@ check: lint test
 lint: setup
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml pipeline scripts packer_templates
 	@$(BIN)/mypy --no-error-summary
 	@report=$$($(BIN)/lint-imports) || { printf '%s\n' "$$report"; exit 1; }
 	@scripts/lint-shell
@@ -108,6 +111,10 @@ lock: setup
 	@$(BIN)/pip-compile --quiet --generate-hashes --all-extras --allow-unsafe --strip-extras --no-header \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 	    --output-file requirements.lock $(ARGS) pyproject.toml
+
+# Exit code of the script: 0 clean, 1 vulnerable, 69 when the service could not be asked.
+audit: setup
+	@scripts/audit
 
 preflight: setup packer
 	@$(WITH_TOOLS) $(BIN)/rebake check --live $(ARGS)

@@ -11,6 +11,7 @@ from typing import Any
 
 import nouns
 from botocore.exceptions import ClientError
+from guards import guard
 from world import World
 
 from pipeline import wiring
@@ -201,6 +202,7 @@ def scene(world: World, clients: Clients, state: Path, *fleets: FleetSettings, *
 
 def opened(settings: Settings, world: World, clients: Clients, state: Path) -> Scene:
     """Assemble a room over the sandbox, as a process that knows nothing but its configuration does."""
+    guard(world.cloud, settings)
     recorder = Recorder()
     room = wiring.assemble(settings, clients, clock=world.cloud.clock, progress=recorder, state=state)
     builder = ApiBuilder(world=world, clients=clients)

@@ -87,7 +87,9 @@ class World:
         image = self.ec2.create_image(InstanceId=id_, Name=name)["ImageId"]
         if every:
             marks = [{"Key": key, "Value": value} for key, value in every.items()]
-            self.ec2.create_tags(Resources=[image], Tags=marks)  # type: ignore[arg-type] # plain dicts will do
+            mappings = self.ec2.describe_images(ImageIds=[image])["Images"][0]["BlockDeviceMappings"]
+            disks = [mapping["Ebs"]["SnapshotId"] for mapping in mappings if "Ebs" in mapping]
+            self.ec2.create_tags(Resources=[image, *disks], Tags=marks)  # type: ignore[arg-type] # plain dicts will do
         self.wait(self.cloud.virtual.freeze_time.total_seconds() + 1)
         self.ec2.terminate_instances(InstanceIds=[id_])
         return image

@@ -175,7 +175,7 @@ CALLS: Mapping[str, tuple[str, ...]] = {
     ),
     "Stacks.execute": ("cloudformation:DescribeChangeSet", "cloudformation:ExecuteChangeSet"),
 }
-"""Every call that a port method may make, by port and method. The preflight's own are not here: it reports them."""
+"""Every call that a port method may make, by port and method."""
 
 # Packer's amazon-ebs builder (its documentation, "IAM Task or Instance Role"), with a temporary key pair and group.
 PACKER = (
@@ -202,10 +202,34 @@ PACKER = (
     "ec2:RunInstances",
     "ec2:StopInstances",
     "ec2:TerminateInstances",
+    *("ec2:CreateTags@launch", "iam:PassRole"),
 )
 
 # What AWS checks besides the action that is called: tags at launch and creation, roles handed over, the launch that an
-# instance refresh will make ("Control Amazon EC2 launch template usage"), and the check of an aws:ec2:image parameter.
-ON_LAUNCH = ("ec2:CreateTags", "iam:PassRole")
-ON_REFRESH = ("ec2:RunInstances", "iam:PassRole")
+# instance refresh or a new group will make ("Control Amazon EC2 launch template usage"), and the check of an
+# aws:ec2:image parameter. What stands behind @ tells policies what the action is for; IAM knows the action alone.
+ON_LAUNCH = ("ec2:CreateTags@launch", "iam:PassRole")
+ON_REFRESH = ("ec2:CreateTags@launch", "ec2:RunInstances@refresh", "iam:PassRole")
 ON_MOVE = ("ec2:DescribeImages",)
+
+PREFLIGHT = (
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeSubnets",
+    "iam:GetInstanceProfile",
+    "iam:GetRole",
+    "iam:SimulatePrincipalPolicy",
+    "kms:DescribeKey",
+    "servicequotas:GetServiceQuota",
+    "sts:GetCallerIdentity",
+)
+"""What `rebake check --live` and the headroom guard ask besides; it reports what it may not know."""
+
+AGENT_ACTIONS = (
+    "ec2messages:GetMessages",
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)
+"""What an instance's role needs for its SSM agent; AmazonSSMManagedInstanceCore has them all."""

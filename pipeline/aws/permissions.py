@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.aws.calls import CALLS, ON_LAUNCH, ON_MOVE, ON_REFRESH, PACKER
-
-AGENT_ACTIONS = (
-    "ec2messages:GetMessages",
-    "ssm:UpdateInstanceInformation",
-    "ssmmessages:CreateControlChannel",
-    "ssmmessages:CreateDataChannel",
-    "ssmmessages:OpenControlChannel",
-    "ssmmessages:OpenDataChannel",
-)
-"""What an instance's role needs for its SSM agent; AmazonSSMManagedInstanceCore has them all."""
+from pipeline.aws.calls import CALLS, ON_LAUNCH, ON_MOVE, ON_REFRESH, PACKER, PREFLIGHT
 
 
 def _of(*methods: str) -> set[str]:
@@ -68,34 +58,35 @@ _ROLL = _of(
     "Ledgers.",
 ).union(ON_REFRESH, _LEASE)
 
+_VERBS: Mapping[str, set[str]] = {
+    "plan": set(),
+    "bake": _BAKE,
+    "smoke": _SMOKE,
+    "promote": _PROMOTE,
+    "roll": _ROLL,
+    "rollback": _ROLL,
+    "repair": _ROLL,
+    "halt": _of("Signals.leave", "Refreshes.cancel", "Refreshes.roll_back"),
+    "sweep": _of("Leftovers.", "Signals.take", "Copies.delete")
+    | _of("Traffic.forwarding", "Traffic.weigh", "Traffic.delete"),
+    "unhalt": _of("Signals.take"),
+    "revoke": _of("Images.tag", "Refreshes.cancel", "Refreshes.roll_back"),
+    "approve": _of("Signals.leave"),
+    "unlock": _LEASE,
+    "watch": set(),
+    "patches": set(PACKER),
+    "baselines": _of("Baselines."),
+    "windows": set(),
+    "report": _of("Fleets.every", "Templates.aliases"),
+    "due": set(),
+    "gate": set(),
+    "watch-sources": set(),
+    "sla": set(),
+    "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
+}
+
 ACTIONS: Mapping[str, tuple[str, ...]] = {
-    verb: tuple(sorted(_PLAN | actions))
-    for verb, actions in {
-        "plan": set[str](),
-        "bake": _BAKE,
-        "smoke": _SMOKE,
-        "promote": _PROMOTE,
-        "roll": _ROLL,
-        "rollback": _ROLL,
-        "repair": _ROLL,
-        "halt": _of("Signals.leave", "Refreshes.cancel", "Refreshes.roll_back"),
-        "sweep": _of("Leftovers.", "Signals.take", "Copies.delete")
-        | _of("Traffic.forwarding", "Traffic.weigh", "Traffic.delete"),
-        "unhalt": _of("Signals.take"),
-        "revoke": _of("Images.tag", "Refreshes.cancel", "Refreshes.roll_back"),
-        "approve": _of("Signals.leave"),
-        "unlock": _LEASE,
-        "watch": set[str](),
-        "patches": set(PACKER),
-        "baselines": _of("Baselines."),
-        "windows": set[str](),
-        "report": _of("Fleets.every", "Templates.aliases"),
-        "due": set[str](),
-        "gate": set[str](),
-        "watch-sources": set[str](),
-        "sla": set[str](),
-        "release": _BAKE | _SMOKE | _PROMOTE | _ROLL,
-    }.items()
+    verb: tuple(sorted({action.partition("@")[0] for action in _PLAN | needed})) for verb, needed in _VERBS.items()
 }
 """The actions a caller needs for each verb, sorted.
 
@@ -118,3 +109,21 @@ JOURNAL_ACTIONS = tuple(sorted(_of("Journals.")))
 EVIDENCE_ACTIONS = tuple(sorted(_of("Objects.") | {"s3:ListBucket"}))
 SIGNING_ACTIONS = tuple(sorted(_of("Signer.")))
 """Likewise of a bucket (without ListBucket, missing files look forbidden) and a key for evidence."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "bake": ("bake", "smoke", "promote", "patches", "baselines"),
+    "roll": ("roll", "rollback", "repair"),
+    "gate": ("halt", "unhalt", "approve", "unlock", "revoke"),
+    "report": ("plan", "watch", "windows", "report", "due", "gate", "watch-sources", "sla"),
+    "sweep": ("sweep",),
+}
+"""The verbs that one policy is for. All may read what `plan` reads."""
+RELEASE = ("bake", "roll")
+"""The groups whose policies `release` needs."""
+_SOURCES = {*FINDING_ACTIONS, *QUEUE_ACTIONS, *REPORT_ACTIONS}
+
+
+def actions_for(group: str | None) -> set[str]:
+    """Collect what a group's policy allows, or all groups' (None); what an action is for stands behind ``@``."""
+    verbs = [verb for name, verbs in GROUPS.items() if group in {None, name} for verb in verbs]
+    return _PLAN.union(PREFLIGHT, *(_VERBS[verb] for verb in verbs), _SOURCES if group in {None, "report"} else ())

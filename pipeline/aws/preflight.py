@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
+from pipeline.aws.calls import AGENT_ACTIONS
 from pipeline.aws.failures import translated
 from pipeline.aws.groups import group_of, selected
 from pipeline.aws.objects import S3Objects
-from pipeline.aws.permissions import AGENT_ACTIONS
 from pipeline.aws.quota import VcpuQuota
 from pipeline.aws.session import Clients
 from pipeline.aws.signing import KmsSigner

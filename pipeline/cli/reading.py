@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -26,7 +27,7 @@ Name = Annotated[str | None, typer.Argument(help="A family or a fleet; default: 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    for function in (check, plan, due, sla, patches, windows, status, watch, history, show, diff):
+    for function in (check, plan, due, sla, patches, windows, status, watch, history, show, diff, iam):
         verb(app)(function)
     verb(app, dry_run=True)(report)
     verb(app, name="watch-sources")(watch_sources)
@@ -182,8 +183,39 @@ def show(common: Common, run: Annotated[str, typer.Argument(help="The run, as hi
 
 def _journals(common: Common) -> tuple[Settings | None, Sequence[Journals]]:
     """Name the places where journals lie; without a configuration this machine's are still there."""
-    settings = room("pipeline.config").load(common.config) if common.config.exists() else None
+    settings = _settings(common)
     return settings, room("pipeline.wiring").journals(settings, region=common.region, profile=common.profile)
+
+
+def _settings(common: Common) -> Settings | None:
+    return room("pipeline.config").load(common.config) if common.config.exists() else None
+
+
+def iam(
+    common: Common,
+    group: Annotated[
+        str | None, typer.Option("--for", help="bake, roll, gate, report or sweep; default: all together.")
+    ] = None,
+    part: Annotated[int | None, typer.Option("--part", min=1, help="Which, where several policies are needed.")] = None,
+) -> None:
+    """Print the IAM policy that verbs need. Narrowed to what the configuration names, where there is one."""
+    policies = room("pipeline.aws.policies")
+    if group not in {None, *room("pipeline.aws.permissions").GROUPS}:
+        groups = ", ".join(room("pipeline.aws.permissions").GROUPS)
+        raise UsageError(f"There is no group {group} of verbs.", hint=f"choose one of: {groups}")
+    whole = policies.policy(group, _settings(common), region=common.region)
+    cut = policies.parts(whole)
+    if part is not None and part > len(cut):
+        raise UsageError(
+            f"There is no part {part}: the policy has {len(cut)}.", hint="leave --part out to see it whole"
+        )
+    print(json.dumps(whole if part is None else cut[part - 1], indent=2))
+    if part is None and len(cut) > 1:
+        typer.echo(
+            f"rebake: Too long for one managed policy ({policies.size(whole)} of {policies.LIMIT} characters).\n"
+            f"  -> make {len(cut)} of it: print them with --part 1 to --part {len(cut)}, or each group's with --for",
+            err=True,
+        )
 
 
 def diff(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from moto import mock_aws
 from moto.backends import get_backend
@@ -17,6 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from pipeline.errors import NotFound, UsageError
 from pipeline.sandbox import alarms, balancing, buckets, metrics
+from pipeline.sandbox.authorization import Policy
 from pipeline.sandbox.bases import BaseImage, base_images
 from pipeline.sandbox.calls import CallLog
 from pipeline.sandbox.clock import SandboxClock, WallClock
@@ -28,7 +29,7 @@ from pipeline.sandbox.faults import Faults
 from pipeline.sandbox.fleets import scaling
 from pipeline.sandbox.lookups import indexed
 from pipeline.sandbox.machines import Machines, Tier
-from pipeline.sandbox.networks import Networks
+from pipeline.sandbox.networks import Networks, loopback
 from pipeline.sandbox.regions import add_base, furnished
 from pipeline.sandbox.seam import Seam
 from pipeline.sandbox.state import Access, CloudEvent, State
@@ -134,6 +135,15 @@ class Cloud(Generic[ClockT]):
         """Deny everything that is not a read."""
         self._state.access = replace(self._state.access, read_only=True)
 
+    def restrict(self, key: str, *documents: Mapping[str, Any]) -> None:
+        """Let who calls with an access key do only what these policies allow together.
+
+        Raises:
+            UsageError: a policy has something that is not evaluated here.
+        """
+        policies = {**self._state.access.policies, key: tuple(map(Policy, documents))}
+        self._state.access = replace(self._state.access, policies=policies)
+
     def allow_all(self) -> None:
         """Take back everything that was denied."""
         self._state.access = Access()
@@ -190,15 +200,20 @@ class Cloud(Generic[ClockT]):
             yield self
 
     @contextmanager
-    def serve(self, port: int = 0) -> Iterator[str]:
-        """Answer over HTTP on 127.0.0.1 and yield the endpoint: for boto3, Packer and the aws CLI alike."""
+    def serve(self, port: int = 0, *, host: str = LOOPBACK) -> Iterator[str]:
+        """Answer over HTTP and yield the endpoint: for boto3, Packer and the aws CLI alike.
+
+        Raises:
+            UsageError: the host is no address of loopback.
+        """
+        loopback(host)
         with ExitStack() as stack:
             self._rise(stack)
             # Handed out by mock_aws too: what an earlier cloud of this process left is gone.
             with mock_aws():
                 pass
             logging.getLogger("werkzeug").setLevel(logging.WARNING)
-            server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
+            server = ThreadedMotoServer(host, port, verbose=False)
             server.start()
             stack.callback(server.stop)
             yield "http://{}:{}".format(*server.get_host_and_port())

@@ -9,12 +9,31 @@ from __future__ import annotations
 import errno
 import socket
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
-from pipeline.errors import StepFailed
+from pipeline.errors import StepFailed, UsageError
 
 _NUMBERS = range(31, 100)
 _BALANCERS = 100
 _CLAIM_PORT = 20431
+
+
+def loopback(address: str) -> str:
+    """Answer the address to listen on.
+
+    Raises:
+        UsageError: others than this machine could reach it: the sandbox asks nobody who he is.
+    """
+    try:
+        inside = ip_address(address).is_loopback
+    except ValueError:  # a name may lead anywhere
+        inside = False
+    if not inside:
+        raise UsageError(
+            f"The sandbox listens on loopback only, and {address!r} is not.",
+            hint="use an address of 127.0.0.0/8, and a tunnel to come from elsewhere",
+        )
+    return address
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from werkzeug.exceptions import HTTPException
 from pipeline.sandbox.answers import Answered
 from pipeline.sandbox.calls import Call, action_name, mutates
 from pipeline.sandbox.faults import Fault, FaultKind, error_code
+from pipeline.sandbox.questions import questions
 from pipeline.sandbox.registry import OPERATIONS, Parameters, Refusal, Request, refusal
 from pipeline.sandbox.state import State, user_arn
 
@@ -37,6 +38,7 @@ _YOUNG = {
     "snap": ("InvalidSnapshot.NotFound", "The snapshot '{}' does not exist."),
     "lt": ("InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID {}, does not exist."),
 }
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 _ID = re.compile(r"(ami|i|snap|lt)-[0-9a-f]+")
 
 
@@ -115,7 +117,8 @@ class Seam:
             try:
                 parameters = _parameters(response, request)
                 action = action_name(service, operation)
-                self._admit(action, parameters, response.current_account, faults)
+                self._authorise(response, action, parameters)
+                self._admit(action, parameters, faults)
                 result = self._run(response, service, operation, parameters)
             except ServiceException as refused:
                 error = refused.code
@@ -139,18 +142,27 @@ class Seam:
             self._tokens[token[0]] = (token[1], answer)
         return answer, error
 
-    def _admit(self, action: str, parameters: Parameters, account: str, faults: tuple[Fault, ...]) -> None:
+    def _authorise(self, response: Any, action: str, parameters: Parameters) -> None:
+        access, account = self._state.access, response.current_account
+        denied = None if access.allows(action) else action
+        if policies := access.policies and access.policies.get(_caller(response)):
+            asked = questions(self._state.scope(account, response.region), action, parameters)
+            refused = (one.action for one in asked if not any(policy.allows(one) for policy in policies))
+            denied = denied or next(refused, None)
+        if denied is None:
+            return
         service = action.partition(":")[0]
-        if not self._state.access.allows(action):
-            user = user_arn(account)
-            text = f"User: {user} is not authorized to perform: {action} because no identity-based policy allows it"
-            if service == "ec2":
-                text = f"You are not authorized to perform this operation. {text}"
-            raise refusal(_DENIED.get(service, "AccessDenied"), text)
+        who = user_arn(account)
+        text = f"User: {who} is not authorized to perform: {denied} because no identity-based policy allows it"
+        if service == "ec2":
+            text = f"You are not authorized to perform this operation. {text}"
+        raise refusal(_DENIED.get(service, "AccessDenied"), text)
+
+    def _admit(self, action: str, parameters: Parameters, faults: tuple[Fault, ...]) -> None:
         for fault in faults:
             if fault.kind is FaultKind.ERROR:
                 raise refusal(error_code(fault, action), fault.message)
-        if service == "ec2" and self._state.faults.visibility_delay:
+        if action.startswith("ec2:") and self._state.faults.visibility_delay:
             self._hide_young(parameters)
 
     def _hide_young(self, parameters: Parameters) -> None:
@@ -192,6 +204,12 @@ class Seam:
         # The signature is taken before the call: moto changes parameters in place.
         key = (response.current_account, response.region, service, operation, token)
         return key, json.dumps(parameters, sort_keys=True, default=str)
+
+
+def _caller(response: Any) -> str:
+    """Read the access key that a call is signed with; moto takes only such for one as look like AWS's own."""
+    found = _CREDENTIAL.search(response.headers.get("Authorization", ""))
+    return found[1] if found else ""
 
 
 def _mismatch(service: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from moto.backends import get_backend
 
+from pipeline.sandbox.authorization import Policy
 from pipeline.sandbox.bases import BaseImage
 from pipeline.sandbox.calls import CallLog, mutates
 from pipeline.sandbox.clock import SandboxClock
@@ -68,10 +69,11 @@ class Sample:
 
 @dataclass(slots=True)
 class Access:
-    """Who may do what: everything, except what was denied."""
+    """Who may do what: everything, except what was denied, and what the policy of a key does not allow."""
 
     denied: tuple[str, ...] = ()
     read_only: bool = False
+    policies: Mapping[str, tuple[Policy, ...]] = field(default_factory=dict)
 
     def allows(self, action: str) -> bool:
         """Tell whether an action is allowed."""

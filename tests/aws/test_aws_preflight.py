@@ -10,7 +10,7 @@ import pytest
 from aws.account import Account
 from aws.answers import ROLE, Stub, answer_groups, answer_role, answer_simulation, described
 
-from pipeline.aws.permissions import AGENT_ACTIONS
+from pipeline.aws.calls import AGENT_ACTIONS
 from pipeline.aws.preflight import LivePreflight
 from pipeline.aws.session import Clients
 from pipeline.model.ids import GroupName, ImageId

@@ -4,18 +4,28 @@ from pathlib import Path
 
 import pytest
 from commands import Answer, Command, Project
+from guards import KEY, guard_verb
+from world import World
 
 from pipeline.cli.main import run
 
+AT_ONCE = {"test_cli_journal", "test_cli_process", "test_cli_signals"}
 SOURCE = '{owner: "136693071363", name: "debian-12-amd64-*"}'
 
 
 @pytest.fixture
-def rebake(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process, as `rebake` runs it."""
+def rebake(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Command:
+    """Run a command in this process, as `rebake` runs it, with the rights that `rebake iam` gives to its verb.
+
+    Where several run at once, in processes of their own, rights are not told apart: all of them have one key.
+    """
+    guarded = "world" in request.fixturenames and request.path.stem not in AT_ONCE
+    world: World | None = request.getfixturevalue("world") if guarded else None
 
     def command(*words: str) -> Answer:
         capsys.readouterr()
+        if world and words:
+            guard_verb(world.cloud, words[0])
         code = run(list(words))
         captured = capsys.readouterr()
         return Answer(code=int(code), out=captured.out, err=captured.err)
@@ -30,7 +40,7 @@ def project(home: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     folder.mkdir()
     monkeypatch.chdir(folder)
     for name, value in (
-        ("AWS_ACCESS_KEY_ID", "sandbox"),
+        ("AWS_ACCESS_KEY_ID", KEY),
         ("AWS_SECRET_ACCESS_KEY", "sandbox"),
         ("AWS_REGION", "us-east-1"),
     ):

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
+from pipeline.aws.calls import PACKER, PREFLIGHT
+from pipeline.aws.policies import policy
 from pipeline.errors import ConfigError, ToolMissing
 from pipeline.model.ids import ImageId
 from pipeline.model.packages import Package
 from pipeline.model.settings import Connect, Family, Secret
 from pipeline.packer.builder import PackerBuilder
 from pipeline.ports.builder import BuildRequest
+from pipeline.sandbox.clock import WallClock
+from pipeline.sandbox.cloud import Cloud
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import TagTypeDef
@@ -64,6 +69,22 @@ build {
 """
 
 
+NOT_CALLED = {
+    "ec2:CreateTags@launch",  # no call: AWS asks for it at a launch with tags
+    "iam:PassRole",  # likewise, at one with a profile
+    "ec2:DeleteSnapshot",  # of an image that could not be finished
+    "ec2:DeregisterImage",  # likewise
+    "ec2:DescribeInstanceStatus",  # through Session Manager, and on AWS for Windows
+    "ec2:DescribeRegions",  # where an endpoint is not of a sandbox
+    "ec2:DescribeSnapshots",  # of images that are copied or shared
+    "ec2:DescribeSubnets",  # where one is named
+    "ec2:DescribeTags",  # by builders of volumes
+    "ec2:ModifyImageAttribute",  # of images that are shared
+    "ec2:ModifyInstanceAttribute",  # for enhanced networking
+}
+"""What Packer's policy has for cases that no sandbox makes."""
+
+
 def tags(pairs: Iterable[TagTypeDef]) -> dict[str, str]:
     """Answer AWS's list of tags as a mapping."""
     return {pair["Key"]: pair["Value"] for pair in pairs}
@@ -110,6 +131,33 @@ def test_an_image_of_a_template_of_ones_own(
     assert tags(instance["Tags"]).items() >= {"rebake:purpose": "build", "rebake:run": request.run}.items()
     assert not ec2.describe_key_pairs()["KeyPairs"]
     assert [group["GroupName"] for group in ec2.describe_security_groups()["SecurityGroups"]] == ["default"]
+
+
+@pytest.mark.packer
+def test_a_bake_has_the_rights_of_its_policy_and_needs_them(
+    packer: Path,
+    tmp_path: Path,
+    family: Family,
+    builder_for: Callable[..., PackerBuilder],
+    request_for: Callable[..., BuildRequest],
+) -> None:
+    """Each Packer bakes under the policy of bakes, and calls everything in it but what stands above with its reason."""
+    template = tmp_path / "own.pkr.hcl"
+    template.write_text(AMAZON)
+    own = replace(family, template=str(template))
+    cloud = Cloud(clock=WallClock())
+    cloud.virtual.boot_time = cloud.virtual.freeze_time = timedelta()
+    cloud.restrict("testing", policy("bake", None, region=None))
+    with cloud.serve() as endpoint:
+        ec2 = boto3.Session("others", "others", region_name="eu-west-1").client("ec2", endpoint_url=endpoint)
+        source = ImageId(ec2.describe_images()["Images"][0]["ImageId"])
+        cloud.calls.clear()
+        builder = builder_for(packer, endpoint=endpoint)
+        request = request_for(own, builder)
+        builder.build(replace(request, source=replace(request.source, id=source)), lambda _: None)
+        called = {call.action for call in cloud.calls}
+    assert called <= {*PACKER, *PREFLIGHT}  # a newer one asks who calls, which needs no permission
+    assert set(PACKER) - called == NOT_CALLED
 
 
 @pytest.mark.packer

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import rooms
+from guards import Groups, allowed
 from world import World
 
 from pipeline.aws.session import Clients, connect
@@ -36,12 +37,46 @@ def clients() -> Clients:
             "iam",
             "kms",
             "quotas",
+            "s3",
+            "secretsmanager",
             "ssm",
             "ssm_once",
             "sts",
         ):
             getattr(made, service)
     return made
+
+
+GROUPS: dict[str, Groups] = {
+    "test_bakes": ("bake",),
+    "test_checks": ("report",),
+    "test_due": ("bake", "roll", "report"),
+    "test_evidence_runs": (None,),
+    "test_findings": ("bake", "roll", "report"),
+    "test_gate": ("bake", "report"),
+    "test_good_images": ("bake", "roll"),
+    "test_halts": ("roll", "gate"),
+    "test_leases": ("bake", "roll", "gate"),
+    "test_patches": ("bake",),
+    "test_release": ("bake", "roll"),
+    "test_revoking": ("bake", "roll", "gate"),
+    "test_sla": ("bake", "roll", "report"),
+    "test_sweep": ("bake",),
+    "test_sweep_meanwhile": ("bake", "roll"),
+    "test_sweep_rollouts": ("bake", "roll", "sweep"),
+    "test_trouble": ("bake", "roll"),
+    "test_unknown_smoke": ("bake",),
+    "test_wave_runs": ("bake", "roll", "gate"),
+    "test_window_runs": ("bake", "roll", "gate"),
+}
+"""The policies of the verbs in a file; in all others it is roll's alone, and a sweep has its own everywhere."""
+
+
+@pytest.fixture(autouse=True)
+def _allowed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Deny everything to the verbs that the policies of their groups do not allow."""
+    with allowed(GROUPS.get(request.path.stem, ("roll",))):
+        yield
 
 
 @pytest.fixture

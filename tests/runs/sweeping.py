@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from guards import guard
 from rooms import Scene
 from world import World
 
@@ -23,8 +24,12 @@ def sweep(
 ) -> tuple[ExitCode, Plan, RunResult]:
     """Sweep, as another run on another machine."""
     room = scene.again()
-    plan = plans.for_sweep(room, older_than=older_than, at_most=at_most)
-    result = RunResult() if dry_run else apply(room, plan)
+    guard(scene.world.cloud, room.settings, "sweep")
+    try:
+        plan = plans.for_sweep(room, older_than=older_than, at_most=at_most)
+        result = RunResult() if dry_run else apply(room, plan)
+    finally:
+        guard(scene.world.cloud, room.settings)
     return exit_code(plan, result), plan, result
 
 

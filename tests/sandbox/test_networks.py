@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.errors import StepFailed
-from pipeline.sandbox.networks import Networks
+from pipeline.errors import StepFailed, UsageError
+from pipeline.sandbox.clock import ManualClock
+from pipeline.sandbox.cloud import Cloud
+from pipeline.sandbox.networks import Networks, loopback
+from pipeline.sandbox.real.serving import Serving
 
 
 def test_two_sandboxes_never_share_a_network() -> None:
@@ -39,3 +42,13 @@ def test_the_last_network_is_followed_by_an_error() -> None:
         networks.instances("1", f"region-{number}")
     with pytest.raises(StepFailed, match="No loopback network"):
         networks.instances("1", "region-69")
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "10.0.0.1", "::", "localhost", ""])  # noqa: S104 - what is refused
+def test_nothing_but_loopback_is_listened_on(address: str) -> None:
+    """Every other address, and a name that could lead to one, is refused before anything is opened."""
+    with pytest.raises(UsageError, match="listens on loopback only"), Cloud(clock=ManualClock()).serve(host=address):
+        pass
+    with pytest.raises(SystemExit, match="listens on loopback only"):
+        Serving(address, "i-1", "ami-1", "", 1.0)
+    assert loopback("127.31.0.1") == "127.31.0.1"

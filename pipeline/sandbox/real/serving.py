@@ -19,6 +19,8 @@ class Serving:
     """The server; `behaviour` says how well it does (see `pipeline.sandbox.real.processes`)."""
 
     def __init__(self, address: str, instance: str, image: str, behaviour: str, speed: float) -> None:
+        if not address.startswith("127."):
+            raise SystemExit(f"an instance listens on loopback only, and {address} is not")
         self._address = address
         self.kind, _, amount = behaviour.partition(":")
         self._turn = time.monotonic() + float(amount or 0) / speed

@@ -9,6 +9,7 @@ import sys
 from aiohttp import web
 
 from pipeline.sandbox.machines import Listener, Rule, Target, TargetGroup, TargetHealth, Traffic
+from pipeline.sandbox.networks import loopback
 from pipeline.sandbox.real.balancer.health import watch
 from pipeline.sandbox.real.balancer.proxy import ANSWER_WITHIN, Proxy
 from pipeline.sandbox.real.balancer.routing import Backend, Group, Route, routes
@@ -47,7 +48,9 @@ class _Door:
         if self._socket is None:
             try:
                 loop = asyncio.get_running_loop()
-                self._socket = await loop.create_server(self._web, address, port, reuse_address=True, backlog=1024)
+                self._socket = await loop.create_server(
+                    self._web, loopback(address), port, reuse_address=True, backlog=1024
+                )
             except OSError as error:
                 sys.stderr.write(f"the balancer cannot listen on {address}:{port}: {error.strerror}\n")
                 sys.stderr.flush()
