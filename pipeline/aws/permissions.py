@@ -120,10 +120,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """The verbs that one policy is for. All may read what `plan` reads."""
 RELEASE = ("bake", "roll")
 """The groups whose policies `release` needs."""
-_SOURCES = {*FINDING_ACTIONS, *QUEUE_ACTIONS, *REPORT_ACTIONS}
+_SOURCES = {"bake": {*FINDING_ACTIONS}, "report": {*FINDING_ACTIONS, *QUEUE_ACTIONS, *REPORT_ACTIONS}}
+"""What a group needs beside its verbs' own: `release --if-due` asks for findings, too."""
 
 
 def actions_for(group: str | None) -> set[str]:
     """Collect what a group's policy allows, or all groups' (None); what an action is for stands behind ``@``."""
     verbs = [verb for name, verbs in GROUPS.items() if group in {None, name} for verb in verbs]
-    return _PLAN.union(PREFLIGHT, *(_VERBS[verb] for verb in verbs), _SOURCES if group in {None, "report"} else ())
+    sources = (actions for name, actions in _SOURCES.items() if group in {None, name})
+    return _PLAN.union(PREFLIGHT, *(_VERBS[verb] for verb in verbs), *sources)

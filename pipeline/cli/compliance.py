@@ -29,8 +29,9 @@ _COLUMNS = (
 
 def text(found: ComplianceReport) -> str:
     """Write the sums, why instances are not compliant or unknown, and each fleet that is not all compliant."""
+    fleets = len(found.by_fleet) + len(found.faults)
     parts = [
-        f"{len(found.instances)} instances of {len(found.by_fleet) + len(found.faults)} fleets: {_sum(found.states)}",
+        f"{len(found.instances)} instances, {fleets} fleet{'' if fleets == 1 else 's'}: {_sum(found.states)}",
         _section("Why", [(reason, str(number)) for reason, number in reasons(found.instances)]),
         *(
             _section(title, [(name, _sum(states)) for name, states in counts.items()])

@@ -68,11 +68,11 @@ def test_every_instance_has_its_state_and_reasons(rebake: Command, world: World,
 def test_the_text_says_why(rebake: Command, world: World, instances: list[str]) -> None:
     """Sums first; what the caller may not ask is told as not known, and makes nothing compliant."""
     assert instances
-    assert "3 instances of 1 fleets: 1 compliant, 1 not compliant, 1 unknown" in rebake("report").out
+    assert "3 instances, 1 fleet: 1 compliant, 1 not compliant, 1 unknown" in rebake("report").out
     world.cloud.deny("inspector2:*", "ssm:DescribeInstance*")
     answer = rebake("report")
     assert answer.code == 0
-    assert "3 instances of 1 fleets: 3 unknown" in answer.out
+    assert "3 instances, 1 fleet: 3 unknown" in answer.out
     assert "The caller may not do ssm:DescribeInstanceInformation." in answer.out
 
 
