@@ -143,7 +143,7 @@ def after(story: Story, aws: Sandbox, world: World, image: str, patches: Mapping
 
     story.tell("And now?")
     story.require("nothing is due", holds=story.ask("due", allow=(0,)) is not None)
-    states = story.ask("report", first=("--html", str(page)))["states"]
+    states = story.ask("report", first=("--sla", "--html", str(page)))["states"]
     story.require("every instance is compliant", holds={key for key, count in states.items() if count} == {"compliant"})
     story.require("the gate passes", holds=story.ask("gate", "--fleet", "web-prod")["passes"])
 

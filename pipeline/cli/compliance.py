@@ -11,11 +11,14 @@ from pathlib import Path
 
 from pipeline.cli.carry import ask
 from pipeline.cli.compliance_page import page
+from pipeline.cli.encode import dump, encode
 from pipeline.cli.journalling import begun, end
 from pipeline.cli.options import Common
 from pipeline.cli.output import table
+from pipeline.cli.sla import headline
 from pipeline.errors import ExitCode, UsageError
 from pipeline.model.compliance import ComplianceReport, Counts, InstanceCompliance, Reason, State
+from pipeline.planning.sla import FixReport
 from pipeline.runs import compliance as runs
 from pipeline.runs.room import Room
 
@@ -27,10 +30,14 @@ _COLUMNS = (
 )
 
 
-def text(found: ComplianceReport) -> str:
-    """Write the sums, why instances are not compliant or unknown, and each fleet that is not all compliant."""
+def text(found: ComplianceReport, fixes: FixReport | None = None) -> str:
+    """Write the sums, why instances are not compliant or unknown, and each fleet that is not all compliant.
+
+    ``fixes`` is the headline; None: nobody asked for it.
+    """
     fleets = len(found.by_fleet) + len(found.faults)
     parts = [
+        headline(fixes) if fixes else "",
         f"{len(found.instances)} instances, {fleets} fleet{'' if fleets == 1 else 's'}: {_sum(found.states)}",
         _section("Why", [(reason, str(number)) for reason, number in reasons(found.instances)]),
         *(
@@ -46,6 +53,11 @@ def text(found: ComplianceReport) -> str:
         _section("Not known", list(found.blind.items())),
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def as_json(found: ComplianceReport, fixes: FixReport | None) -> str:
+    """Write all of it; ``sla`` is what `rebake sla` prints."""
+    return dump({**encode(found), **({"sla": fixes} if fixes else {})})
 
 
 def reasons(rows: Iterable[InstanceCompliance]) -> Sequence[tuple[Reason, int]]:
@@ -64,14 +76,14 @@ def as_csv(found: ComplianceReport) -> str:
     return out.getvalue()
 
 
-def write_page(path: Path, found: ComplianceReport) -> None:
-    """Write the page.
+def write_page(path: Path, found: ComplianceReport, fixes: FixReport | None = None) -> None:
+    """Write the page; ``fixes`` as for `text`.
 
     Raises:
         UsageError: the file cannot be written.
     """
     try:
-        path.write_text(page(found, dict(reasons(found.instances))), encoding="utf-8")
+        path.write_text(page(found, dict(reasons(found.instances)), fixes), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.", hint="make room, or name another") from error
 

@@ -9,7 +9,9 @@ from html import escape
 
 from pipeline.cli.charts import Bar, Chart, Sample, bars, legend, stacked
 from pipeline.cli.report import document
+from pipeline.cli.sla import span
 from pipeline.model.compliance import Burn, ComplianceReport, Counts, InstanceCompliance, Reason, State
+from pipeline.planning.sla import FixReport
 
 _WORDS = {State.COMPLIANT: "compliant", State.NON_COMPLIANT: "not compliant", State.UNKNOWN: "unknown"}
 _SERIES = tuple(_WORDS.values())
@@ -33,13 +35,16 @@ details[open] summary::before{content:"\\25be"}details td{font-size:.9rem}
 """
 
 
-def page(found: ComplianceReport, reasons: Mapping[Reason, int]) -> str:
-    """Draw the page; ``reasons`` counts instances by reason, in the order in which they are shown."""
+def page(found: ComplianceReport, reasons: Mapping[Reason, int], fixes: FixReport | None = None) -> str:
+    """Draw the page; ``reasons`` counts instances by reason, in the order in which they are shown.
+
+    ``fixes`` makes the first figure of it; None: nobody asked for it.
+    """
     return document(
         "Rebake compliance",
         "<h1>Compliance</h1>",
         f'<p class="sub">{found.at.astimezone(UTC):%A %-d %B %Y, %H:%M} UTC, account {escape(found.account)}</p>',
-        _figures(found),
+        _figures(found, fixes),
         "".join(f'<p class="bad">Not known, {escape(name)}: {escape(why)}</p>' for name, why in found.blind.items()),
         _states("By state and patch group", {"all": found.states, **found.by_patch_group}),
         _bars("By age of the image", _ages(found.instances)),
@@ -55,15 +60,19 @@ def page(found: ComplianceReport, reasons: Mapping[Reason, int]) -> str:
     )
 
 
-def _figures(found: ComplianceReport) -> str:
+def _figures(found: ComplianceReport, fixes: FixReport | None) -> str:
     today = next((burn for burn in found.burn_down if burn.day == found.at.date()), None)
-    rows = [
+    counts = [
         ("Fleets", len(found.by_fleet) + len(found.faults), ""),
         ("Instances", len(found.instances), ""),
         *((_WORDS[state].capitalize(), found.states[state], _TONES[state]) for state in _WORDS),
         *([("Vulnerabilities late", today.late, "bad" if today.late else "good")] if today else []),
     ]
-    cells = "".join(f'<div><dt>{name}</dt><dd class="{tone}">{number:,}</dd></div>' for name, number, tone in rows)
+    rows = [(name, f"{number:,}", tone if number else "") for name, number, tone in counts]
+    if fixes is not None:
+        longest = "none" if fixes.longest is None else span(fixes.longest)
+        rows.insert(0, ("Fix published to every fleet", longest, "bad" if fixes.late else "good"))
+    cells = "".join(f'<div><dt>{name}</dt><dd class="{tone}">{value}</dd></div>' for name, value, tone in rows)
     return f'<dl class="figures">{cells}</dl>'
 
 

@@ -235,6 +235,9 @@ def report(
     common: Common,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a line for each instance as CSV on stdout.")] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page here.")] = None,
+    sla: Annotated[
+        bool, typer.Option("--sla", help="Begin with the time from a fix to every fleet; takes some calls a fleet.")
+    ] = False,
     publish: Annotated[
         bool, typer.Option("--publish", help="Write it to Systems Manager, as compliance items of each instance.")
     ] = False,
@@ -248,11 +251,12 @@ def report(
         room("pipeline.cli.report").require_writable(html)
     with open_room(common) as (opened, _):
         found = runs.report(opened)
+        fixes = room("pipeline.runs.sla").sla(opened) if sla else None
         if html is not None:
-            told.write_page(html, found)
+            told.write_page(html, found, fixes)
         if as_csv:
             print(told.as_csv(found), end="")
         else:
-            print(room(_JSON).dump(found) if common.json else told.text(found), flush=True)
+            print(told.as_json(found, fixes) if common.json else told.text(found, fixes), flush=True)
         if publish:
             raise typer.Exit(told.publish(replace(common, yes=yes), opened, found))

@@ -22,7 +22,7 @@ def text(report: FixReport) -> str:
         ("Unknown:", [(f"  {what}", why) for what, why in report.unknown.items()]),
     ]
     more = [f"  and {len(over) - _CLOSED} more"] if len(over) > _CLOSED else []
-    parts = [_headline(report), *(f"{title}\n{table(rows)}" for title, rows in titled if rows), *more]
+    parts = [headline(report), *(f"{title}\n{table(rows)}" for title, rows in titled if rows), *more]
     return "\n\n".join(parts)
 
 
@@ -34,7 +34,8 @@ def exit_code(report: FixReport) -> ExitCode:
     return ExitCode.PARTIAL if doubt else ExitCode.DONE
 
 
-def _headline(report: FixReport) -> str:
+def headline(report: FixReport) -> str:
+    """Write the time from a fix to every fleet, and how many vulnerabilities are open or late."""
     kept = sum(one.due is not None for one in report.clocks)
     if report.longest is None:
         head = "From a fix to every fleet: nothing with a time to keep is known."

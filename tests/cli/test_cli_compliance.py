@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import nouns
 import pytest
@@ -81,6 +82,18 @@ def test_a_fleet_without_a_group_hides_no_other(rebake: Command, project: Projec
     """It is listed with the cause."""
     project()
     assert "web-prod  There is no Auto Scaling group named web-prod" in rebake("report").out
+
+
+def test_the_headline_is_the_time_from_a_fix(rebake: Command, instances: list[str], tmp_path: Path) -> None:
+    """Where it is asked for: first in text and page, and beside all else in JSON."""
+    assert instances
+    page = tmp_path / "report.html"
+    answer = rebake("report", "--sla", "--html", str(page))
+    assert answer.out.startswith("From a fix to every fleet: ")
+    assert "Fix published to every fleet" in page.read_text()
+    found = json.loads(rebake("report", "--sla", "--json").out)
+    assert found["sla"]["clocks"]
+    assert found["instances"]
 
 
 def test_a_line_for_each_instance(rebake: Command, instances: list[str]) -> None:
