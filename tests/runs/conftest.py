@@ -57,6 +57,7 @@ GROUPS: dict[str, Groups] = {
     "test_good_images": ("bake", "roll"),
     "test_halts": ("roll", "gate"),
     "test_leases": ("bake", "roll", "gate"),
+    "test_owned": ("bake", "roll", "gate"),
     "test_patches": ("bake",),
     "test_release": ("bake", "roll"),
     "test_revoking": ("bake", "roll", "gate"),
