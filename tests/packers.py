@@ -35,3 +35,48 @@ def running(executable: Path, mark: str) -> list[int]:
         except OSError:  # it ended meanwhile, or is not ours
             continue
     return found
+
+
+AMAZON = """
+variable "rebake_source_image" {}
+variable "rebake_image_name" {}
+variable "rebake_region" {}
+variable "rebake_endpoint" {}
+variable "rebake_instance_type" {}
+variable "rebake_instance_profile" {}
+variable "rebake_build_name" {}
+variable "rebake_manifest" {}
+variable "rebake_tags" {
+  type = map(string)
+}
+variable "rebake_run_tags" {
+  type = map(string)
+}
+source "amazon-ebs" "own" {
+  communicator            = "none"
+  region                  = var.rebake_region
+  custom_endpoint_ec2     = var.rebake_endpoint
+  skip_region_validation  = true
+  skip_metadata_api_check = true
+  source_ami              = var.rebake_source_image
+  instance_type           = var.rebake_instance_type
+  iam_instance_profile    = var.rebake_instance_profile
+  ami_name                = var.rebake_image_name
+  tags                    = var.rebake_tags
+  run_tags                = var.rebake_run_tags
+  temporary_key_pair_name = var.rebake_build_name
+}
+build {
+  sources = ["source.amazon-ebs.own"]
+  provisioner "shell-local" {
+    inline = [
+      "printf 'xz\\t5.4\\n' >packages-before",
+      "printf 'xz\\t5.6\\nbash\\t5.2\\n' >packages-after",
+    ]
+  }
+  post-processor "manifest" {
+    output = var.rebake_manifest
+  }
+}
+"""
+"""A template of one's own that builds without logging in: it takes every variable it is offered."""
