@@ -190,6 +190,9 @@ def _findings(seen: Observed, scan: Scan, lowest: Severity) -> tuple[list[Reason
             barred = f", and was {newest.barred}" if newest.barred else ""
             why = f"{newest.id} was baked after that was known{barred}: another bake may change nothing"
             doubted.append(Reason(trigger=Trigger.FINDING, text=f"{text}; {why}"))
+        elif newest.barred:  # else it has not got it, and what is left is to roll it
+            why = f"{newest.id}, the newest image, was {newest.barred} and cannot cure it"
+            doubted.append(Reason(trigger=Trigger.FINDING, text=f"{text}; {why}"))
     return due, doubted
 
 
