@@ -53,7 +53,7 @@ class FindingStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A vulnerability on an image, or on an instance of one (``instance``; ``image`` is then what it runs).
+    """A vulnerability on an image, or on an instance of one (``instance``; ``image`` is then what it runs, if told).
 
     ``id`` is Inspector's ARN, or for an image ``<image>/<title>``: EC2 tells no ARNs. ``cve`` is the id of the
     vulnerability, whoever gave it. ``fixed_since`` is since when Inspector has known a fix for one of this severity on

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from pipeline.errors import AccessDenied
-from pipeline.model.findings import Scan
+from pipeline.model.findings import Finding, FindingStatus, Scan
 from pipeline.model.fleets import Group, Member
 from pipeline.model.ids import ImageId, InstanceId
 from pipeline.model.views import FleetView
@@ -27,12 +28,12 @@ def observe_findings(
     groups = [group for view in fleets for group in view.groups]
     witnesses = _witnesses(groups)
     asked = sorted({*images, *witnesses})
-    instances = [id_ for chosen in witnesses.values() for id_ in chosen]
+    runs = {id_: image for image, chosen in witnesses.items() for id_ in chosen}
     try:
-        coverage = findings.coverage(asked, instances)
+        coverage = findings.coverage(asked, [*runs])
         found = findings.found(
             asked if closed else [image for image in asked if coverage[image].known],
-            [instance for instance in instances if coverage[instance].known],
+            [instance for instance in runs if coverage[instance].known],
             closed=closed,
         )
     except AccessDenied as error:
@@ -42,7 +43,17 @@ def observe_findings(
         standing = [coverage[image], *(coverage[instance] for instance in witnesses.get(image, ()))]
         if not any(one.known for one in standing):
             unknown[image] = "; ".join(dict.fromkeys(one.why for one in standing))
-    return Scan(findings=found, unknown=unknown)
+    return Scan(findings=tuple(_placed(one, runs) for one in found), unknown=unknown)
+
+
+def _placed(found: Finding, runs: Mapping[InstanceId, ImageId]) -> Finding:
+    """Add to a finding of an instance the image that it runs, which Inspector may leave out.
+
+    A closed one is of the image that it names: a root volume that was replaced since leaves the instance its id.
+    """
+    if found.instance is None or (found.image is not None and found.status is FindingStatus.CLOSED):
+        return found
+    return replace(found, image=runs.get(found.instance, found.image))
 
 
 def _running(member: Member) -> tuple[bool, float]:

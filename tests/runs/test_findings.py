@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from nouns import NEW, NOW, OLD, fleet_view, members, shifting, side
+from planning.test_due import finding
 
 from pipeline.errors import AccessDenied
-from pipeline.model.findings import Coverage, Finding, Severity
+from pipeline.model.findings import Coverage, Finding, FindingStatus, Severity
 from pipeline.model.ids import ImageId, InstanceId
 from pipeline.model.names import Role
 from pipeline.observe.findings import observe_findings
@@ -23,6 +24,7 @@ class Asked:
     denied: bool = False
     images: list[ImageId] = field(default_factory=list)
     instances: list[InstanceId] = field(default_factory=list)
+    findings: tuple[Finding, ...] = ()
 
     def coverage(self, images: Sequence[ImageId], instances: Sequence[InstanceId]) -> Mapping[str, Coverage]:
         """No image was scanned."""
@@ -36,11 +38,11 @@ class Asked:
     def found(
         self, images: Sequence[ImageId], instances: Sequence[InstanceId], *, closed: bool = False
     ) -> tuple[Finding, ...]:
-        """Find nothing."""
+        """Find what there is."""
         assert not closed
         self.images += images
         self.instances += instances
-        return ()
+        return self.findings
 
     def fixable(self, severities: Collection[Severity]) -> Iterator[Finding]:  # noqa: ARG002 - the port's name
         """Find nothing."""
@@ -65,6 +67,21 @@ def test_an_image_is_unknown_when_neither_it_nor_an_instance_of_it_was_scanned()
     view = shifting(OLD, weights=(1, 0), others=(side(Role.GREEN, NEW),))
     scan = observe_findings(Asked(known="none"), [view], [ImageId("ami-more")])
     assert scan.unknown == {OLD: "not scanned; stopped", NEW: "not scanned; stopped", "ami-more": "not scanned"}
+
+
+def test_a_finding_of_an_instance_is_one_of_the_image_it_runs() -> None:
+    """Whether Inspector names the image, another or none; what is closed was of the image that is named."""
+    (member,) = fleet_view(NEW).group.members
+    gone = FindingStatus.CLOSED
+    found = (
+        finding(image=None, instance=member.id),
+        finding(OLD, instance=member.id),
+        finding(OLD, instance=member.id, status=gone),
+        finding(OLD, instance=InstanceId("i-other"), status=gone),
+        finding(OLD),
+    )
+    scan = observe_findings(Asked(findings=found), [fleet_view(NEW)])
+    assert [one.image for one in scan.findings] == [NEW, NEW, OLD, OLD, OLD]
 
 
 def test_who_may_not_ask_knows_nothing() -> None:
