@@ -79,7 +79,7 @@ class Finding:
 class Coverage:
     """Whether Inspector has looked at an image or instance: if not, that nothing was found says nothing.
 
-    ``why`` says why it has not; empty: it has. ``scanned`` is when it last did, where that is told.
+    ``why`` says why it has not; empty: it has. ``scanned`` is when it last did, where it may not look again by itself.
     """
 
     why: str = ""
@@ -87,7 +87,7 @@ class Coverage:
 
     @property
     def known(self) -> bool:
-        """Whether what was found is all there is to find."""
+        """Whether what was found is all there is to find, or was when it was ``scanned``."""
         return not self.why
 
 

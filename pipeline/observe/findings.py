@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from pipeline.errors import AccessDenied
-from pipeline.model.findings import Finding, FindingStatus, Scan
+from pipeline.model.findings import Coverage, Finding, FindingStatus, Scan
 from pipeline.model.fleets import Group, Member
 from pipeline.model.ids import ImageId, InstanceId
 from pipeline.model.views import FleetView
@@ -16,14 +17,23 @@ from pipeline.ports.findings import Findings
 _WITNESSES = 2
 """How many instances of an image are asked about in a group: nobody patches them, so that they are alike."""
 
+SCANNED_WITHIN = timedelta(days=7)
+"""What a scan says of an image for so long: afterwards there may be more that was not known then."""
+
 
 def observe_findings(
-    findings: Findings, fleets: Iterable[FleetView], images: Iterable[ImageId] = (), *, closed: bool = False
+    findings: Findings,
+    fleets: Iterable[FleetView],
+    images: Iterable[ImageId] = (),
+    *,
+    now: datetime,
+    closed: bool = False,
 ) -> Scan:
     """Read the findings of what fleets run and of further images, in a few calls however many instances there are.
 
-    An image is unknown only where neither it nor any of the instances that were asked about has been scanned.
-    ``closed`` as for `Findings.found`. Who may not ask knows nothing of any image: that is a value, no error.
+    An image is unknown only where it was not scanned lately and none of the instances that were asked about is scanned;
+    what an older scan has found stands all the same. ``closed`` as for `Findings.found`. Who may not ask knows nothing
+    of any image: that is a value, no error.
     """
     groups = [group for view in fleets for group in view.groups]
     witnesses = _witnesses(groups)
@@ -40,10 +50,17 @@ def observe_findings(
         return Scan(unknown=dict.fromkeys(asked, error.message))
     unknown = {}
     for image in asked:
-        standing = [coverage[image], *(coverage[instance] for instance in witnesses.get(image, ()))]
-        if not any(one.known for one in standing):
-            unknown[image] = "; ".join(dict.fromkeys(one.why for one in standing))
+        doubts = [_doubt(coverage[id_], now) for id_ in (image, *witnesses.get(image, ()))]
+        if all(doubts):
+            unknown[image] = "; ".join(dict.fromkeys(doubts))
     return Scan(findings=tuple(_placed(one, runs) for one in found), unknown=unknown)
+
+
+def _doubt(coverage: Coverage, now: datetime) -> str:
+    """Say why there may be more than was found; empty: there is not."""
+    if coverage.scanned is None or now - coverage.scanned <= SCANNED_WITHIN:
+        return coverage.why
+    return f"it was scanned last on {coverage.scanned:%Y-%m-%d %H:%M} UTC, more than {SCANNED_WITHIN.days} days ago"
 
 
 def _placed(found: Finding, runs: Mapping[InstanceId, ImageId]) -> Finding:

@@ -209,7 +209,7 @@ def _news(seen: Observed, newest: Image, scan: Scan, found: Sequence[Finding]) -
 
     Without news, a bake from the same repositories would come to the same: it would be tried every night, in vain.
     """
-    if newest.id in scan.unknown:
+    if newest.id in scan.unknown and all(one.image != newest.id for one in found):
         return newest.created < min(one.first_observed for one in found)
     launched = _launched(seen.fleets)
     for one in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pipeline.errors import ExitCode, NotPossible, RefusedError, UsageError
 from pipeline.model.images import Image
@@ -30,7 +30,7 @@ def due(room: Room, names: Sequence[str] = (), *, survey_within: timedelta | Non
         require_known("family", name, room.settings.families)
     now = room.tools.clock.now()
     chosen = names or sorted(room.settings.families)
-    return tuple(plan_due(_observed(room, name, survey_within), now) for name in chosen)
+    return tuple(plan_due(_observed(room, name, now, survey_within), now) for name in chosen)
 
 
 def for_due(
@@ -68,7 +68,7 @@ def _notes(one: FamilyDue) -> list[Note]:
     return unknown or ([] if one.due else [Note(target=one.family, text="nothing is due")])
 
 
-def _observed(room: Room, name: str, survey_within: timedelta | None) -> Observed:
+def _observed(room: Room, name: str, now: datetime, survey_within: timedelta | None) -> Observed:
     fault, source = "", None
     view: FamilyImages
     try:
@@ -85,7 +85,7 @@ def _observed(room: Room, name: str, survey_within: timedelta | None) -> Observe
     newest = tried(view)
     scan = None
     if view.family.findings is not None:
-        scan = observe_findings(room.tools.findings, fleets, [newest.id] if newest else [])
+        scan = observe_findings(room.tools.findings, fleets, [newest.id] if newest else [], now=now)
     return Observed(
         images=view,
         fleets=tuple(fleets),

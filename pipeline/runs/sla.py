@@ -39,10 +39,11 @@ def sla(room: Room, names: Sequence[str] = ()) -> FixReport:
                 fleets.append(room.fleet(fleet, copyable=False))
             except (NotPossible, RefusedError) as error:
                 absent[fleet] = error.whole
+    now = room.tools.clock.now()
     return plan_sla(
         fleets,
-        observe_findings(room.tools.findings, fleets, images, closed=True),
-        room.tools.clock.now(),
+        observe_findings(room.tools.findings, fleets, images, now=now, closed=True),
+        now,
         times=room.settings.sla,
         published=published,
         absent=absent,

@@ -212,6 +212,8 @@ def test_nobody_has_looked_is_not_nothing_found() -> None:
     assert triggers(late) == ([Trigger.FINDING], [Trigger.FINDING])
     early = with_findings(finding(OLD, first_observed=NOW - 60 * DAY), unknown={NEW: "off"})
     assert triggers(early) == ([], [Trigger.FINDING])
+    old = with_findings(finding(**YOUNG), unknown={NEW: "scanned last year"})
+    assert triggers(old) == ([], [Trigger.FINDING, Trigger.FINDING])
 
 
 def test_an_unbaked_family_is_due_for_what_its_fleets_run() -> None:
