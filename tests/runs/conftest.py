@@ -63,7 +63,7 @@ GROUPS: dict[str, Groups] = {
     "test_revoking": ("bake", "roll", "gate"),
     "test_sla": ("bake", "roll", "report"),
     "test_sweep": ("bake",),
-    "test_sweep_meanwhile": ("bake", "roll"),
+    "test_sweep_meanwhile": ("bake", "roll", "sweep"),
     "test_sweep_rollouts": ("bake", "roll", "sweep"),
     "test_trouble": ("bake", "roll"),
     "test_unknown_smoke": ("bake",),
