@@ -81,7 +81,7 @@ def play(story: Story, aws: Sandbox, page: Path) -> int:
     for cve in cves:
         story.rebake("sandbox", "cve", cve, "--image", first, "--package", "openssl")
     story.rebake("sandbox", "node", first, "--missing", str(len(approved)))
-    before(story, cves)
+    before(story, cves, approved)
 
     story.tell("The release of what is due, while requests go on")
     with story.load(world) as figures:
@@ -101,11 +101,13 @@ def play(story: Story, aws: Sandbox, page: Path) -> int:
     return ExitCode.DONE
 
 
-def before(story: Story, cves: list[str]) -> None:
+def before(story: Story, cves: list[str], approved: set[str]) -> None:
     """Show the fleet before: due, not compliant, refused."""
     story.tell("What is due")
-    due = story.ask("due", allow=(ExitCode.CHANGES,))
-    story.require("web is due for its approved patches", holds="patches" in json.dumps(due))
+    (web,) = story.ask("due", allow=(ExitCode.CHANGES,))["families"]
+    told = " ".join(reason["text"] for reason in web["reasons"] if reason["trigger"] == "patches")
+    pending = {word.partition("=")[0] for word in told.split() if "=" in word}
+    story.require("web is due for each of its approved patches", holds=bool(approved) and approved <= pending)
 
     story.tell("Is every instance compliant?")
     states = story.ask("report")["states"]

@@ -132,7 +132,7 @@ _LOST = (boto.ConnectionError, boto.HTTPClientError, ResponseParserError)
 _SERVER_ERROR = 500
 
 # IAM's names are those of the operations, but for these.
-_ACTIONS = {"ListObjectsV2": "ListBucket"}
+_ACTIONS = {"DeleteMessageBatch": "DeleteMessage", "ListObjectsV2": "ListBucket"}
 
 
 @contextmanager

@@ -21,6 +21,8 @@ _MOST_CLOSED = 5000
 _OFF = "Amazon Inspector does not scan instances here (its state is {})"
 _UNSCANNED = "Amazon Inspector has not scanned this image"
 _ABSENT = "Amazon Inspector does not know this instance"
+# Reasons of a resource that is watched, and yet not scanned as it is now.
+_BLIND = frozenset({"NO_INVENTORY", "PENDING_INITIAL_SCAN", "STALE_INVENTORY"})
 
 
 class InspectorFindings:
@@ -72,7 +74,7 @@ class InspectorFindings:
             for entry in (entry for page in pages for entry in page["coveredResources"]):
                 known = found.get(entry["resourceId"])
                 if entry["resourceId"] in wanted and not (known and known.known):  # scanned in one of several ways
-                    found[entry["resourceId"]] = Coverage(why=_unscanned(entry), scanned=entry.get("lastScannedAt"))
+                    found[entry["resourceId"]] = Coverage(why=_unscanned(entry))
         return found
 
     def fixable(self, severities: Collection[Severity]) -> Iterator[Finding]:
@@ -127,9 +129,10 @@ class InspectorFindings:
 
 
 def _unscanned(entry: Mapping[str, Any]) -> str:
+    """Say why an instance is not scanned; of one that is, lastScannedAt may be old: nothing has changed since."""
     state = entry.get("scanStatus", {})
     reason = state.get("reason", "no reason given")
-    scanned = state.get("statusCode") == "ACTIVE" and reason != "PENDING_INITIAL_SCAN"
+    scanned = state.get("statusCode") == "ACTIVE" and reason not in _BLIND
     return "" if scanned else f"Amazon Inspector does not scan it: {reason}"
 
 
@@ -138,6 +141,7 @@ def _equal(values: Sequence[str]) -> list[dict[str, str]]:
 
 
 def _of_image(scan: Mapping[str, Any]) -> Coverage:
+    """Read of an image when it was scanned: EC2 does not tell whether that was on demand, and so once."""
     scanned = scan.get("FindingScanDate")
     return Coverage(why="" if scanned else _UNSCANNED, scanned=scanned)
 

@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from pipeline.aws.failures import translated
+from pipeline.aws.paging import batches
 from pipeline.aws.session import Clients
 from pipeline.model.findings import Notice
 
+_MOST = 10
+"""So many messages are in a call."""
+
 
 class SqsNotices:
-    """The port `Notices` over ReceiveMessage and DeleteMessage."""
+    """The port `Notices` over ReceiveMessage and DeleteMessageBatch."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -21,7 +27,7 @@ class SqsNotices:
     @translated("sqs")
     def receive(self, queue: str, wait: timedelta) -> tuple[Notice, ...]:
         answer = self._clients.sqs.receive_message(
-            QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=int(wait.total_seconds())
+            QueueUrl=queue, MaxNumberOfMessages=_MOST, WaitTimeSeconds=int(wait.total_seconds())
         )
         return tuple(
             Notice(key=_key(message["Body"]) or message["MessageId"], receipt=message["ReceiptHandle"])
@@ -30,8 +36,17 @@ class SqsNotices:
 
     @translated("sqs")
     def done(self, queue: str, notices: Sequence[Notice]) -> None:
-        for notice in notices:
-            self._clients.sqs.delete_message(QueueUrl=queue, ReceiptHandle=notice.receipt)
+        failed = [
+            entry
+            for batch in batches(notices, _MOST)
+            for entry in self._clients.sqs.delete_message_batch(
+                QueueUrl=queue,
+                Entries=[{"Id": str(number), "ReceiptHandle": one.receipt} for number, one in enumerate(batch)],
+            ).get("Failed", [])
+        ]
+        if failed:  # though the call succeeds: told as AWS would tell it of the one message alone
+            code, words = failed[0]["Code"], failed[0].get("Message", "")
+            raise ClientError({"Error": {"Code": code, "Message": words}}, "DeleteMessageBatch")
 
 
 def _key(body: str) -> str:

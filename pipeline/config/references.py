@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator
 
 from pipeline.config.baselines import WORDS, is_own
 from pipeline.config.document import Document, Fault, Place, Tree
+from pipeline.model.names import andon_path, approval_path, lease_path, ledger_path
 
-_OURS = ("andon", "approvals")
+_OURS = {path("").strip("/") for path in (andon_path, approval_path, lease_path, ledger_path)}
 
 
 def check(document: Document) -> Iterator[Fault]:

@@ -53,7 +53,7 @@ class FindingStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A vulnerability on an image, or on an instance of one (``instance``; ``image`` is then what it runs).
+    """A vulnerability on an image, or on an instance of one (``instance``; ``image`` is then what it runs, if told).
 
     ``id`` is Inspector's ARN, or for an image ``<image>/<title>``: EC2 tells no ARNs. ``cve`` is the id of the
     vulnerability, whoever gave it. ``fixed_since`` is since when Inspector has known a fix for one of this severity on
@@ -79,7 +79,7 @@ class Finding:
 class Coverage:
     """Whether Inspector has looked at an image or instance: if not, that nothing was found says nothing.
 
-    ``why`` says why it has not; empty: it has. ``scanned`` is when it last did, where that is told.
+    ``why`` says why it has not; empty: it has. ``scanned`` is when it last did, where it may not look again by itself.
     """
 
     why: str = ""
@@ -87,7 +87,7 @@ class Coverage:
 
     @property
     def known(self) -> bool:
-        """Whether what was found is all there is to find."""
+        """Whether what was found is all there is to find, or was when it was ``scanned``."""
         return not self.why
 
 

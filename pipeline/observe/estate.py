@@ -23,7 +23,7 @@ from pipeline.ports.nodes import Nodes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstateObserver:
-    """Observes every instance of every fleet. What the caller may not ask Systems Manager or Inspector is a value."""
+    """Observes every instance of every fleet. What may not be asked of Systems Manager or Inspector is a value."""
 
     settings: Settings
     fleets: Fleets
@@ -59,7 +59,7 @@ class EstateObserver:
             parameter = channel_parameter(self.settings.channel_prefix, name, self.settings.families[name].channel)
             try:
                 image = self.channels.current(parameter)
-            except NotPossible as error:
+            except (AccessDenied, NotPossible) as error:
                 unread[name] = error.message
                 continue
             if image is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from pipeline.model.findings import Scan
 from pipeline.model.ids import ImageId
@@ -31,12 +32,14 @@ class ReleaseObserver:
     findings: Findings
     evidence: Evidence
 
-    def observe(self, known: Mapping[ImageId, Image], fleets: Iterable[FleetView] = ()) -> dict[ImageId, ImageFacts]:
+    def observe(
+        self, known: Mapping[ImageId, Image], now: datetime, fleets: Iterable[FleetView] = ()
+    ) -> dict[ImageId, ImageFacts]:
         """Gather the facts of images, in calls for all of them where AWS has such; ``fleets`` run them."""
         rules = tuple(_flat(self.settings.release_gate))
         family = self._climbed(known)
         scanned = any(isinstance(rule, NoFindings) for rule in rules)
-        scan = observe_findings(self.findings, fleets, known) if scanned else Scan()
+        scan = observe_findings(self.findings, fleets, known, now=now) if scanned else Scan()
         proven = any(isinstance(rule, Proven) for rule in rules)
         named = {rule.channel for rule in rules if isinstance(rule, Promoted)}
         facts = {}

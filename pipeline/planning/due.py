@@ -190,6 +190,9 @@ def _findings(seen: Observed, scan: Scan, lowest: Severity) -> tuple[list[Reason
             barred = f", and was {newest.barred}" if newest.barred else ""
             why = f"{newest.id} was baked after that was known{barred}: another bake may change nothing"
             doubted.append(Reason(trigger=Trigger.FINDING, text=f"{text}; {why}"))
+        elif newest.barred:  # else it has not got it, and what is left is to roll it
+            why = f"{newest.id}, the newest image, was {newest.barred} and cannot cure it"
+            doubted.append(Reason(trigger=Trigger.FINDING, text=f"{text}; {why}"))
     return due, doubted
 
 
@@ -206,7 +209,7 @@ def _news(seen: Observed, newest: Image, scan: Scan, found: Sequence[Finding]) -
 
     Without news, a bake from the same repositories would come to the same: it would be tried every night, in vain.
     """
-    if newest.id in scan.unknown:
+    if newest.id in scan.unknown and all(one.image != newest.id for one in found):
         return newest.created < min(one.first_observed for one in found)
     launched = _launched(seen.fleets)
     for one in found:

@@ -100,7 +100,7 @@ def _findings(rule: NoFindings, facts: ImageFacts, now: datetime) -> tuple[Answe
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - enough to begin with
         return Answer.REFUSE, f"{', '.join(names[:3])}{more}, {rule.at_least} or worse"
     if facts.unscanned:
-        return Answer.UNKNOWN, f"nobody has looked for vulnerabilities: {facts.unscanned}"
+        return Answer.UNKNOWN, f"its vulnerabilities are not known: {facts.unscanned}"
     return Answer.PASS, f"none of {rule.at_least} or worse"
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from pipeline.errors import ExitCode, NotPossible, RefusedError, UsageError
+from pipeline.errors import AccessDenied, ExitCode, NotPossible, RebakeError, RefusedError, UsageError
 from pipeline.model.images import Image
 from pipeline.model.packages import Package
 from pipeline.model.steps import Note, Plan
 from pipeline.model.views import FamilyImages, FleetView
 from pipeline.observe.findings import observe_findings
 from pipeline.observe.patches import FRESH
-from pipeline.planning.due import FamilyDue, Observed, plan_due, tried
+from pipeline.planning.due import FamilyDue, Observed, Reason, Trigger, plan_due, tried
 from pipeline.planning.release import merge
 from pipeline.runs.plans import for_release
 from pipeline.runs.room import Room, require_known
 
-_OWN = (NotPossible, RefusedError, UsageError)
+_OWN = (AccessDenied, NotPossible, RefusedError, UsageError)
 
 
 def due(room: Room, names: Sequence[str] = (), *, survey_within: timedelta | None = None) -> tuple[FamilyDue, ...]:
@@ -30,7 +30,7 @@ def due(room: Room, names: Sequence[str] = (), *, survey_within: timedelta | Non
         require_known("family", name, room.settings.families)
     now = room.tools.clock.now()
     chosen = names or sorted(room.settings.families)
-    return tuple(plan_due(_observed(room, name, survey_within), now) for name in chosen)
+    return tuple(_judge(room, name, now, survey_within) for name in chosen)
 
 
 def for_due(
@@ -68,24 +68,36 @@ def _notes(one: FamilyDue) -> list[Note]:
     return unknown or ([] if one.due else [Note(target=one.family, text="nothing is due")])
 
 
-def _observed(room: Room, name: str, survey_within: timedelta | None) -> Observed:
+def _judge(room: Room, name: str, now: datetime, survey_within: timedelta | None) -> FamilyDue:
+    try:
+        return plan_due(_observed(room, name, now, survey_within), now)
+    except AccessDenied as error:  # not even what was baked may be asked
+        return FamilyDue(family=name, unknown=(Reason(trigger=Trigger.FIRST, text=_told(error)),))
+
+
+def _told(error: RebakeError) -> str:
+    """Put it into words that are the same at each look: of what is denied, EC2 encodes the details anew each time."""
+    return error.message if isinstance(error, AccessDenied) else error.whole
+
+
+def _observed(room: Room, name: str, now: datetime, survey_within: timedelta | None) -> Observed:
     fault, source = "", None
     view: FamilyImages
     try:
         view = room.family(name, survey_within=survey_within)
     except _OWN as error:
-        view, fault, source = room.images_of(name), error.whole, _source(room, name)
+        view, fault, source = room.images_of(name), _told(error), _source(room, name)
     fleets: list[FleetView] = []
     absent: dict[str, str] = {}
     for fleet in room.fleets_of(name):
         try:
             fleets.append(room.fleet(fleet))
         except _OWN as error:
-            absent[fleet] = error.whole
+            absent[fleet] = _told(error)
     newest = tried(view)
     scan = None
     if view.family.findings is not None:
-        scan = observe_findings(room.tools.findings, fleets, [newest.id] if newest else [])
+        scan = observe_findings(room.tools.findings, fleets, [newest.id] if newest else [], now=now)
     return Observed(
         images=view,
         fleets=tuple(fleets),
@@ -108,6 +120,6 @@ def _source(room: Room, name: str) -> Image | None:
 def _installed(room: Room, newest: Sequence[Image]) -> tuple[Package, ...] | None:
     try:
         kept = room.tools.evidence.packages(newest[0]) if newest else None
-    except NotPossible:  # not what was written: what is installed is not known then
+    except (AccessDenied, NotPossible):  # or not what was written: what is installed is not known then
         return None
     return kept.after if kept else None

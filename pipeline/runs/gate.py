@@ -72,7 +72,7 @@ def gate(room: Room, *, image: ImageId | None = None, fleets: Iterable[str] = ()
             *_standing(its.image),
             *(verdict for rule in room.settings.release_gate for verdict in judge(rule, its, now)),
         )
-        for found, its in observer.observe(known, views).items()
+        for found, its in observer.observe(known, now, views).items()
     }
     return tuple(one if one.image is None else replace(one, verdicts=told.get(one.image, _GONE)) for one in wanted)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipeline.errors import NotPossible, RefusedError
+from pipeline.errors import AccessDenied, NotPossible, RefusedError
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.views import FleetView
@@ -30,19 +30,22 @@ def sla(room: Room, names: Sequence[str] = ()) -> FixReport:
     absent: dict[str, str] = {}
     published: dict[str, datetime] = {}
     for family in names or sorted(room.settings.families):
-        tested = [one for one in room.images_of(family).baked if one.usable and one.stage is not Stage.CANDIDATE]
+        tested = [
+            one for one in room.tools.images.baked(family=family) if one.usable and one.stage is not Stage.CANDIDATE
+        ]
         images += [one.id for one in tested[:_PAST]]
         for source in {one.source_image for one in tested if one.source_image}:
             _note_published(room, source, published)
         for fleet in room.fleets_of(family):
             try:
                 fleets.append(room.fleet(fleet, copyable=False))
-            except (NotPossible, RefusedError) as error:
+            except (AccessDenied, NotPossible, RefusedError) as error:
                 absent[fleet] = error.whole
+    now = room.tools.clock.now()
     return plan_sla(
         fleets,
-        observe_findings(room.tools.findings, fleets, images, closed=True),
-        room.tools.clock.now(),
+        observe_findings(room.tools.findings, fleets, images, now=now, closed=True),
+        now,
         times=room.settings.sla,
         published=published,
         absent=absent,

@@ -9,12 +9,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 _IAM_PREFIX = {"elbv2": "elasticloadbalancing", "elb": "elasticloadbalancing", "service-quotas": "servicequotas"}
+_IAM_NAMES = {"DeleteMessageBatch": "DeleteMessage"}
 _READS = ("Describe", "Get", "List", "Search", "Simulate", "Lookup", "AssumeRole", "BatchGet", "Decode")
 
 
 def action_name(service: str, operation: str) -> str:
     """Name an operation as IAM does: ``ec2:RunInstances``, ``elasticloadbalancing:ModifyRule``."""
-    return f"{_IAM_PREFIX.get(service, service)}:{operation}"
+    return f"{_IAM_PREFIX.get(service, service)}:{_IAM_NAMES.get(operation, operation)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,21 +103,24 @@ def test_instances_are_asked_about_ten_at_a_time(inspected: Account) -> None:
     [
         ({"statusCode": "ACTIVE", "reason": "SUCCESSFUL"}, ""),
         ({"statusCode": "ACTIVE", "reason": "PENDING_INITIAL_SCAN"}, "PENDING_INITIAL_SCAN"),
+        ({"statusCode": "ACTIVE", "reason": "STALE_INVENTORY"}, "STALE_INVENTORY"),
         ({"statusCode": "INACTIVE", "reason": "UNMANAGED_EC2_INSTANCE"}, "UNMANAGED_EC2_INSTANCE"),
     ],
 )
 def test_only_a_scan_is_coverage(
     stub: Callable[[str], Stubber], clients: Clients, status: dict[str, str], why: str
 ) -> None:
-    """What waits for its first scan, or cannot be scanned, is unknown with Inspector's reason."""
+    """What waits for its first scan, or cannot be scanned as it is, is unknown with Inspector's reason."""
     on = {"status": "ENABLED", "errorCode": "ALREADY_ENABLED", "errorMessage": "It is."}
     account = {"accountId": "123456789012", "state": on, "resourceState": {"ec2": on, "ecr": on}}
     stub("inspector2").add_response("batch_get_account_status", {"accounts": [account]}, {})
     entry = {"resourceType": "AWS_EC2_INSTANCE", "resourceId": NOBODY, "accountId": "123456789012"}
     entry["scanType"] = "PACKAGE"
-    stub("inspector2").add_response("list_coverage", {"coveredResources": [entry | {"scanStatus": status}]})
+    covered = entry | {"scanStatus": status, "lastScannedAt": AT}
+    stub("inspector2").add_response("list_coverage", {"coveredResources": [covered]})
     found = InspectorFindings(clients).coverage([], [NOBODY])[NOBODY]
     assert (found.known, found.why.rpartition(" ")[2]) == (not why, why)
+    assert found.scanned is None  # it is looked at again whenever there is something new
 
 
 def test_a_finding_comes_out_complete(stub: Callable[[str], Stubber], clients: Clients) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aws.account import Account
+from botocore.stub import Stubber
 
-from pipeline.errors import AccessDenied, NotFound
+from pipeline.aws.notices import SqsNotices
+from pipeline.aws.session import Clients
+from pipeline.errors import AccessDenied, NotFound, NotPossible, RebakeError, Unavailable
+from pipeline.model.findings import Notice
 
 NONE = timedelta()
 ARN = "arn:aws:inspector2:us-east-1:123456789012:finding/1"
@@ -56,6 +62,21 @@ def test_a_message_is_deleted_once_it_was_acted_on(account: Account) -> None:
     assert held not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"].items()
 
 
+@pytest.mark.parametrize(("code", "told"), [("InternalError", Unavailable), ("ReceiptHandleIsInvalid", NotPossible)])
+def test_ten_are_deleted_in_a_call(
+    stub: Callable[[str], Stubber], clients: Clients, code: str, told: type[RebakeError]
+) -> None:
+    """All of them are tried, and one that stays is told as if it had been alone."""
+    notices = [Notice(key=str(number), receipt=f"r{number}") for number in range(12)]
+    entries = [{"Id": str(number % 10), "ReceiptHandle": f"r{number}"} for number in range(12)]
+    refused = {"Id": "0", "SenderFault": False, "Code": code}
+    for part, failed in ((entries[:10], [refused]), (entries[10:], [])):
+        answer: dict[str, Any] = {"Successful": [], "Failed": failed}
+        stub("sqs").add_response("delete_message_batch", answer, {"QueueUrl": "https://queue", "Entries": part})
+    with pytest.raises(told, match=code):
+        SqsNotices(clients).done("https://queue", notices)
+
+
 def test_a_queue_that_is_not_there_or_closed(account: Account) -> None:
     """Each is told as itself."""
     url = account.queue()
@@ -64,3 +85,6 @@ def test_a_queue_that_is_not_there_or_closed(account: Account) -> None:
     account.cloud.deny("sqs:ReceiveMessage")
     with pytest.raises(AccessDenied, match="sqs:ReceiveMessage"):
         account.notices.receive(url, NONE)
+    account.cloud.deny("sqs:DeleteMessage")
+    with pytest.raises(AccessDenied, match=r"sqs:DeleteMessage\."):
+        account.notices.done(url, [Notice(key="k", receipt="r")])

@@ -77,6 +77,21 @@ def test_the_text_says_why(rebake: Command, world: World, instances: list[str]) 
     assert "The caller may not do ssm:DescribeInstanceInformation." in answer.out
 
 
+@pytest.mark.usefixtures("instances")
+def test_a_channel_that_may_not_be_read_is_unknown(rebake: Command, world: World) -> None:
+    """Of every instance, with the action; the others of its reasons stand."""
+    world.cloud.deny("ssm:GetParameter")
+    answer = rebake("report", "--json")
+    assert answer.code == 0, answer.err
+    found = json.loads(answer.out)
+    assert found["states"]["non_compliant"] == 1
+    told = {row["reasons"]["channel_unknown"] for row in found["instances"]}
+    assert told == {"The caller may not do ssm:GetParameter."}
+    world.cloud.deny("ssm:*", "autoscaling:DescribeInstanceRefreshes")
+    answer = rebake("report", "--sla")
+    assert (answer.code, "The caller may not do autoscaling:DescribeInstanceRefreshes." in answer.out) == (0, True)
+
+
 @pytest.mark.usefixtures("world")
 def test_a_fleet_without_a_group_hides_no_other(rebake: Command, project: Project) -> None:
     """It is listed with the cause."""

@@ -40,7 +40,7 @@ def test_a_pipeline_gets_its_verdict(rebake: Command, project: Project, world: W
     words = ("gate", "--image", image, "--junit", "gate.xml", "--sarif", "gate.sarif")
     answer = rebake(*words)
     assert answer.code == 3
-    assert re.search(rf"{image} +{image} +unknown +findings +nobody has looked", answer.out)
+    assert re.search(rf"{image} +{image} +unknown +findings +its vulnerabilities are not known", answer.out)
     assert "0 of 1 images pass" in answer.out
     suite = ET.parse(folder / "gate.xml").find("testsuite")  # noqa: S314 - written by the command under test
     assert suite is not None

@@ -83,6 +83,8 @@ families:
         ("windows: {}\n", "7: windows: unknown key; known here: version, defaults, families, fleets, patch_groups"),
         ("  andon: {}\n", "7: families.andon: is no name for a family: parameters named andon/…"),
         ("  approvals: {}\n", "7: families.approvals: is no name for a family"),
+        ("  leases: {}\n", "7: families.leases: is no name for a family"),
+        ("  good: {}\n", "7: families.good: is no name for a family"),
     ],
 )
 def test_faults_of_families_are_told_in_words(faults: Faults, more: str, said: str) -> None:

@@ -193,6 +193,16 @@ def test_an_image_that_is_cured_needs_no_bake() -> None:
     assert triggers(with_findings(finding(OLD), fleet=fleet_view(OLD))) == ([Trigger.ROLLOUT], [])
 
 
+@pytest.mark.parametrize("stage", [Stage.REJECTED, Stage.REVOKED])
+def test_an_image_that_may_not_be_rolled_cures_nothing(stage: Stage) -> None:
+    """The fleets keep the image before it, with its vulnerability: that is in doubt, and not over."""
+    tested = image(OLD, created=NOW - 90 * DAY)
+    view = family_view(image(stage=stage, created=NOW - DAY), tested, channel=OLD, family=WATCHED)
+    found = judged(view, fleet_view(OLD, saved=version(1, OLD)), scan=Scan(findings=(finding(OLD),)))
+    assert triggers(found) == ([], [Trigger.FINDING])
+    assert found.unknown[0].text.endswith(f"; {NEW}, the newest image, was {stage} and cannot cure it")
+
+
 def test_nobody_has_looked_is_not_nothing_found() -> None:
     """Unknown with Inspector's reason; a newest image that is not scanned may have what an older one has."""
     off = {NEW: "off", OLD: "off"}
@@ -202,6 +212,8 @@ def test_nobody_has_looked_is_not_nothing_found() -> None:
     assert triggers(late) == ([Trigger.FINDING], [Trigger.FINDING])
     early = with_findings(finding(OLD, first_observed=NOW - 60 * DAY), unknown={NEW: "off"})
     assert triggers(early) == ([], [Trigger.FINDING])
+    old = with_findings(finding(**YOUNG), unknown={NEW: "scanned last year"})
+    assert triggers(old) == ([], [Trigger.FINDING, Trigger.FINDING])
 
 
 def test_an_unbaked_family_is_due_for_what_its_fleets_run() -> None:

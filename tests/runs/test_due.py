@@ -112,6 +112,26 @@ def test_findings_that_cannot_be_read_are_unknown(make: SceneMaker, action: str)
     assert ("DISABLED" if action == "off" else action) in found.unknown[0].text
 
 
+@pytest.mark.parametrize(
+    ("action", "trigger"),
+    [
+        ("ssm:GetParameterHistory", Trigger.FIRST),
+        ("ec2:DescribeImages", Trigger.FIRST),
+        ("autoscaling:DescribeAutoScalingGroups", Trigger.ROLLOUT),
+    ],
+)
+def test_what_may_not_be_read_is_unknown(make: SceneMaker, action: str, trigger: Trigger) -> None:
+    """With the action, in the words of each look; a release of what is due does nothing and tells it, too."""
+    scene = watched(make)
+    release(scene)
+    scene.world.cloud.deny(action)
+    (found,) = due.due(scene.again())
+    assert (found.due, [one.trigger for one in found.unknown]) == (False, [trigger])
+    assert found.unknown[0].text == f"The caller may not do {action}."
+    assert exit_code([found]) is ExitCode.PARTIAL
+    assert release(scene) == (ExitCode.PARTIAL, [])
+
+
 def test_a_source_that_is_gone_hides_no_finding(make: SceneMaker) -> None:
     """Both are told, and being due goes before being in doubt; a fleet without a group is in doubt, too."""
     scene = watched(make)
