@@ -9,7 +9,7 @@ from pipeline.model.findings import Scan
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image
 from pipeline.model.names import channel_parameter
-from pipeline.model.release_rules import Either, Every, NoFindings, Promoted, Proven, ReleaseRule
+from pipeline.model.release_rules import NoFindings, Promoted, Proven, flat
 from pipeline.model.settings import Settings
 from pipeline.model.sources import SourceChannel
 from pipeline.model.views import FleetView
@@ -34,7 +34,7 @@ class ReleaseObserver:
 
     def observe(self, known: Mapping[ImageId, Image], fleets: Iterable[FleetView] = ()) -> dict[ImageId, ImageFacts]:
         """Gather the facts of images, in calls for all of them where AWS has such; ``fleets`` run them."""
-        rules = tuple(_flat(self.settings.release_gate))
+        rules = tuple(flat(self.settings.release_gate))
         family = self._climbed(known)
         scanned = any(isinstance(rule, NoFindings) for rule in rules)
         scan = observe_findings(self.findings, fleets, known) if scanned else Scan()
@@ -83,10 +83,3 @@ class ReleaseObserver:
         """Whether what an image was baked from is an image of ours; of other people's nobody has rejected any here."""
         family = self.settings.families.get(image.family or "")
         return family is not None and isinstance(family.source, SourceChannel)
-
-
-def _flat(rules: tuple[ReleaseRule, ...]) -> tuple[ReleaseRule, ...]:
-    flat: list[ReleaseRule] = []
-    for rule in rules:
-        flat += _flat(rule.rules) if isinstance(rule, Every | Either) else [rule]
-    return tuple(flat)

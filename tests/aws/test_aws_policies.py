@@ -10,7 +10,7 @@ import rooms
 from aws.account import STABLE, Account
 from guards import KEY
 
-from pipeline.aws.permissions import ACTIONS, GROUPS, RELEASE, actions_for
+from pipeline.aws.permissions import ACTIONS, FINDING_ACTIONS, GROUPS, RELEASE, actions_for
 from pipeline.aws.policies import LIMIT, Document, parts, policy, size
 from pipeline.aws.rules import RULES
 from pipeline.errors import AccessDenied, UsageError
@@ -38,9 +38,12 @@ def resources(document: Document, action: str) -> list[str]:
 
 
 def test_every_verb_is_in_one_group() -> None:
-    """Each verb with permissions of its own has exactly one policy; `release` has two."""
+    """Each verb with permissions of its own has exactly one policy; `release` has two, `gate` either of two."""
     verbs = [verb for verbs in GROUPS.values() for verb in verbs]
-    assert sorted([*verbs, "release"]) == sorted(ACTIONS)
+    assert sorted([*verbs, "release"]) == sorted([*ACTIONS, "gate"])
+    for group in ("gate", "report"):
+        assert "gate" in GROUPS[group]
+        assert set(FINDING_ACTIONS) <= actions_for(group)
     assert set(RELEASE) <= set(GROUPS)
     assert actions_for(None) == {action for group in GROUPS for action in actions_for(group)}
 
