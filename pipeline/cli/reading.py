@@ -243,7 +243,7 @@ def report(
     ] = False,
     yes: YesOption = False,
 ) -> None:
-    """Show whether every instance of every fleet is compliant, and why not. Exit 0 whatever is found."""
+    """Show whether all instances are compliant, and why not. Exit 0 whatever is found."""
     runs, told = room("pipeline.runs.compliance"), room("pipeline.cli.compliance")
     if as_csv and common.json:
         raise UsageError("--json and --csv both want stdout.", hint="choose one of them")

@@ -12,7 +12,7 @@ from pipeline.model import names
 from pipeline.model.evidence import Bake
 from pipeline.model.ids import ImageId
 from pipeline.model.images import AVAILABLE_WITHIN, Image, Stage
-from pipeline.model.outcomes import Done, Failed, Outcome, Skipped
+from pipeline.model.outcomes import Done, Failed, Outcome, Refused, Skipped
 from pipeline.model.settings import Family
 from pipeline.model.steps import BuildImage
 from pipeline.planning.bake_key import family_key
@@ -30,6 +30,10 @@ def build_image(bench: Workbench, step: BuildImage) -> Outcome:
         bench.made.images[step.family] = standing.id
         return Skipped(reason=f"{standing.id} was baked from exactly this in the meantime")
     request = _request(bench, family, step)
+    if request.source.barred:
+        return Refused(
+            reason=f"The source image {request.source.id} was {request.source.barred}", hint="promote a proven one"
+        )
     if standing is not None:
         return _adopt(
             bench, request, standing, f"{standing.id} was baked from exactly this by a run that was cut short"

@@ -75,8 +75,7 @@ def _needed(bench: Workbench, *, besides: str) -> set[ImageId]:
 
 
 def _protect(bench: Workbench, fleet: str, images: Mapping[ImageId, Image]) -> None:
-    """Protect images of this account; what somebody else protects or owns is his."""
-    owners = {image.owner for image in images.values() if image.family}
+    """Protect images of ours; what somebody else has made, or protects, is his."""
     for image in images.values():
-        if not image.protected and image.owner in owners:
+        if not image.protected and image.family:
             bench.tools.images.protect(image, f"way back of {fleet} and others, by run {bench.run}")

@@ -134,8 +134,9 @@ def put_back(
     fleet = progress.lane.fleet
     if progress.over:
         return failure  # what is left to remove or to write down is no reason to undo it
-    if isinstance(failure, Halted) and (stack := _updating(progress)):
-        return Halted(reason=f"{failure.reason}; {stack}")
+    if isinstance(failure, (Halted, Refused)) and (stack := _updating(progress)):
+        text = f"{failure.reason}; {stack}"
+        return Halted(reason=text) if isinstance(failure, Halted) else Failed(reason=text, hint=failure.hint)
     progress.returning = True
     away, failed = _image(bench, progress.lane), not isinstance(failure, (Halted, Paused))
     plan, steps = Plan(), list[PlannedStep]()

@@ -6,7 +6,7 @@ from pipeline.errors import StepFailed
 from pipeline.execute.tools import Workbench
 from pipeline.model import names
 from pipeline.model.images import Stage
-from pipeline.model.outcomes import Done, Outcome, Skipped
+from pipeline.model.outcomes import Done, Outcome, Refused, Skipped
 from pipeline.model.steps import MoveChannel, TagImage
 
 
@@ -27,5 +27,8 @@ def move_channel(bench: Workbench, step: MoveChannel) -> Outcome:
     channels = bench.tools.channels
     if channels.current(step.parameter) == image:
         return Skipped(reason=f"{step.parameter} points to {image} already")
+    found = bench.tools.images.get([image]).get(image)
+    if found is not None and found.barred:
+        return Refused(reason=f"{image} was {found.barred}", hint=f"see what there is: rebake history {step.family}")
     version = channels.move(step.parameter, image)
     return Done(facts={"parameter": step.parameter, "image": image, "version": str(version)})

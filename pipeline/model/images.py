@@ -85,7 +85,12 @@ class Image:
 
     @property
     def stage(self) -> Stage | None:
-        """How far it has come; None for an image without a stage we know."""
+        """How far it has come; None for an image without a stage we know.
+
+        Why it was revoked is a tag of its own: whoever writes a stage at that moment does not take it back.
+        """
+        if TAG_REVOKED in self.tags:
+            return Stage.REVOKED
         value = self.tags.get(TAG_STAGE)
         return Stage(value) if value in set(Stage) else None
 

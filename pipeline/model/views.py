@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.model.baselines import Resolution
-from pipeline.model.fleets import ChannelEntry, Group, Refresh, TemplateVersion
+from pipeline.model.fleets import ChannelEntry, Group, Member, Refresh, TemplateVersion
 from pipeline.model.good import Ledger
 from pipeline.model.ids import BakeKey, GroupName, ImageId, RefreshId, TargetGroupArn
 from pipeline.model.images import Image
@@ -128,6 +128,19 @@ class FleetView:
         """Its own group, and those beside it that take part in a blue-green rollout."""
         others = self.traffic.others if self.traffic else ()
         return (self.group, *(side.group for side in others if side.group.role))
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The instances of these groups that are not on their way out, with those of warm pools."""
+        return tuple(one for group in self.groups for one in (*group.standing, *group.warm))
+
+    @property
+    def next_images(self) -> frozenset[ImageId | None]:
+        """What the next instances of these groups will boot, as far as these may have any; None: that is not known."""
+        others = self.traffic.others if self.traffic else ()
+        saved = [self.version, *(one.version for one in others if one.group.role in {Role.GREEN, Role.BLUE})]
+        images = frozenset(None if version is None else ImageId(version.image) for version in saved)
+        return images | {None} if any(group.override_templates for group in self.groups) else images
 
     @property
     def active(self) -> Refresh | None:

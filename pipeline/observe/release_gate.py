@@ -11,10 +11,9 @@ from pipeline.model.images import Image
 from pipeline.model.names import channel_parameter
 from pipeline.model.release_rules import NoFindings, Promoted, Proven, flat
 from pipeline.model.settings import Settings
-from pipeline.model.sources import SourceChannel
 from pipeline.model.views import FleetView
 from pipeline.observe.findings import observe_findings
-from pipeline.planning.lineage import ancestors
+from pipeline.planning.lineage import ancestors, lost
 from pipeline.planning.release_gate import ImageFacts
 from pipeline.ports.channels import Channels
 from pipeline.ports.evidence import Evidence
@@ -42,14 +41,12 @@ class ReleaseObserver:
         named = {rule.channel for rule in rules if isinstance(rule, Promoted)}
         facts = {}
         for image in known.values():
-            line = ancestors(image, family)
-            oldest = (image, *line)[-1]
             facts[image.id] = ImageFacts(
                 image=image,
                 channel=self._own_channel(image),
                 channels=self._channels(image, named),
-                ancestors=line,
-                lost=oldest.source_image if self._from_ours(oldest) and oldest.source_image not in family else None,
+                ancestors=ancestors(image, family),
+                lost=lost(image, family, self.settings.families),
                 provenance=self.evidence.provenance(image) if proven else None,
                 findings=tuple(finding for finding in scan.findings if finding.image == image.id),
                 unscanned=scan.unknown.get(image.id, ""),
@@ -78,8 +75,3 @@ class ReleaseObserver:
             name: tuple(entry.image for entry in self.channels.history(channel_parameter(prefix, image.family, name)))
             for name in sorted(read)
         }
-
-    def _from_ours(self, image: Image) -> bool:
-        """Whether what an image was baked from is an image of ours; of other people's nobody has rejected any here."""
-        family = self.settings.families.get(image.family or "")
-        return family is not None and isinstance(family.source, SourceChannel)

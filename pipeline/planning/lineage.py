@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image
+from pipeline.model.settings import Family
+from pipeline.model.sources import SourceChannel
 
 
 def descendants(root: ImageId, known: Collection[Image]) -> tuple[Image, ...]:
@@ -16,6 +18,17 @@ def descendants(root: ImageId, known: Collection[Image]) -> tuple[Image, ...]:
         found += children
         parents = {one.id for one in children}
     return tuple(found)
+
+
+def lost(image: Image, known: Mapping[ImageId, Image], families: Mapping[str, Family]) -> ImageId | None:
+    """Name the image of ours at the end of an image's line that is gone; None: the line is whole.
+
+    It ends well with an image of other people's: nobody has rejected or revoked any of those here.
+    """
+    oldest = (image, *ancestors(image, known))[-1]
+    family = families.get(oldest.family or "")
+    ours = family is not None and isinstance(family.source, SourceChannel)
+    return oldest.source_image if ours and oldest.source_image not in known else None
 
 
 def ancestors(image: Image, known: Mapping[ImageId, Image]) -> tuple[Image, ...]:

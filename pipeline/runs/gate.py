@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pipeline.errors import NotFound, NotPossible, UsageError
 from pipeline.model.gates import Answer, GateVerdict
 from pipeline.model.ids import ImageId
+from pipeline.model.images import Image
 from pipeline.model.views import FleetView
 from pipeline.observe.release_gate import ReleaseObserver
 from pipeline.planning.release_gate import judge
@@ -67,7 +68,10 @@ def gate(room: Room, *, image: ImageId | None = None, fleets: Iterable[str] = ()
         evidence=tools.evidence,
     )
     told = {
-        found: tuple(verdict for rule in room.settings.release_gate for verdict in judge(rule, its, now))
+        found: (
+            *_standing(its.image),
+            *(verdict for rule in room.settings.release_gate for verdict in judge(rule, its, now)),
+        )
         for found, its in observer.observe(known, views).items()
     }
     return tuple(one if one.image is None else replace(one, verdicts=told.get(one.image, _GONE)) for one in wanted)
@@ -83,13 +87,17 @@ def _run_by(room: Room, fleets: Iterable[str]) -> tuple[tuple[FleetView, ...], t
             wanted.append(Judged(subject=name, verdicts=(_unknown("fleet", error.message),)))
             continue
         views.append(view)
-        images = {member.image for member in view.group.standing}
-        images |= {ImageId(view.version.image)} if view.version else {None}
+        images = {member.image for member in view.members} | view.next_images
         wanted += [Judged(subject=name, image=one) for one in sorted(one for one in images if one)]
         if None in images:
             text = "the image of its next instance, or of some that it has, is not known"
             wanted.append(Judged(subject=name, verdicts=(_unknown("fleet", text),)))
     return tuple(views), tuple(wanted)
+
+
+def _standing(image: Image) -> tuple[GateVerdict, ...]:
+    """Refuse what was rejected or revoked, whatever the rules ask."""
+    return (GateVerdict(gate="stage", answer=Answer.REFUSE, reason=f"it was {image.barred}"),) if image.barred else ()
 
 
 def _unknown(gate: str, reason: str) -> GateVerdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.errors import NotFound, NotOurs, RebakeError
@@ -10,7 +10,7 @@ from pipeline.model.ids import ImageId
 from pipeline.model.images import Image, Stage
 from pipeline.model.names import TAG_REVOKED, TAG_STAGE
 from pipeline.model.strategies import OnHalt
-from pipeline.planning.lineage import descendants
+from pipeline.planning.lineage import descendants, lost
 from pipeline.runs.room import Room
 from pipeline.runs.signals import stop
 
@@ -49,7 +49,9 @@ def revoke(room: Room, image: ImageId, reason: str, *, cascade: bool, dry_run: b
     chosen = (found, *made_from_it) if cascade else (found,)
     by = f"{room.preflight.caller().arn}, {room.tools.clock.now():%Y-%m-%d %H:%M} UTC"
     told = [_mark(room, one, f"{reason}; by {by}", dry_run=dry_run) for one in chosen]
-    if not cascade:
+    if cascade:
+        told += _doubtful(room, baked, frozenset(one.id for one in chosen))
+    else:
         text = f"was baked from {image} and is not revoked: that takes --cascade"
         told += [Told(target=one.id, text=text) for one in made_from_it if not one.barred]
     gone = frozenset(one.id for one in chosen)
@@ -63,6 +65,14 @@ def _mark(room: Room, image: Image, why: str, *, dry_run: bool) -> Told:
         return Told(target=image.id, text="would be revoked")
     room.tools.images.tag(image, {TAG_STAGE: Stage.REVOKED, TAG_REVOKED: why[:_TAG_MAX]})
     return Told(target=image.id, text="is revoked")
+
+
+def _doubtful(room: Room, baked: Mapping[ImageId, Image], gone: frozenset[ImageId]) -> Iterator[Told]:
+    """Name the images of which nobody can tell whether they were baked from it: something between is gone."""
+    for one in baked.values():
+        if one.id not in gone and not one.barred and (missing := lost(one, baked, room.settings.families)):
+            text = f"was baked from {missing}, which is gone: whether that came from it cannot be told"
+            yield Told(target=one.id, text=text, ok=False)
 
 
 def _channels(room: Room, gone: frozenset[ImageId]) -> Iterator[Told]:
@@ -80,11 +90,11 @@ def _fleets(room: Room, gone: frozenset[ImageId], *, dry_run: bool) -> Iterator[
             if view.active is not None and view.goal(view.active) in gone:
                 how = f"refresh {view.active.id} would be stopped" if dry_run else ""
                 yield Told(target=name, text=how or stop(room, view.active, OnHalt.ROLL_BACK))
-                continue
         except RebakeError as error:
             yield Told(target=name, text=error.whole, ok=False)
             continue
-        using = sum(member.image in gone for member in view.group.standing)
-        if using:
-            text = f"{using} of {len(view.group.standing)} instances run it: rebake rollback {name}"
+        using = sum(member.image in gone for member in view.members)
+        if using or view.next_images & gone:
+            boots = ", and the next ones would" if view.next_images & gone else ""
+            text = f"{using} of {len(view.members)} instances run it{boots}: rebake rollback {name}"
             yield Told(target=name, text=text)

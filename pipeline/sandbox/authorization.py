@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -42,24 +43,29 @@ class Policy:
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        self._statements = document["Statement"]
-        for statement in self._statements:
+        # By action: every call asks, and a policy has a hundred of them.
+        self._named = defaultdict[str, list[Mapping[str, Any]]](list)
+        self._wild: list[tuple[str, Mapping[str, Any]]] = []
+        for statement in document["Statement"]:
             strange = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
             strange |= set(statement.get("Condition", {})) - set(_OPERATORS)
             if strange:
                 raise UsageError(f"The sandbox does not evaluate {', '.join(sorted(strange))} in a policy.")
+            for action in map(str.lower, _listed(statement["Action"])):
+                if "*" in action or "?" in action:
+                    self._wild.append((action, statement))
+                else:
+                    self._named[action].append(statement)
 
     def allows(self, question: Question) -> bool:
         """Tell whether a statement allows it and none denies it."""
-        effects = {statement["Effect"] for statement in self._statements if _applies(statement, question)}
-        return effects == {"Allow"}
+        action = question.action.lower()
+        about = [*self._named.get(action, ()), *(one for pattern, one in self._wild if like(action, pattern))]
+        return {statement["Effect"] for statement in about if _applies(statement, question)} == {"Allow"}
 
 
 def _applies(statement: Mapping[str, Any], question: Question) -> bool:
-    action = question.action.lower()
-    if not any(like(action, pattern.lower()) for pattern in _listed(statement["Action"])):
-        return False
-    if not any(like(question.resource, pattern) for pattern in _listed(statement["Resource"])):
+    if not any(pattern == "*" or like(question.resource, pattern) for pattern in _listed(statement["Resource"])):
         return False
     return all(
         key in question.context and any(_OPERATORS[operator](question.context[key], value) for value in _listed(wanted))

@@ -222,7 +222,7 @@ def test_a_bucket_that_does_not_answer_is_told_once(
     with (folder / "rebake.yaml").open("a") as file:
         file.write(BUCKET)
     world.fleet("outage", world.base(), size=1)
-    world.cloud.faults.fail("s3:PutObject", "InternalError", times=1)
+    world.cloud.faults.fail("s3:PutObject", "InternalError", times=2)  # the SDK tries again once
     answer = rebake("roll", "web-prod", "--image", tested, "--yes")
     world.cloud.faults.clear()
     assert answer.code == 0, answer.err

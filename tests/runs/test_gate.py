@@ -61,7 +61,7 @@ def test_an_image_passes_from_rule_to_rule(make: SceneMaker) -> None:
     scene.world.wait(90_000)
     assert answers(scene, image) == (wanted := wanted | {"max_age": "refuse"})
     revoke(scene.again(), ImageId(image), "bad", cascade=False)
-    assert answers(scene, image) == wanted | {"smoke_tested": "refuse"}
+    assert answers(scene, image) == wanted | {"smoke_tested": "refuse", "stage": "refuse"}
 
 
 def test_what_fleets_run_and_would_boot_next_is_asked(make: SceneMaker) -> None:

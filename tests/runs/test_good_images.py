@@ -189,10 +189,11 @@ def test_what_others_protect_is_theirs(make: SceneMaker) -> None:
     assert found[new].good
 
 
-def test_an_image_of_another_account_cannot_be_protected(make: SceneMaker) -> None:
-    """Nor is it tried; one that is gone meanwhile is told."""
+@pytest.mark.parametrize("mine", [False, True])
+def test_an_image_that_was_not_baked_here_is_not_protected(make: SceneMaker, *, mine: bool) -> None:
+    """Of another account or by another tool: it is not tried. One that is gone meanwhile is told."""
     scene = make(kept())
-    scene.world.fleet("web-prod", scene.world.base(), size=1)
+    scene.world.fleet("web-prod", scene.world.image("by hand") if mine else scene.world.base(), size=1)
     new, newer = proven(scene, "new"), proven(scene, "newer")
     roll(scene, new)
     assert protected(scene) == {new}

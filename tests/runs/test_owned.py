@@ -21,6 +21,7 @@ from pipeline.model.strategies import ChannelOnly, StackUpdate
 from pipeline.ports.stacks import Stack, Stacks
 from pipeline.runs import plans, signals
 from pipeline.runs.apply import apply, exit_code
+from pipeline.runs.revoking import revoke
 from pipeline.runs.status import status
 
 STACK = {
@@ -150,6 +151,19 @@ def test_a_halt_leaves_a_stack_to_cloudformation(make: SceneMaker) -> None:
     halted = at(scene, "stack shop: CREATE_COMPLETE", lambda: signals.halt(scene.again(), "all", "5xx"))
     code, result = roll(halted, proven(scene))
     assert code is ExitCode.HELD
+    assert "the update of stack shop goes on" in str(result.lanes[0].outcome)
+
+
+def test_a_revoked_image_leaves_a_stack_to_cloudformation(make: SceneMaker) -> None:
+    """The run fails, for it cannot stop what goes on, and says so: that is no refusal that leaves all as it was."""
+    scene = owned(make)
+    image = proven(scene)
+    revoked = at(
+        scene, "stack shop: CREATE_COMPLETE", lambda: revoke(scene.again(), image, "CVE-2026-1", cascade=False)
+    )
+    code, result = roll(revoked, image)
+    assert code is ExitCode.FAILED
+    assert "was revoked (CVE-2026-1" in str(result.lanes[0].outcome)
     assert "the update of stack shop goes on" in str(result.lanes[0].outcome)
 
 

@@ -1,20 +1,27 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import rooms
 from rooms import Scene, SceneMaker
-from runs.watching import at
+from runs.stands import standing, watched
+from runs.watching import KilledError, at, kill
 
+from pipeline.aws.paging import tag_list
 from pipeline.errors import ExitCode, NotFound, NotOurs, NotPossible, RefusedError
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
-from pipeline.model.names import TAG_FAMILY, TAG_SOURCE_IMAGE, TAG_STAGE
+from pipeline.model.names import TAG_FAMILY, TAG_REVOKED, TAG_SOURCE_IMAGE, TAG_STAGE
 from pipeline.model.outcomes import Refused
-from pipeline.model.steps import TagImage
+from pipeline.model.release_rules import MaxAge
+from pipeline.model.sources import SourceChannel
+from pipeline.model.steps import BuildImage, TagImage
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
+from pipeline.runs.gate import gate
 from pipeline.runs.revoking import revoke
 
 OURS = {TAG_FAMILY: "web", TAG_STAGE: Stage.TESTED.value}
@@ -30,7 +37,10 @@ def a_fleet(make: SceneMaker) -> tuple[Scene, ImageId]:
 def take_out(scene: Scene, image: str, **how: Any) -> dict[str, str]:
     """Revoke an image, on another machine."""
     told = revoke(scene.again(), ImageId(image), "CVE-2026-1", **{"cascade": False, **how})
-    return {one.target: one.text for one in told}
+    texts: dict[str, list[str]] = {}
+    for one in told:
+        texts.setdefault(one.target, []).append(one.text)
+    return {target: "; ".join(lines) for target, lines in texts.items()}
 
 
 def test_a_revoked_image_stops_the_roll_to_it(make: SceneMaker) -> None:
@@ -78,7 +88,7 @@ def test_a_fleet_on_it_is_named_with_its_way_back(make: SceneMaker) -> None:
     """After the roll: the fleet is told, its way back is open, and leaves the mark as it is."""
     scene, image = a_fleet(make)
     apply(scene.room, plans.for_roll(scene.room, "web-a", image=image))
-    assert take_out(scene, image)["web-a"] == "4 of 4 instances run it: rebake rollback web-a"
+    assert take_out(scene, image)["web-a"] == "4 of 4 instances run it, and the next ones would: rebake rollback web-a"
     plan = plans.for_rollback(scene.again(), "web-a", reject=True)
     assert not [one for one in plan.every if isinstance(one.step, TagImage)]
     room = scene.again()
@@ -125,6 +135,48 @@ def test_a_smoke_test_does_not_wash_it_off(make: SceneMaker) -> None:
     result = apply(room, plan)
     assert isinstance(result.last, Refused)
     assert room.tools.images.get([image])[image].stage is Stage.REVOKED
+
+
+def test_a_descendant_whose_parent_is_gone_is_in_doubt(make: SceneMaker) -> None:
+    """Nobody can tell any more whether it came from the image: that is told, and ends with 5."""
+    scene, image = a_fleet(make)
+    ours = replace(scene.room.settings.families["web"], source=SourceChannel(family="web", channel="stable"))
+    room = scene.again()
+    room = replace(room, settings=replace(room.settings, families={"web": ours}))
+    parent = scene.world.image("parent", tags={**OURS, TAG_SOURCE_IMAGE: image})
+    child = scene.world.image("child", tags={**OURS, TAG_SOURCE_IMAGE: parent})
+    scene.world.ec2.deregister_image(ImageId=parent)
+    told = {one.target: one for one in revoke(room, image, "CVE-2026-1", cascade=True)}
+    assert (told[child].ok, "cannot be told" in told[child].text) == (False, True)
+
+
+def test_what_has_traffic_beside_the_fleet_is_named(make: SceneMaker) -> None:
+    """A green group of a dead run boots the image: the fleet runs it, and its gate judges it, whatever it asks."""
+    stand = standing(make, shifts=(50, 100))
+    image = stand.image("new")
+    with pytest.raises(KilledError):
+        watched(stand, "50 % green", kill).roll(image)
+    told = take_out(stand.scene, image)["web-prod"]
+    assert told == "4 of 8 instances run it, and the next ones would: rebake rollback web-prod"
+    room = stand.scene.again()
+    room = replace(room, settings=replace(room.settings, release_gate=(MaxAge(age=timedelta(days=1)),)))
+    verdicts = {one.image: [verdict.gate for verdict in one.verdicts] for one in gate(room, fleets=["web-prod"])}
+    assert verdicts.pop(image) == ["stage", "max_age"]
+    assert list(verdicts.values()) == [["max_age"]]
+
+
+def test_no_channel_is_moved_to_it_by_an_older_plan(make: SceneMaker) -> None:
+    """Neither is it baked from: what was planned before the word is refused."""
+    scene, image = a_fleet(make)
+    promote, bake = plans.for_promote(scene.room, "web", image=image), plans.for_bake(scene.room, "web", force=True)
+    take_out(scene, image)
+    assert exit_code(promote, apply(scene.room, promote)) is ExitCode.REFUSED
+    (source,) = {one.step.source_image for one in bake.every if isinstance(one.step, BuildImage)}
+    marks = {TAG_FAMILY: "base", TAG_STAGE: Stage.TESTED.value, TAG_REVOKED: "bad"}
+    scene.world.ec2.create_tags(Resources=[source], Tags=tag_list(marks))
+    room = scene.again()
+    assert exit_code(bake, apply(room, bake)) is ExitCode.REFUSED
+    assert room.tools.images.get([source])[source].stage is Stage.REVOKED
 
 
 def test_only_images_of_ours_are_revoked(make: SceneMaker) -> None:
