@@ -52,6 +52,7 @@ from pipeline.errors import UsageError
 from pipeline.execute.tools import Tools
 from pipeline.model.masking import Masker, credentials
 from pipeline.model.names import lease_path, ledger_path
+from pipeline.model.release_rules import NoFindings, flat
 from pipeline.model.settings import Settings
 from pipeline.packer.builder import PackerBuilder
 from pipeline.packer.templates import builtin_names, builtin_templates
@@ -219,6 +220,7 @@ def _journal(settings: Settings, clients: Clients, folder: Path, clock: Clock, p
 def actions(settings: Settings) -> tuple[str, ...]:
     """List the IAM actions of all verbs, for the preflight."""
     inspected = any(family.findings for family in settings.families.values())
+    inspected |= any(isinstance(rule, NoFindings) for rule in flat(settings.release_gate))
     every = [
         *ACTIONS.values(),
         *([JOURNAL_ACTIONS] if settings.journal else []),

@@ -95,7 +95,8 @@ KMS keys, and secrets of Secrets Manager, which are fetched before a build begin
 """
 
 FINDING_ACTIONS = tuple(sorted(_of("Findings.")))
-"""What `sla` needs besides, and where a family has `findings` also `due`, `watch-sources` and `release --if-due`."""
+"""What `sla` needs besides, and where a family has `findings` also `due`, `watch-sources` and `release --if-due`, and
+where the release gate has a rule of that name, `gate`."""
 
 QUEUE_ACTIONS = tuple(sorted(_of("Notices.")))
 """What `watch-sources` needs besides where there are `events`."""
@@ -113,15 +114,19 @@ SIGNING_ACTIONS = tuple(sorted(_of("Signer.")))
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "bake": ("bake", "smoke", "promote", "patches", "baselines"),
     "roll": ("roll", "rollback", "repair"),
-    "gate": ("halt", "unhalt", "approve", "unlock", "revoke"),
+    "gate": ("halt", "unhalt", "approve", "unlock", "revoke", "gate"),
     "report": ("plan", "watch", "windows", "report", "due", "gate", "watch-sources", "sla"),
     "sweep": ("sweep",),
 }
-"""The verbs that one policy is for. All may read what `plan` reads."""
+"""The verbs that one policy is for. All may read what `plan` reads; to ask the release gate two are enough each."""
 RELEASE = ("bake", "roll")
 """The groups whose policies `release` needs."""
-_SOURCES = {"bake": {*FINDING_ACTIONS}, "report": {*FINDING_ACTIONS, *QUEUE_ACTIONS, *REPORT_ACTIONS}}
-"""What a group needs beside its verbs' own: `release --if-due` asks for findings, too."""
+_SOURCES = {
+    "bake": {*FINDING_ACTIONS},
+    "gate": {*FINDING_ACTIONS},
+    "report": {*FINDING_ACTIONS, *QUEUE_ACTIONS, *REPORT_ACTIONS},
+}
+"""What a group needs beside its verbs' own: `release --if-due` and the release gate ask for findings, too."""
 
 
 def actions_for(group: str | None) -> set[str]:

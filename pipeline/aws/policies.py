@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipeline.aws.permissions import JOURNAL_ACTIONS, SIGNING_ACTIONS, actions_for
+from pipeline.aws.permissions import EVIDENCE_ACTIONS, JOURNAL_ACTIONS, SIGNING_ACTIONS, actions_for
 from pipeline.aws.rules import ANY, ENCRYPTING, PROFILE_MAKING, RULES, TUNNELLING, Rule
-from pipeline.model.settings import Connect, GroupByName, Secret, Settings
+from pipeline.model.settings import Bucket, Connect, GroupByName, Secret, Settings
 from pipeline.model.sources import SourceParameter
 from pipeline.model.strategies import BlueGreen, StackUpdate
 
@@ -98,15 +98,16 @@ def _condition(rule: Rule, named: Mapping[str, tuple[str, ...]]) -> Any:
 
 
 def _besides(group: str | None, settings: Settings | None) -> Iterator[Rule]:
-    """Add what only this configuration needs: the journal's bucket, secrets, keys, Session Manager."""
+    """Add what only this configuration needs: buckets, secrets, keys, Session Manager.
+
+    Each group has a verb that writes a journal; evidence only bakes and smoke tests write.
+    """
     evidence = settings.evidence if settings else None
-    for bucket in (settings.journal, evidence.bucket) if settings and evidence else ():
-        if bucket is None:
-            continue
-        actions = {action.partition(":")[2] for action in JOURNAL_ACTIONS if group != "report" or "Put" not in action}
-        yield Rule(service="s3", on=(f"s3:::{bucket.name}",), actions="ListBucket")
-        objects = " ".join(sorted(actions - {"ListBucket"}))
-        yield Rule(service="s3", on=(f"s3:::{bucket.name}/{bucket.prefix}/*",), actions=objects)
+    if settings and settings.journal:
+        yield from _storing(settings.journal, JOURNAL_ACTIONS)
+    if evidence and evidence.bucket:
+        written = [action for action in EVIDENCE_ACTIONS if group in _BUILDING or "Put" not in action]
+        yield from _storing(evidence.bucket, written)
     if evidence and evidence.kms_key:
         signing = [action.partition(":")[2] for action in SIGNING_ACTIONS if group in _BUILDING or "Sign" not in action]
         yield _using(evidence.kms_key, " ".join(signing))
@@ -118,6 +119,13 @@ def _besides(group: str | None, settings: Settings | None) -> Iterator[Rule]:
             yield from TUNNELLING
             if not family.build.instance_profile:
                 yield PROFILE_MAKING
+
+
+def _storing(bucket: Bucket, actions: Iterable[str]) -> Iterator[Rule]:
+    words = {action.partition(":")[2] for action in actions}
+    yield Rule(service="s3", on=(f"s3:::{bucket.name}",), actions="ListBucket")
+    objects = " ".join(sorted(words - {"ListBucket"}))
+    yield Rule(service="s3", on=(f"s3:::{bucket.name}/{bucket.prefix}/*",), actions=objects)
 
 
 def _parameter(name: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.records.events import Recorder
     from pipeline.runs.room import Room
 
-_AGAIN = "Run the same command again"
+_AGAIN = "run the same command again"
 
 
 @contextmanager
@@ -27,19 +27,21 @@ def open_room(common: Common) -> Iterator[tuple[Room, Recorder]]:
     """Read the configuration, connect, and show progress until the block ends.
 
     Raises:
-        Interrupted: a signal came while nothing was being changed.
+        Interrupted: a signal came.
     """
     wiring = import_module("pipeline.wiring")
     live = import_module("pipeline.cli.live")
     recorder: Recorder = import_module("pipeline.records.events").Recorder()
     progress = live.display(verbose=common.verbose, recorder=recorder)
+    opened: Room | None = None
     try:
-        yield (
-            wiring.open_room(common.config, region=common.region, profile=common.profile, progress=progress),
-            recorder,
-        )
+        opened = wiring.open_room(common.config, region=common.region, profile=common.profile, progress=progress)
+        yield opened, recorder
     except KeyboardInterrupt as signal:  # while a plan is carried out, the executor deals with it
-        raise Interrupted(f"Stopped by {str(signal) or 'SIGINT'} before anything was changed.", hint=_AGAIN) from None
+        when = "before anything was changed"
+        if opened is not None and opened.journal.begun:
+            when = f"in the middle of {common.verb}: what it had done stays"
+        raise Interrupted(f"Stopped by {str(signal) or 'SIGINT'} {when}.", hint=_AGAIN) from None
     finally:
         progress.close()
 

@@ -36,10 +36,13 @@ def gate(
     sarif: SarifOption = None,
 ) -> None:
     """Ask the release gate. Exit 0: every rule passes, 3: one refuses, or what it asks is not known."""
-    if sum(one is not None for one in (image, fleet, group)) != 1:
+    asked = [one for one in (image, fleet, group) if one is not None]
+    if len(asked) != 1:
         raise UsageError(
             "Say what to ask about: exactly one of --image, --fleet, --group.", hint="see: rebake gate --help"
         )
+    if not asked[0]:
+        raise UsageError("What to ask about is empty.", hint="a variable of the pipeline's is perhaps not set")
     runs = room("pipeline.runs.gate")
     with open_room(common) as (opened, _):
         fleets = () if image else runs.fleets_of(opened, fleet, group)

@@ -18,7 +18,7 @@ def keep_good(bench: Workbench, step: KeepGood) -> Outcome:
     """Protect the images; where that cannot be done the fleet stays where it has arrived.
 
     Raises:
-        StepFailed: a right is missing, or the ledger cannot be read.
+        StepFailed: the image is gone, a right is missing, or the ledger cannot be read.
     """
     try:
         return _kept(bench, step)
@@ -39,6 +39,11 @@ def _kept(bench: Workbench, step: KeepGood) -> Outcome:
     before = tools.ledgers.of(step.fleet)
     listed = {one.image for one in before}
     images = tools.images.get(sorted({image, *listed, *filter(None, [step.before])}))
+    if image not in images:
+        raise StepFailed(
+            f"{step.fleet} is on {image}, which does not exist any more: it can launch no instance from it.",
+            hint=f"bake another and roll to it, or go back: rebake rollback {step.fleet}",
+        )
     for gone in sorted(listed - images.keys()):
         text = f"{gone}, an image that the fleet may have had to go back to, does not exist any more"
         bench.say(step.fleet, text, kind=EventKind.WARNING)

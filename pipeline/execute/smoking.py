@@ -19,6 +19,7 @@ from pipeline.ports.instances import Instance, LaunchRequest
 
 _PACE = timedelta(seconds=5)
 _TAG_MAX = 255
+_SEEN_WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,10 @@ def _await_running(bench: Workbench, instance: Instance, settings: SmokeSettings
 def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) -> Outcome:
     passed = all(not trial.fault for trial in trials)
     faults = "; ".join(f"{trial.instance_type}: {trial.fault}" for trial in trials if trial.fault)
-    tags = _evidence(bench, image, trials)
+    # Read anew: not all of its tags may have been visible when the test began, and people may have revoked it since.
+    current = bench.tools.images.get([image.id]).get(image.id, image)
+    owed = _owed(bench, family, current)
+    tags = {} if owed else _evidence(bench, current, trials)
     if not passed and all(trial.unknown for trial in trials if trial.fault):
         bench.tools.images.tag(image, tags)
         return Failed(
@@ -153,9 +157,11 @@ def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) ->
             hint=f"see to what could not be known, and test it again: rebake smoke {family}",
         )
     matrix = " ".join(f"{trial.instance_type}={trial.word}" for trial in trials)
-    current = bench.tools.images.get([image.id]).get(image.id, image)
     if current.stage is Stage.REVOKED:  # meanwhile, by people: no test takes that back
         return Refused(reason=f"{image.id} was {current.barred} while it was tested", hint="bake another one")
+    if passed and owed:  # a fault is told all the same: only a yes needs its evidence
+        reason = f"{image.id} passed and stays what it was, for the tag that its bake's evidence hangs on is missing"
+        return Failed(reason=reason, hint=owed)
     stage = Stage.TESTED if passed else Stage.REJECTED
     bench.tools.images.tag(image, {**tags, names.TAG_STAGE: stage, names.TAG_SMOKE: matrix[:_TAG_MAX]})
     if passed:
@@ -164,6 +170,19 @@ def _judge(bench: Workbench, family: str, image: Image, trials: list[_Trial]) ->
         reason=f"{image.id} failed its smoke tests and is rejected: {faults}",
         hint=f"the reports are kept; mend the recipe and bake again: rebake release {family}",
     )
+
+
+def _owed(bench: Workbench, family: str, image: Image) -> str:
+    """Say what to do where a bake's evidence should be on the image and is not: a chain without it would be cut.
+
+    A tag that is not visible after an hour is not there: the image was baked by a release that kept no evidence.
+    """
+    if image.bake_key is None or names.TAG_EVIDENCE in image.tags:
+        return ""
+    if not image.imds_v2:  # a bake writes that last
+        return f"its bake was cut short; finish it, or bake another: rebake bake {family}"
+    young = bench.tools.clock.now() - image.created < _SEEN_WITHIN
+    return f"EC2 may show its tags later; run it again: rebake smoke {family} --image {image.id}" if young else ""
 
 
 def _evidence(bench: Workbench, image: Image, trials: list[_Trial]) -> Mapping[str, str]:

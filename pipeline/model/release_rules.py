@@ -90,3 +90,9 @@ class Either:
 
 
 ReleaseRule = MaxAge | NoFindings | SmokeTested | Proven | Promoted | CleanDescent | Every | Either
+
+
+def flat(rules: tuple[ReleaseRule, ...]) -> tuple[ReleaseRule, ...]:
+    """List the rules that ask something, also those within others."""
+    parts = (flat(rule.rules) if isinstance(rule, Every | Either) else (rule,) for rule in rules)
+    return tuple(rule for part in parts for rule in part)

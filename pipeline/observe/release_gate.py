@@ -10,7 +10,7 @@ from pipeline.model.findings import Scan
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Image
 from pipeline.model.names import channel_parameter
-from pipeline.model.release_rules import Either, Every, NoFindings, Promoted, Proven, ReleaseRule
+from pipeline.model.release_rules import NoFindings, Promoted, Proven, flat
 from pipeline.model.settings import Settings
 from pipeline.model.views import FleetView
 from pipeline.observe.findings import observe_findings
@@ -36,7 +36,7 @@ class ReleaseObserver:
         self, known: Mapping[ImageId, Image], now: datetime, fleets: Iterable[FleetView] = ()
     ) -> dict[ImageId, ImageFacts]:
         """Gather the facts of images, in calls for all of them where AWS has such; ``fleets`` run them."""
-        rules = tuple(_flat(self.settings.release_gate))
+        rules = tuple(flat(self.settings.release_gate))
         family = self._climbed(known)
         scanned = any(isinstance(rule, NoFindings) for rule in rules)
         scan = observe_findings(self.findings, fleets, known, now=now) if scanned else Scan()
@@ -78,10 +78,3 @@ class ReleaseObserver:
             name: tuple(entry.image for entry in self.channels.history(channel_parameter(prefix, image.family, name)))
             for name in sorted(read)
         }
-
-
-def _flat(rules: tuple[ReleaseRule, ...]) -> tuple[ReleaseRule, ...]:
-    flat: list[ReleaseRule] = []
-    for rule in rules:
-        flat += _flat(rule.rules) if isinstance(rule, Every | Either) else [rule]
-    return tuple(flat)

@@ -122,9 +122,13 @@ def vouched(words: Mapping[str, Any], *, image: ImageId, key: BakeKey | None, li
         ValueError, KeyError, TypeError: it is no statement of ours.
     """
     (subject,) = words["subject"]
-    files = {one["name"]: one["digest"]["sha256"] for one in words["predicate"]["runDetails"]["byproducts"]}
     own = key is not None and subject == {"name": image, "digest": {"sha256": subject_digest(key, image)}}
-    return own and files.items() <= listed.items()
+    return own and byproducts(words).items() <= listed.items()
+
+
+def byproducts(words: Mapping[str, Any]) -> dict[str, str]:
+    """Name the files that were kept with a statement, with their digests; errors as for `vouched`."""
+    return {one["name"]: one["digest"]["sha256"] for one in words["predicate"]["runDetails"]["byproducts"]}
 
 
 def _parameters(family: Family, recipe: str) -> dict[str, Any]:

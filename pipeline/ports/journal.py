@@ -15,6 +15,11 @@ BEGUN, ENDED = "begun", "ended"
 class Journal(Protocol):
     """The journal of one run. Nothing here ever raises: a run does not fail for want of its journal."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether it was ever begun: from then on something may have been changed."""
+        ...
+
     def begin(self, run: RunId, text: str, data: Mapping[str, Any]) -> None:
         """Begin it; from here on it keeps the run's events, too."""
         ...

@@ -23,7 +23,7 @@ from pipeline.model.names import TAG_EVIDENCE
 from pipeline.model.outcomes import SmokeReport
 from pipeline.model.packages import Fix, Package, PackageLists, Survey
 from pipeline.planning.packages import merged, package_changes, surveyed_fixes
-from pipeline.planning.provenance import encoded, enveloped, opened, signed_bytes, statement, vouched
+from pipeline.planning.provenance import byproducts, encoded, enveloped, opened, signed_bytes, statement, vouched
 from pipeline.ports.evidence import Objects, Signer
 from pipeline.records import surveys
 from pipeline.records.notes import bill_of_materials, change_note
@@ -131,7 +131,7 @@ class KeptEvidence:
         Raises:
             NotPossible: they are not what was written.
         """
-        found = self._find(image, _PACKAGES)
+        found = self._find(image, _PACKAGES, self._listed(image))
         if isinstance(found, bytes):
             return _read(found)
         if found.proof is Proof.MISSING:
@@ -139,20 +139,30 @@ class KeptEvidence:
         raise NotPossible(found.why, hint="trust nothing of this image; bake it anew with: rebake bake --force")
 
     def provenance(self, image: Image) -> Provenance:
-        """Tell how an image came to be, and what these words are worth; errors are those of its places and the key."""
-        content = self._find(image, _PROVENANCE)
+        """Tell how an image came to be, and what these words are worth; errors are those of its places and the key.
+
+        The files that they name are fetched: words about files that are not whole are worth nothing.
+        """
+        index = self._listed(image)
+        content = self._find(image, _PROVENANCE, index)
         if isinstance(content, Lacking):
             return Provenance(image=image.id, proof=content.proof, why=content.why)
         try:
             payload, signature = opened(content)
             words = json.loads(payload)
-            own = vouched(words, image=image.id, key=image.bake_key, listed=self._listed(image)[0])
+            named = byproducts(words)
+            own = vouched(words, image=image.id, key=image.bake_key, listed=index[0])
         except (ValueError, KeyError, TypeError):
-            own, words, payload, signature = False, {}, b"", None
+            own, words, named, payload, signature = False, {}, {}, b"", None
         proof, why = Proof.TAMPERED, f"The provenance of {image.id} speaks of something else than what is there."
         if own:
             proof, why = self._signed(image.id, payload, signature)
-        if proof is Proof.TAMPERED:
+        if proof is not Proof.TAMPERED:
+            found = [self._find(image, name, index) for name in named]
+            broken = [one for one in found if isinstance(one, Lacking)]
+            for one in sorted(broken, key=lambda one: one.proof is Proof.TAMPERED):  # the worse one has the last word
+                proof, why = one.proof, one.why
+        if proof in {Proof.TAMPERED, Proof.MISSING}:
             return Provenance(image=image.id, proof=proof, why=why)
         return Provenance(image=image.id, proof=proof, why=why, statement=words, key=signature.key if signature else "")
 
@@ -200,8 +210,8 @@ class KeptEvidence:
                 place.put(f"{image}/{name}", content)
         return digest
 
-    def _find(self, image: Image, name: str) -> bytes | Lacking:
-        listed, lacking = self._listed(image)
+    def _find(self, image: Image, name: str, index: tuple[Mapping[str, str], Lacking]) -> bytes | Lacking:
+        listed, lacking = index
         return self._fetch(image.id, name, listed[name]) if name in listed else lacking
 
     def _listed(self, image: Image) -> tuple[Mapping[str, str], Lacking]:

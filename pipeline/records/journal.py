@@ -100,6 +100,7 @@ class RunJournal:
         facts: Mapping[str, str],
     ) -> None:
         self.masker = masker
+        self.begun = False
         self._local = local
         self._shared = shared
         self._clock = clock
@@ -113,7 +114,7 @@ class RunJournal:
 
     def begin(self, run: RunId, text: str, data: Mapping[str, Any]) -> None:
         """Write the first record, with the facts that are known of every run."""
-        self._run, self._number = run, 0
+        self._run, self._number, self.begun = run, 0, True
         self._write(self._clock.now(), BEGUN, text=text, data={**self._facts, **data})
 
     def emit(self, event: Event) -> None:

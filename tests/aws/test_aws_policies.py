@@ -10,11 +10,11 @@ import rooms
 from aws.account import STABLE, Account
 from guards import KEY
 
-from pipeline.aws.permissions import ACTIONS, GROUPS, RELEASE, actions_for
+from pipeline.aws.permissions import ACTIONS, FINDING_ACTIONS, GROUPS, RELEASE, actions_for
 from pipeline.aws.policies import LIMIT, Document, parts, policy, size
 from pipeline.aws.rules import RULES
 from pipeline.errors import AccessDenied, UsageError
-from pipeline.model.settings import Bucket, Connect, GroupByTags, Secret, Settings
+from pipeline.model.settings import Bucket, Connect, EvidenceSettings, GroupByTags, Secret, Settings
 from pipeline.model.sources import SourceParameter
 from pipeline.model.strategies import StackUpdate
 from pipeline.sandbox.authorization import Policy, Question
@@ -38,9 +38,12 @@ def resources(document: Document, action: str) -> list[str]:
 
 
 def test_every_verb_is_in_one_group() -> None:
-    """Each verb with permissions of its own has exactly one policy; `release` has two."""
+    """Each verb with permissions of its own has exactly one policy; `release` has two, `gate` either of two."""
     verbs = [verb for verbs in GROUPS.values() for verb in verbs]
-    assert sorted([*verbs, "release"]) == sorted(ACTIONS)
+    assert sorted([*verbs, "release"]) == sorted([*ACTIONS, "gate"])
+    for group in ("gate", "report"):
+        assert "gate" in GROUPS[group]
+        assert set(FINDING_ACTIONS) <= actions_for(group)
     assert set(RELEASE) <= set(GROUPS)
     assert actions_for(None) == {action for group in GROUPS for action in actions_for(group)}
 
@@ -90,12 +93,22 @@ def test_a_policy_is_narrowed_to_what_the_configuration_names() -> None:
 
 
 def test_secrets_and_keys_are_for_bakes_alone() -> None:
-    """No other group may read a secret, or use a key; reports read the journal and do not write it."""
+    """No other group may read a secret, or use a key."""
     for group in set(GROUPS) - {"bake"}:
         document = policy(group, settings(), region=None)
         assert resources(document, "secretsmanager:GetSecretValue") == []
         assert resources(document, "kms:CreateGrant") == []
-        assert bool(resources(document, "s3:PutObject")) is (group != "report")
+
+
+@pytest.mark.parametrize("group", [*GROUPS, None])
+def test_evidence_is_written_by_bakes_alone(group: str | None) -> None:
+    """Others read it, so that none can overwrite what they are judged by; the journal is written by all."""
+    evidence = EvidenceSettings(bucket=Bucket(name="proof", prefix="e"))
+    document = policy(group, replace(settings(), evidence=evidence), region=None)
+    journal, proof = "arn:aws:s3:::audit/rebake/*", "arn:aws:s3:::proof/e/*"
+    assert resources(document, "s3:GetObject") == [journal, proof]
+    assert resources(document, "s3:PutObject") == ([journal, proof] if group in {None, "bake"} else [journal])
+    assert resources(document, "s3:ListBucket") == ["arn:aws:s3:::audit", "arn:aws:s3:::proof"]
 
 
 def test_a_group_that_is_found_by_tags_may_have_any_name() -> None:

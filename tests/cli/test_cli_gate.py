@@ -71,6 +71,8 @@ def test_a_fleet_on_a_foreign_image_is_refused(rebake: Command, project: Project
     [
         ((), 64, "exactly one of --image, --fleet, --group", "rebake gate --help"),
         (("--image", "ami-00000000000000000", "--fleet", "web-prod"), 64, "exactly one of", "rebake gate --help"),
+        (("--image", ""), 64, "What to ask about is empty.", "a variable of the pipeline's"),
+        (("--group", ""), 64, "What to ask about is empty.", "a variable of the pipeline's"),
         (("--fleet", "web-prd"), 64, "no fleet named web-prd", "web-prod?"),
         (("--group", "dev"), 64, "no patch group named dev", "known: none"),
         (("--image", "ami-00000000000000000"), 1, "does not exist", "rebake history"),

@@ -121,6 +121,25 @@ def test_a_signal_before_anything_changes_says_so(world: World, project: Project
     assert world.changed == ()
 
 
+def test_a_signal_after_something_was_changed_says_so(world: World, project: Project) -> None:
+    """Stopped while a revocation looks for fleets: the mark stands, and nobody is told that nothing was changed."""
+    folder = project()
+    image = world.image("bad", tags={TAG_FAMILY: "web", TAG_STAGE: "tested"})
+    world.cloud.faults.delay("autoscaling:*", timedelta(seconds=2 * SPEED))
+
+    def marked() -> bool:
+        tags = world.ec2.describe_images(ImageIds=[image])["Images"][0]["Tags"]
+        return {"Key": TAG_STAGE, "Value": "revoked"} in tags
+
+    code, _, err = stopped(["revoke", image, "--reason", "x"], folder, when=marked, by=signal.SIGINT)
+    world.cloud.faults.clear()
+    assert code == 130, err
+    assert err.splitlines() == [
+        "rebake: Stopped by SIGINT in the middle of revoke: what it had done stays.",
+        "  -> run the same command again",
+    ]
+
+
 @pytest.mark.packer
 def test_a_signal_during_a_build_leaves_nothing(
     world: World, project: Project, packer: Path, monkeypatch: pytest.MonkeyPatch

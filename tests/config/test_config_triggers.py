@@ -39,6 +39,13 @@ def test_keys_that_make_a_family_due(write: Write) -> None:
     assert {"inspector2:ListFindings", "ec2:GetImageFindings", "sqs:DeleteMessage"} <= set(actions(asked))
 
 
+def test_a_release_gate_that_asks_for_findings_needs_their_rights(write: Write) -> None:
+    """Also where the rule stands within others; one that does not ask needs none."""
+    for rule, wanted in (("any_of: [smoke_tested: {}, {findings: {}}]", True), ("smoke_tested: {}", False)):
+        asked = actions(load(write(with_keys() + f"release_gate: [{{{rule}}}]\n")))
+        assert ("inspector2:ListFindings" in asked) is wanted
+
+
 def test_times_to_keep(write: Write) -> None:
     """What is not said stays as it is without the section."""
     sla = load(write(with_keys() + "sla: {critical: 3d, low: 180d}\n")).sla

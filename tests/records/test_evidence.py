@@ -80,13 +80,15 @@ class Shelf:
     """A place that several machines share."""
 
     files: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
     def put(self, name: str, content: bytes) -> None:
         """Keep a file."""
         self.files[name] = content
 
     def get(self, name: str) -> bytes | None:
-        """Find it."""
+        """Find it, and note that it was asked for."""
+        self.asked.append(name)
         return self.files.get(name)
 
 
@@ -212,22 +214,43 @@ def test_a_forger_who_may_write_the_tag_has_no_key(tmp_path: Path) -> None:
         assert ours.provenance(tagged(planted(tmp_path, nothing))).proof is Proof.TAMPERED
 
 
-@pytest.mark.parametrize("name", ["packages.json", "provenance.json", "manifest-"])
-def test_what_was_changed_is_not_believed(tmp_path: Path, name: str) -> None:
-    """A file or the manifest that is not what the tag vouches for is told, and never read."""
-    evidence = machine(tmp_path)
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("name", ["packages.json", "sbom.cdx.json", "changes.md", "provenance.json", "manifest-"])
+def test_what_was_changed_is_not_believed(tmp_path: Path, name: str, signed: bool) -> None:
+    """A file or the manifest that is not what the tag vouches for is told; neither it nor words about it are read."""
+    evidence = machine(tmp_path, signer=Pen(name="ours") if signed else None)
     image = tagged(evidence.keep_bake(BAKE))
     (path,) = (tmp_path / IMAGE).glob(f"{name}*")
     path.write_bytes(path.read_bytes().replace(b"3.0.20", b"3.0.99") + b" ")
-    if name != "provenance.json":
+    if name in {"packages.json", "manifest-"}:
         with pytest.raises(NotPossible, match="is not what was written"):
             evidence.packages(image)
-    if name != "packages.json":
-        assert evidence.provenance(image).proof is Proof.TAMPERED
-        assert evidence.provenance(image).statement == {}
+    found = evidence.provenance(image)
+    assert (found.proof, found.statement) == (Proof.TAMPERED, {})
+    assert f"{path.name} of {IMAGE} is not what was written" in found.why
     path.unlink()
-    assert name == "provenance.json" or evidence.packages(image) is None
-    assert name == "packages.json" or evidence.provenance(image).proof is Proof.MISSING
+    assert name not in {"packages.json", "manifest-"} or evidence.packages(image) is None
+    found = evidence.provenance(image)
+    assert (found.proof, found.statement) == (Proof.MISSING, {})
+
+
+def test_what_was_changed_is_worse_than_what_is_missing(tmp_path: Path) -> None:
+    """Of two files that are not whole the one that somebody has changed is told."""
+    evidence = machine(tmp_path)
+    image = tagged(evidence.keep_bake(BAKE))
+    (tmp_path / IMAGE / "changes.md").unlink()
+    (tmp_path / IMAGE / "sbom.cdx.json").write_text("{}")
+    assert evidence.provenance(image).proof is Proof.TAMPERED
+
+
+def test_each_file_is_fetched_once(tmp_path: Path) -> None:
+    """A chain of manifests and the files of the bake: an answer costs one request each."""
+    shelf = Shelf()
+    baker = machine(tmp_path / "a", shelf)
+    image = tagged(baker.add_smoke(tagged(baker.keep_bake(BAKE)), [REPORT]))
+    shelf.asked.clear()
+    assert machine(tmp_path / "b", shelf).provenance(image).proof is Proof.UNSIGNED
+    assert len(shelf.asked) == len(set(shelf.asked)) == 6
 
 
 def test_evidence_of_another_image_is_none(tmp_path: Path) -> None:

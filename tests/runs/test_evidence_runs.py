@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import rooms
 from rooms import Scene, SceneMaker
+from runs.watching import at
 
 from pipeline.aws.session import Clients
 from pipeline.errors import AccessDenied, ExitCode, Interrupted, NotFound, NotPossible
 from pipeline.model.evidence import Proof, Provenance
 from pipeline.model.images import Image, Stage
 from pipeline.model.names import TAG_EVIDENCE
+from pipeline.model.outcomes import Failed, Outcome
 from pipeline.model.settings import Bucket, EvidenceSettings
 from pipeline.runs import plans
 from pipeline.runs.apply import apply, exit_code
@@ -40,6 +43,21 @@ def release(scene: Scene) -> ExitCode:
     room = scene.again()
     plan = plans.for_release(room)
     return exit_code(plan, apply(room, plan))
+
+
+def bake(scene: Scene) -> ExitCode:
+    """Bake alone."""
+    room = scene.again()
+    plan = plans.for_bake(room, "web")
+    return exit_code(plan, apply(room, plan))
+
+
+def smoke(scene: Scene, meanwhile: Callable[[], object] = int) -> tuple[ExitCode, Outcome | None]:
+    """Test the newest image; something happens while its instance boots."""
+    room = at(scene, "web: testing ami-", meanwhile).again()
+    plan = plans.for_smoke(room, "web")
+    result = apply(room, plan)
+    return exit_code(plan, result), result.last
 
 
 def newest(scene: Scene) -> Image:
@@ -126,9 +144,7 @@ def test_a_bake_that_another_machine_finishes_has_no_lists(make: SceneMaker, cli
 def test_a_smoke_test_elsewhere_leaves_the_evidence_whole(make: SceneMaker, clients: Clients, tmp_path: Path) -> None:
     """Without a bucket the tester has nothing of the bake: it adds its own, and the baker still reads all."""
     scene = make()
-    room = scene.again()
-    plan = plans.for_bake(room, "web")
-    assert exit_code(plan, apply(room, plan)) is ExitCode.DONE
+    assert bake(scene) is ExitCode.DONE
     there = elsewhere(scene, clients, tmp_path)
     assert release(there) is ExitCode.DONE
     assert asked(there).proof is Proof.MISSING
@@ -136,6 +152,56 @@ def test_a_smoke_test_elsewhere_leaves_the_evidence_whole(make: SceneMaker, clie
     link = f"manifest-{newest(scene).tags[TAG_EVIDENCE]}.json"
     (tmp_path / folder / link).write_bytes((tmp_path / "elsewhere" / folder / link).read_bytes())
     assert asked(scene).proof is Proof.UNSIGNED
+
+
+def test_a_tag_that_is_seen_late_is_not_lost(make: SceneMaker) -> None:
+    """The chain goes on from the tag as it is when the test ends, not as it was when it began."""
+    scene = make()
+    assert bake(scene) is ExitCode.DONE
+    image = newest(scene)
+    scene.world.ec2.delete_tags(Resources=[image.id], Tags=[{"Key": TAG_EVIDENCE}])
+    code, _ = smoke(scene, lambda: scene.room.tools.images.tag(image, {TAG_EVIDENCE: image.tags[TAG_EVIDENCE]}))
+    assert (code, newest(scene).stage, asked(scene).proof) == (ExitCode.DONE, Stage.TESTED, Proof.UNSIGNED)
+
+
+def test_a_chain_is_never_begun_where_one_should_stand(make: SceneMaker) -> None:
+    """Not while a tag may still become visible; after an hour the image is one that never had any evidence."""
+    scene = make()
+    assert bake(scene) is ExitCode.DONE
+    scene.world.ec2.delete_tags(Resources=[newest(scene).id], Tags=[{"Key": TAG_EVIDENCE}])
+    code, outcome = smoke(scene)
+    assert code is ExitCode.FAILED
+    assert isinstance(outcome, Failed)
+    assert "run it again: rebake smoke web" in outcome.hint
+    assert (newest(scene).stage, TAG_EVIDENCE in newest(scene).tags) == (Stage.CANDIDATE, False)
+    scene.world.wait(3600)
+    assert smoke(scene)[0] is ExitCode.DONE
+    assert (newest(scene).stage, asked(scene).proof) == (Stage.TESTED, Proof.MISSING)
+
+
+def test_a_bake_that_was_cut_short_keeps_its_place_in_the_chain(make: SceneMaker) -> None:
+    """However old it is: its smoke test does not count before the bake is finished."""
+    scene = vaulted(make)
+    scene.world.cloud.deny("s3:PutObject")
+    assert bake(scene) is not ExitCode.DONE
+    scene.world.cloud.allow_all()
+    scene.world.wait(3 * 3600)
+    code, outcome = smoke(scene)
+    assert (code, newest(scene).stage) == (ExitCode.FAILED, Stage.CANDIDATE)
+    assert "finish it, or bake another: rebake bake web" in str(outcome)
+    assert bake(scene) is ExitCode.DONE
+    assert smoke(scene)[0] is ExitCode.DONE
+    assert asked(scene).proof is Proof.VERIFIED
+
+
+def test_a_fault_is_written_without_evidence(make: SceneMaker) -> None:
+    """An image that fails its test is rejected even where the reports have nothing to hang on yet."""
+    scene = make()
+    assert bake(scene) is ExitCode.DONE
+    scene.world.ec2.delete_tags(Resources=[newest(scene).id], Tags=[{"Key": TAG_EVIDENCE}])
+    scene.smoke.sick = frozenset({"t3.small"})
+    assert smoke(scene)[0] is ExitCode.REFUSED
+    assert (newest(scene).stage, TAG_EVIDENCE in newest(scene).tags) == (Stage.REJECTED, False)
 
 
 def test_without_its_bucket_a_bake_is_not_finished(make: SceneMaker) -> None:

@@ -137,6 +137,16 @@ def test_a_fleet_that_cannot_be_protected_stays_where_it_is(make: SceneMaker) ->
     assert protected(scene) == {old, new}
 
 
+def test_a_fleet_whose_image_is_gone_is_told(make: SceneMaker) -> None:
+    """Deregistered while it was rolled out: one sentence and the next step, instead of a fault of our own."""
+    scene, _ = started(make)
+    new = proven(scene, "new")
+    _, result = roll(at(scene, "KeepGood: it", lambda: scene.world.ec2.deregister_image(ImageId=new)), new)
+    outcome = str(result.lanes[0].outcome)
+    assert f"web-prod is on {new}, which does not exist any more" in outcome
+    assert "rebake rollback web-prod" in outcome
+
+
 def test_a_cord_that_is_pulled_at_the_end_brings_nobody_back(make: SceneMaker) -> None:
     """Nor does an interruption: the fleet has arrived."""
     scene, _ = started(make)
