@@ -15,13 +15,14 @@ from pipeline.model.names import TAG_FAMILY, TAG_STAGE
 from pipeline.sandbox.clock import WallClock
 from pipeline.sandbox.cloud import Cloud
 
+SPEED = 200
 GATE = "    channel: stable\nrelease_gate: [smoke_tested: {}, {max_age: 1d}, {findings: {}}]"
 
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[tuple[World, str]]:
     """Serve one account to the whole file."""
-    cloud = Cloud(clock=WallClock(1))
+    cloud = Cloud(clock=WallClock(SPEED))
     with cloud.serve() as endpoint:
         yield World(cloud, endpoint=endpoint), endpoint
 
@@ -30,6 +31,7 @@ def account() -> Iterator[tuple[World, str]]:
 def world(account: tuple[World, str], monkeypatch: pytest.MonkeyPatch) -> World:
     """Point the command at the account."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", account[1])
+    monkeypatch.setenv("REBAKE_TIME_SCALE", str(SPEED))
     return account[0]
 
 
