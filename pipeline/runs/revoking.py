@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.errors import NotFound, NotOurs, RebakeError
@@ -10,6 +10,7 @@ from pipeline.model.ids import ImageId
 from pipeline.model.images import Image, Stage
 from pipeline.model.names import TAG_REVOKED, TAG_STAGE
 from pipeline.model.strategies import OnHalt
+from pipeline.model.views import FamilyImages
 from pipeline.planning.lineage import descendants, lost
 from pipeline.runs.room import Room
 from pipeline.runs.signals import stop
@@ -44,18 +45,19 @@ def revoke(room: Room, image: ImageId, reason: str, *, cascade: bool, dry_run: b
         raise NotFound(f"{image} does not exist, or this account may not see it.", hint="see: rebake history")
     if found.family is None or found.stage is None:
         raise NotOurs(f"{image} carries no rebake tags: it was not baked here.", hint="disable it in EC2 yourself")
-    baked = {one.id: one for family in room.settings.families for one in room.tools.images.baked(family=family)}
+    why = f"{reason}; by {room.preflight.caller().arn}, {room.tools.clock.now():%Y-%m-%d %H:%M} UTC"
+    told = [_mark(room, found, why, dry_run=dry_run)]  # before anything is read that may fail
+    families = tuple(room.images_of(name) for name in sorted(room.settings.families))
+    baked = {one.id: one for view in families for one in view.baked}
     made_from_it = descendants(image, baked.values())
-    chosen = (found, *made_from_it) if cascade else (found,)
-    by = f"{room.preflight.caller().arn}, {room.tools.clock.now():%Y-%m-%d %H:%M} UTC"
-    told = [_mark(room, one, f"{reason}; by {by}", dry_run=dry_run) for one in chosen]
+    gone = frozenset({image, *(one.id for one in made_from_it)} if cascade else {image})
     if cascade:
-        told += _doubtful(room, baked, frozenset(one.id for one in chosen))
+        told += [_mark(room, one, why, dry_run=dry_run) for one in made_from_it]
+        told += _doubtful(room, baked, gone)
     else:
         text = f"was baked from {image} and is not revoked: that takes --cascade"
         told += [Told(target=one.id, text=text) for one in made_from_it if not one.barred]
-    gone = frozenset(one.id for one in chosen)
-    return (*told, *_channels(room, gone), *_fleets(room, gone, dry_run=dry_run))
+    return (*told, *_channels(families, gone), *_fleets(room, gone, dry_run=dry_run))
 
 
 def _mark(room: Room, image: Image, why: str, *, dry_run: bool) -> Told:
@@ -75,9 +77,9 @@ def _doubtful(room: Room, baked: Mapping[ImageId, Image], gone: frozenset[ImageI
             yield Told(target=one.id, text=text, ok=False)
 
 
-def _channels(room: Room, gone: frozenset[ImageId]) -> Iterator[Told]:
-    for name in sorted(room.settings.families):
-        view = room.images_of(name)
+def _channels(families: Iterable[FamilyImages], gone: frozenset[ImageId]) -> Iterator[Told]:
+    for view in families:
+        name = view.family.name
         if view.channel in gone:
             text = f"channel {view.family.channel} still points to {view.channel}: rebake promote {name} --image ami-…"
             yield Told(target=name, text=text)

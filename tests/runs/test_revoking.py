@@ -11,7 +11,7 @@ from runs.stands import standing, watched
 from runs.watching import KilledError, at, kill
 
 from pipeline.aws.paging import tag_list
-from pipeline.errors import ExitCode, NotFound, NotOurs, NotPossible, RefusedError
+from pipeline.errors import ExitCode, NotFound, NotOurs, NotPossible, RefusedError, Unavailable
 from pipeline.model.ids import ImageId
 from pipeline.model.images import Stage
 from pipeline.model.names import TAG_FAMILY, TAG_REVOKED, TAG_SOURCE_IMAGE, TAG_STAGE
@@ -177,6 +177,15 @@ def test_no_channel_is_moved_to_it_by_an_older_plan(make: SceneMaker) -> None:
     room = scene.again()
     assert exit_code(bake, apply(room, bake)) is ExitCode.REFUSED
     assert room.tools.images.get([source])[source].stage is Stage.REVOKED
+
+
+def test_the_mark_comes_before_all_that_may_fail(make: SceneMaker) -> None:
+    """Channels cannot be read at the moment: the command says so, and the image is revoked all the same."""
+    scene, image = a_fleet(make)
+    scene.world.cloud.faults.fail("ssm:GetParameterHistory", "InternalServerError")
+    with pytest.raises(Unavailable):
+        take_out(scene, image)
+    assert scene.room.tools.images.get([image])[image].stage is Stage.REVOKED
 
 
 def test_only_images_of_ours_are_revoked(make: SceneMaker) -> None:
